@@ -1,2 +1,7 @@
 # Tests of storage/. Labels: unit, prop, golden, fuzz, layers.
 include(${CMAKE_CURRENT_LIST_DIR}/fuzz.cmake)
+
+foreach(name vectors_rfc6962 vectors_note vectors_tiles)
+  stele_unit_test(${name} SOURCES support/vectors.c support/tree_model.c
+    LIBS stele-storage-core PkgConfig::JANSSON)
+endforeach()
