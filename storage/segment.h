@@ -51,7 +51,7 @@ struct stele_posting {
 void stele_postings_sort(struct stele_posting *postings, size_t n, struct stele_posting *scratch);
 
 struct stele_segment;
-/* size_bytes: of the whole stored segment. Keeps footer and sparse index in memory (about 0.1 % of it).
+/* size_bytes: of the whole stored segment. Keeps footer and sparse index in memory (about 0.3 % of it).
  * Threads: many readers. `read` must stay valid and be callable from any thread. */
 STELE_MUST_USE stele_status stele_segment_open(stele_read_at_fn read, void *ctx, uint64_t size_bytes,
                                                struct stele_segment **ret, stele_err *err);

@@ -1,7 +1,13 @@
 # Tests of storage/. Labels: unit, prop, golden, fuzz, layers.
 include(${CMAKE_CURRENT_LIST_DIR}/fuzz.cmake)
 
+foreach(name status bytes cursor hash tree)
+  stele_unit_test(${name} SOURCES support/tree_model.c LIBS stele-storage-core)
+endforeach()
+
 foreach(name vectors_rfc6962 vectors_note vectors_tiles)
   stele_unit_test(${name} SOURCES support/vectors.c support/tree_model.c
     LIBS stele-storage-core PkgConfig::JANSSON)
 endforeach()
+
+stele_unit_test(segment_property LABEL prop SOURCES support/memory_segment.c LIBS stele-storage)
