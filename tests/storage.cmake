@@ -11,3 +11,5 @@ foreach(name vectors_rfc6962 vectors_note vectors_tiles)
 endforeach()
 
 stele_unit_test(segment_property LABEL prop SOURCES support/memory_segment.c LIBS stele-storage)
+
+stele_unit_test(tree_properties LABEL prop SOURCES support/tree_model.c LIBS stele-storage-core)

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "storage/cursor.h"
+#include "storage/hash.h"
+#include "tests/support/cmocka.h"
+#include "tests/support/rng.h"
+
+static void assert_hash_of(const uint8_t *hash, const stele_buf *message, size_t hash_bytes) {
+    uint8_t expected[STELE_HASH_BYTES];
+    stele_sha256_of(stele_view_buf(message), expected);
+    assert_memory_equal(hash, expected, hash_bytes);
+}
+
+static void test_hash__sha256_of_abc(void **state) {
+    (void)state;
+    uint8_t hash[STELE_HASH_BYTES];
+    char hex[65];
+    stele_sha256_of(stele_view_str("abc"), hash);
+    stele_hex_encode(stele_view_of(hash, 32), hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+static void test_hash__a_stream_can_be_split_and_copied(void **state) {
+    (void)state;
+    struct rng rng = rng_start(__func__);
+    uint8_t message[300];
+    rng_bytes(&rng, message, sizeof message);
+    for (size_t size = 0; size <= sizeof message; size++) {
+        uint8_t whole[STELE_HASH_BYTES];
+        uint8_t parts[STELE_HASH_BYTES];
+        struct stele_sha256 h;
+        size_t cut = size == 0 ? 0 : (size_t)rng_below(&rng, size);
+        stele_sha256_of(stele_view_of(message, size), whole);
+        stele_sha256_init(&h);
+        stele_sha256_update(&h, stele_view_of(message, cut));
+        struct stele_sha256 copy = h;
+        stele_sha256_update(&h, stele_view_of(message + cut, size - cut));
+        stele_sha256_final(&h, parts);
+        assert_memory_equal(parts, whole, sizeof whole);
+        stele_sha256_update(&copy, stele_view_of(message + cut, size - cut));
+        stele_sha256_final(&copy, parts);
+        assert_memory_equal(parts, whole, sizeof whole);
+    }
+}
+
+/* Every hash of the table against its message, written out. */
+static void test_hash__messages_are_those_of_the_format(void **state) {
+    (void)state;
+    struct rng rng = rng_start(__func__);
+    uint8_t a[32];
+    uint8_t b[32];
+    uint8_t tags[48];
+    uint8_t out[STELE_HASH_BYTES];
+    stele_buf message = STELE_BUF_EMPTY;
+    struct stele_writer w = stele_writer_to(&message);
+    stele_view va = stele_view_of(a, 32);
+    stele_view vb = stele_view_of(b, 32);
+    stele_view text = stele_view_str("some payload");
+    rng_bytes(&rng, a, sizeof a);
+    rng_bytes(&rng, b, sizeof b);
+    rng_bytes(&rng, tags, sizeof tags);
+#define MESSAGE(prefix) (stele_buf_clear(&message), stele_write_u8(&w, (prefix)))
+    MESSAGE(0x00), stele_write_view(&w, text);
+    stele_hash_leaf(text, out);
+    assert_hash_of(out, &message, 32);
+    MESSAGE(0x01), stele_write_view(&w, va), stele_write_view(&w, vb);
+    stele_hash_inner(a, b, out);
+    assert_hash_of(out, &message, 32);
+    MESSAGE(0x10), stele_write_view(&w, stele_view_of(a, 16)), stele_write_view(&w, text);
+    stele_hash_payload(a, text, out);
+    assert_hash_of(out, &message, 32);
+    MESSAGE(0x11), stele_write_view(&w, stele_view_of(a, 16)), stele_write_u16(&w, 3);
+    stele_write_view(&w, stele_view_of(tags, 48));
+    stele_hash_keys(a, tags, 3, out);
+    assert_hash_of(out, &message, 32);
+    MESSAGE(0x11), stele_write_view(&w, stele_view_of(a, 16)), stele_write_u16(&w, 0);
+    stele_hash_keys(a, NULL, 0, out);
+    assert_hash_of(out, &message, 32);
+    MESSAGE(0x13), stele_write_view(&w, va);
+    stele_hash_tag_key(a, out);
+    assert_hash_of(out, &message, 32);
+    MESSAGE(0x14), stele_write_view(&w, text);
+    stele_hash_body(text, out);
+    assert_hash_of(out, &message, 32);
+    MESSAGE(0x17), stele_write_view(&w, va), stele_write_u8(&w, 200);
+    stele_hash_salt(a, 200, out);
+    assert_hash_of(out, &message, 16);
+    MESSAGE(0x18), stele_write_view(&w, va), stele_write_u8(&w, 7);
+    stele_hash_ksalt(a, 7, out);
+    assert_hash_of(out, &message, 16);
+    stele_sha256_of(text, out);
+    MESSAGE(0x27), stele_write_lp(&w, stele_view_str("class")), stele_write_view(&w, stele_view_of(out, 32));
+    stele_hash_state_leaf(stele_view_str("class"), text, out);
+    assert_hash_of(out, &message, 32);
+    MESSAGE(0x28), stele_write_view(&w, va), stele_write_view(&w, vb);
+    stele_hash_state_inner(a, b, out);
+    assert_hash_of(out, &message, 32);
+#undef MESSAGE
+    assert_ok(stele_writer_end(&w, NULL));
+    stele_buf_done(&message);
+}
+
+#define MANY_MAX 67
+
+static void test_hash__inner_many_is_inner_many_times(void **state) {
+    (void)state;
+    struct rng rng = rng_start(__func__);
+    uint8_t pairs[MANY_MAX * 64];
+    uint8_t expected[MANY_MAX * 32];
+    for (size_t n = 0; n <= MANY_MAX; n++) {
+        uint8_t out[MANY_MAX * 32 + 1];
+        rng_bytes(&rng, pairs, sizeof pairs);
+        for (size_t i = 0; i < n; i++) {
+            stele_hash_inner(pairs + 64 * i, pairs + 64 * i + 32, expected + 32 * i);
+        }
+        out[32 * n] = 0x5a;
+        stele_hash_inner_many(pairs, n, out);
+        assert_memory_equal(out, expected, 32 * n);
+        assert_int_equal(out[32 * n], 0x5a);
+        stele_hash_inner_many(pairs, n, pairs); /* in place */
+        assert_memory_equal(pairs, expected, 32 * n);
+    }
+}
+
+static void test_hash__leaf_many_is_leaf_many_times(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 1, 4, 54, 55, 56, 63, 64, 72, 96, 112, 118, 119, 120, 127, 200};
+    struct rng rng = rng_start(__func__);
+    uint8_t entries[MANY_MAX * 200];
+    uint8_t expected[MANY_MAX * 32];
+    uint8_t out[MANY_MAX * 32 + 1];
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        for (size_t n = 0; n <= MANY_MAX; n += n < 10 ? 1 : 19) {
+            rng_bytes(&rng, entries, sizeof entries);
+            for (size_t i = 0; i < n; i++) {
+                stele_hash_leaf(stele_view_of(entries + sizes[s] * i, sizes[s]), expected + 32 * i);
+            }
+            out[32 * n] = 0x5a;
+            stele_hash_leaf_many(entries, sizes[s], n, out);
+            assert_memory_equal(out, expected, 32 * n);
+            assert_int_equal(out[32 * n], 0x5a);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hash__sha256_of_abc),
+        cmocka_unit_test(test_hash__a_stream_can_be_split_and_copied),
+        cmocka_unit_test(test_hash__messages_are_those_of_the_format),
+        cmocka_unit_test(test_hash__inner_many_is_inner_many_times),
+        cmocka_unit_test(test_hash__leaf_many_is_leaf_many_times),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
