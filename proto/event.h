@@ -14,6 +14,16 @@
 
 #define STELE_EVENT_BYTES_MAX 65536
 
+/*
+ * Mandatory hashes an adapter may be unable to have. An event without one is accepted only if
+ * source.adapter is set, is not "native", and the attribute "stele.incomplete" is a text that names the
+ * hash, comma-separated.
+ */
+#define STELE_ATTRIBUTE_INCOMPLETE "stele.incomplete"
+#define STELE_INCOMPLETE_INPUT "input_hash"       /* inference.input */
+#define STELE_INCOMPLETE_OUTPUT "output_hash"     /* inference.output, where outcome is success */
+#define STELE_INCOMPLETE_ARTIFACT "artifact_hash" /* deployment.artifact, of deploy and promote */
+
 /* What ingest and the tools need of a checked event. Views borrow the payload; absent ones are empty. */
 struct stele_event_head {
     stele_view event_id;
@@ -29,11 +39,13 @@ struct stele_event_head {
     stele_view source_service;
     stele_view source_adapter;
     stele_view action_detail;
+    stele_view incomplete; /* the attribute "stele.incomplete": hashes that are missing */
 };
 
 /*
  * Errors: INVALID with the field's path and the rule in the text ("actor.id: missing; every event names
- * who acted"), LIMIT over 64 KiB. ret_head is set only on success.
+ * who acted"), LIMIT over 64 KiB. ret_head is set only on success. Text that came with the event is
+ * never repeated in a message.
  */
 STELE_MUST_USE stele_status stele_event_check(stele_view payload, struct stele_event_head *ret_head,
                                               stele_err *err);
