@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage/engine_rocks.c: RocksDB as the ordered store of the embedded engine. The only file that
+ * includes rocksdb/c.h. Invariant: nothing is written on top of a failed write; what a reader sees after
+ * a reopening has been replayed from the log and flushed to synced files of its own.
+ */
+#include "storage/engine_rocks.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rocksdb/c.h>
+
+#define MIB ((size_t)1 << 20)
+#define FAMILIES (STELE_ROCKS_FAMILIES + 1) /* RocksDB's own "default" is opened too, and stays empty */
+/* A value of ours is one record, one view entry or one fact; a batch is a view_apply at most. */
+#define SCAN_READAHEAD_BYTES (2 * MIB)
+
+struct stele_rocks {
+    char *path;
+    rocksdb_t *db; /* NULL: down, because reopening failed */
+    rocksdb_column_family_handle_t *family[FAMILIES];
+    rocksdb_options_t *options[FAMILIES]; /* [0] holds the store-wide ones */
+    rocksdb_cache_t *cache;
+    rocksdb_readoptions_t *read;
+    rocksdb_readoptions_t *scan;
+    rocksdb_writeoptions_t *write[3]; /* by stele_durability */
+    char why[STELE_ERR_TEXT_BYTES];   /* the write that failed, for those refused after it */
+
+    /* The gate: calls inside hold `db` open. A reopening waits for them and holds new ones back. */
+    pthread_mutex_t gate;
+    pthread_cond_t moved;
+    size_t inside;
+    bool reopening;
+    bool failed;
+    uint64_t generation;
+};
+
+static const char *const family_names[FAMILIES] = {"default", "chain", "view", "meta"};
+
+/* The store this thread is inside of: a scan's callback may call again while a reopening waits. */
+static _Thread_local const struct stele_rocks *inside_of;
+
+/* RocksDB's C interface reports text only. The words are those of its Status::ToString. */
+static stele_status rocks_fail(const struct stele_rocks *r, const char *doing, char *text, stele_err *err) {
+    static const int known[] = {ENOSPC, EDQUOT, EIO, EROFS, EFBIG, EMFILE, ENFILE, EACCES, EPERM, ENOMEM};
+    int os_errno = 0;
+    for (size_t i = 0; i < sizeof known / sizeof known[0] && os_errno == 0; i++) {
+        os_errno = strstr(text, strerror(known[i])) != NULL ? known[i] : 0;
+    }
+    stele_status st = STELE_IO;
+    const char *advice = "check the disk, then reopen the store";
+    if (strncmp(text, "Corruption", 10) == 0) {
+        st = STELE_CORRUPT;
+        advice = "keep a copy of the folder, then restore from backup";
+    } else if (strstr(text, "lock ") != NULL && strstr(text, "LOCK") != NULL) {
+        st = STELE_DENIED;
+        advice = "another process has it open: stop that one";
+    } else if (strstr(text, "does not exist (create_if_missing") != NULL) {
+        st = STELE_NOT_FOUND;
+        advice = "there is no store here";
+    } else if (os_errno != 0) {
+        st = stele_status_of_errno(os_errno);
+        advice = st == STELE_NO_SPACE ? "free space, then claim the log again" : advice;
+    }
+    st = stele_err__set(err, st, os_errno, STELE_WHERE, "%s '%.60s': %.110s; %s", doing, r->path, text, advice);
+    rocksdb_free(text);
+    return st;
+}
+
+/* ---- tuning ---- */
+
+static void tune_store(rocksdb_options_t *o) {
+    rocksdb_options_set_paranoid_checks(o, 1);
+    /*
+     * A power cut leaves at most the last, unsynced record of the log torn: that must not stop the
+     * store, and everything else must. kTolerateCorruptedTailRecords is the mode that tells them apart:
+     * a record cut off at the end of a log file ends the replay; a bad checksum or length before that is
+     * Corruption and the store refuses to open. kPointInTimeRecovery ends the replay silently at ANY bad
+     * record: one flipped bit would drop every acknowledged record after it without a word.
+     * kAbsoluteConsistency would refuse to open after every power cut in the middle of a write.
+     */
+    rocksdb_options_set_wal_recovery_mode(o, rocksdb_tolerate_corrupted_tail_records_recovery);
+    /* RocksDB must not retry by itself what failed: claim() decides, after reading back. */
+    /* (max_bgerror_resume_count=0 is set by text below: the C interface has no setter.) */
+    rocksdb_options_set_max_background_jobs(o, 2);
+    rocksdb_options_set_max_open_files(o, 256);
+    rocksdb_options_set_info_log_level(o, 2); /* warnings: its LOG says why a background job failed */
+    rocksdb_options_set_max_log_file_size(o, MIB);
+    rocksdb_options_set_keep_log_file_num(o, 4);
+    rocksdb_options_set_stats_dump_period_sec(o, 0);
+    rocksdb_options_set_max_manifest_file_size(o, 4 * MIB);
+    /*
+     * A log file lives until every family has flushed what it has in it. Facts and locks are few and
+     * would never flush by themselves: this bound makes them, and with it bounds the replay after a crash.
+     */
+    rocksdb_options_set_max_total_wal_size(o, 512 * MIB);
+}
+
+/*
+ * Chain records are written once, read only by recovery, and dropped by range within minutes. If they are
+ * dropped before the memtable is flushed they are never written a second time: hence a memtable much
+ * larger than what waits for packing, and no compression (records are compressed frames already).
+ */
+static void tune_chain(rocksdb_options_t *o) {
+    rocksdb_options_set_write_buffer_size(o, 256 * MIB);
+    rocksdb_options_set_max_write_buffer_number(o, 3);
+    rocksdb_options_set_compression(o, rocksdb_no_compression);
+    /* What a flush leaves is mostly covered by the next flush's range deletes: wait before merging. */
+    rocksdb_options_set_level0_file_num_compaction_trigger(o, 4);
+    rocksdb_options_set_num_levels(o, 3);
+    rocksdb_options_set_target_file_size_base(o, 256 * MIB);
+    rocksdb_options_set_max_bytes_for_level_base(o, (uint64_t)4096 * MIB);
+}
+
+static void tune_view(rocksdb_options_t *o) {
+    rocksdb_options_set_write_buffer_size(o, 32 * MIB);
+    rocksdb_options_set_max_write_buffer_number(o, 3);
+    rocksdb_options_set_compression(o, rocksdb_lz4_compression);
+}
+
+static void tune_meta(rocksdb_options_t *o) {
+    rocksdb_options_set_write_buffer_size(o, 4 * MIB);
+    rocksdb_options_set_compression(o, rocksdb_no_compression);
+}
+
+static stele_status make_options(struct stele_rocks *r, bool create, stele_err *err) {
+    static void (*const tune[FAMILIES])(rocksdb_options_t *) = {tune_store, tune_chain, tune_view, tune_meta};
+    char *text = NULL;
+    r->cache = rocksdb_cache_create_lru(32 * MIB);
+    for (size_t i = 0; i < FAMILIES; i++) {
+        rocksdb_options_t *o = rocksdb_options_create();
+        rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+        rocksdb_block_based_options_set_block_cache(table, r->cache);
+        rocksdb_block_based_options_set_block_size(table, 16 * 1024);
+        tune[i](o);
+        rocksdb_options_set_block_based_table_factory(o, table);
+        rocksdb_block_based_options_destroy(table);
+        r->options[i] = o;
+    }
+    rocksdb_options_t *resumeless = rocksdb_options_create();
+    rocksdb_get_options_from_string(r->options[0], "max_bgerror_resume_count=0", resumeless, &text);
+    rocksdb_options_destroy(r->options[0]);
+    r->options[0] = resumeless;
+    if (text != NULL) {
+        return rocks_fail(r, "RocksDB refused its options for", text, err);
+    }
+    rocksdb_options_set_create_if_missing(r->options[0], create);
+    rocksdb_options_set_create_missing_column_families(r->options[0], create);
+
+    r->read = rocksdb_readoptions_create();
+    r->scan = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_verify_checksums(r->read, 1);
+    rocksdb_readoptions_set_verify_checksums(r->scan, 1);
+    rocksdb_readoptions_set_readahead_size(r->scan, SCAN_READAHEAD_BYTES);
+    rocksdb_readoptions_set_fill_cache(r->scan, 0); /* recovery reads the chain once */
+    for (size_t i = 0; i < 3; i++) {
+        r->write[i] = rocksdb_writeoptions_create();
+    }
+    rocksdb_writeoptions_set_sync(r->write[STELE_SYNCED], 1);
+    rocksdb_writeoptions_disable_WAL(r->write[STELE_MEMORY], 1);
+    return STELE_OK;
+}
+
+/* ---- opening and closing ---- */
+
+static stele_status open_db(struct stele_rocks *r, bool read_only, stele_err *err) {
+    const rocksdb_options_t *options[FAMILIES];
+    char *text = NULL;
+    for (size_t i = 0; i < FAMILIES; i++) {
+        options[i] = r->options[i];
+    }
+    r->db = read_only ? rocksdb_open_for_read_only_column_families(r->options[0], r->path, FAMILIES, family_names,
+                                                                   options, r->family, 0, &text)
+                      : rocksdb_open_column_families(r->options[0], r->path, FAMILIES, family_names, options,
+                                                     r->family, &text);
+    if (text != NULL) {
+        r->db = NULL;
+        return rocks_fail(r, "cannot open", text, err);
+    }
+    return STELE_OK;
+}
+
+/* Family handles first: RocksDB aborts when one outlives its store. */
+static void close_db(struct stele_rocks *r) {
+    for (size_t i = 0; i < FAMILIES && r->db != NULL; i++) {
+        rocksdb_column_family_handle_destroy(r->family[i]);
+        r->family[i] = NULL;
+    }
+    if (r->db != NULL) {
+        rocksdb_close(r->db);
+        r->db = NULL;
+    }
+}
+
+stele_status stele_rocks_open(const char *path, bool create, struct stele_rocks **ret, stele_err *err) {
+    stele_status st = STELE_OK;
+    struct stele_rocks *r = stele_alloc(1, sizeof *r);
+    if (r == NULL || (r->path = stele_strdup(path)) == NULL) {
+        stele_free(r);
+        return STELE_FAIL(err, NO_MEMORY, "no memory to open '%.120s'", path);
+    }
+    (void)pthread_mutex_init(&r->gate, NULL);
+    (void)pthread_cond_init(&r->moved, NULL);
+    STELE_TRY(make_options(r, create, err));
+    STELE_TRY(open_db(r, false, err));
+    *ret = r;
+    r = NULL;
+cleanup:
+    stele_rocks_close(r);
+    return st;
+}
+
+void stele_rocks_close(struct stele_rocks *r) {
+    if (r == NULL) {
+        return;
+    }
+    assert(r->inside == 0);
+    close_db(r);
+    for (size_t i = 0; i < 3; i++) {
+        if (r->write[i] != NULL) {
+            rocksdb_writeoptions_destroy(r->write[i]);
+        }
+    }
+    if (r->read != NULL) {
+        rocksdb_readoptions_destroy(r->read);
+        rocksdb_readoptions_destroy(r->scan);
+    }
+    for (size_t i = 0; i < FAMILIES; i++) {
+        if (r->options[i] != NULL) {
+            rocksdb_options_destroy(r->options[i]);
+        }
+    }
+    if (r->cache != NULL) {
+        rocksdb_cache_destroy(r->cache);
+    }
+    (void)pthread_cond_destroy(&r->moved);
+    (void)pthread_mutex_destroy(&r->gate);
+    stele_free(r->path);
+    stele_free(r);
+}
+
+/* ---- the gate ---- */
+
+/* Returns what leave() needs back. CLOSED if the store is down, or if `writing` after a failed write. */
+static stele_status enter(struct stele_rocks *r, bool writing, const struct stele_rocks **ret_before, stele_err *err) {
+    stele_status st = STELE_OK;
+    (void)pthread_mutex_lock(&r->gate);
+    while (r->reopening && inside_of != r) {
+        (void)pthread_cond_wait(&r->moved, &r->gate);
+    }
+    if (r->db == NULL || (writing && r->failed)) {
+        st = STELE_FAIL(err, CLOSED, "'%.50s' takes no %s after a failed write until the log is claimed again: %.90s",
+                        r->path, r->db == NULL ? "calls" : "writes", r->why);
+    } else {
+        r->inside++;
+        *ret_before = inside_of;
+        inside_of = r;
+    }
+    (void)pthread_mutex_unlock(&r->gate);
+    return st;
+}
+
+static void leave(struct stele_rocks *r, const struct stele_rocks *before) {
+    inside_of = before;
+    (void)pthread_mutex_lock(&r->gate);
+    r->inside--;
+    if (r->inside == 0) {
+        (void)pthread_cond_broadcast(&r->moved);
+    }
+    (void)pthread_mutex_unlock(&r->gate);
+}
+
+/* Called inside the gate. The first failure is the one that explains the others. */
+static void mark_failed(struct stele_rocks *r, const char *text) {
+    (void)pthread_mutex_lock(&r->gate);
+    if (!r->failed) {
+        r->failed = true;
+        r->generation++;
+        (void)snprintf(r->why, sizeof r->why, "%s", text);
+    }
+    (void)pthread_mutex_unlock(&r->gate);
+}
+
+uint64_t stele_rocks_generation(struct stele_rocks *r) {
+    (void)pthread_mutex_lock(&r->gate);
+    uint64_t generation = r->generation;
+    (void)pthread_mutex_unlock(&r->gate);
+    return generation;
+}
+
+stele_status stele_rocks_reopen(struct stele_rocks *r, stele_err *err) {
+    assert(inside_of != r);
+    (void)pthread_mutex_lock(&r->gate);
+    while (r->reopening) {
+        (void)pthread_cond_wait(&r->moved, &r->gate);
+    }
+    if (!r->failed) {
+        (void)pthread_mutex_unlock(&r->gate);
+        return STELE_OK;
+    }
+    r->reopening = true;
+    while (r->inside > 0) {
+        (void)pthread_cond_wait(&r->moved, &r->gate);
+    }
+    (void)pthread_mutex_unlock(&r->gate);
+
+    /* Replay puts what it finds into new, synced table files: what claim() then reads is on disk, also
+     * where the kernel had dropped a dirty page of the old log file after its sync failed. */
+    close_db(r);
+    rocksdb_options_set_create_if_missing(r->options[0], 0);
+    stele_status st = open_db(r, false, err);
+    if (st != STELE_OK) {
+        /* A full disk stops writing; it need not stop reading. */
+        stele_err ignored;
+        (void)open_db(r, true, &ignored);
+    }
+
+    (void)pthread_mutex_lock(&r->gate);
+    r->reopening = false;
+    r->failed = st != STELE_OK;
+    r->generation++;
+    (void)pthread_cond_broadcast(&r->moved);
+    (void)pthread_mutex_unlock(&r->gate);
+    return st;
+}
+
+/* ---- reading and writing ---- */
+
+static rocksdb_column_family_handle_t *handle_of(const struct stele_rocks *r, stele_rocks_family family) {
+    return r->family[(size_t)family + 1];
+}
+
+stele_status stele_rocks_write(struct stele_rocks *r, const struct stele_rocks_op *ops, size_t n,
+                               stele_durability durability, stele_err *err) {
+    const struct stele_rocks *before = NULL;
+    char *text = NULL;
+    stele_status st = enter(r, true, &before, err);
+    if (st != STELE_OK) {
+        return st;
+    }
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    for (size_t i = 0; i < n; i++) {
+        const char *key = (const char *)ops[i].key.data;
+        const char *value = ops[i].value.size == 0 ? "" : (const char *)ops[i].value.data;
+        rocksdb_column_family_handle_t *family = handle_of(r, ops[i].family);
+        switch (ops[i].kind) {
+        case STELE_ROCKS_PUT:
+            rocksdb_writebatch_put_cf(batch, family, key, ops[i].key.size, value, ops[i].value.size);
+            break;
+        case STELE_ROCKS_DELETE:
+            rocksdb_writebatch_delete_cf(batch, family, key, ops[i].key.size);
+            break;
+        case STELE_ROCKS_DELETE_RANGE:
+            rocksdb_writebatch_delete_range_cf(batch, family, key, ops[i].key.size, value, ops[i].value.size);
+            break;
+        }
+    }
+    rocksdb_write(r->db, r->write[durability], batch, &text);
+    rocksdb_writebatch_destroy(batch);
+    if (text != NULL) {
+        mark_failed(r, text);
+        st = rocks_fail(r, "cannot write to", text, err);
+    }
+    leave(r, before);
+    return st;
+}
+
+stele_status stele_rocks_get(struct stele_rocks *r, stele_rocks_family family, stele_view key, stele_buf *ret,
+                             stele_err *err) {
+    const struct stele_rocks *before = NULL;
+    char *text = NULL;
+    stele_status st = enter(r, false, &before, err);
+    if (st != STELE_OK) {
+        return st;
+    }
+    rocksdb_pinnableslice_t *found = rocksdb_get_pinned_cf(r->db, r->read, handle_of(r, family),
+                                                           (const char *)key.data, key.size, &text);
+    if (text != NULL) {
+        st = rocks_fail(r, "cannot read from", text, err);
+    } else if (found == NULL) {
+        st = STELE_FAIL(err, NOT_FOUND, "'%.60s' has no '%.*s'", r->path, key.size < 100 ? (int)key.size : 100,
+                        (const char *)key.data);
+    } else {
+        size_t size = 0;
+        const char *value = rocksdb_pinnableslice_value(found, &size);
+        st = stele_buf_append(ret, stele_view_of(value, size), err);
+    }
+    if (found != NULL) {
+        rocksdb_pinnableslice_destroy(found);
+    }
+    leave(r, before);
+    return st;
+}
+
+/* Iterator errors end the walk like the last key does: asked for once, after it. */
+static stele_status iterator_status(const struct stele_rocks *r, const rocksdb_iterator_t *it, stele_err *err) {
+    char *text = NULL;
+    rocksdb_iter_get_error(it, &text);
+    return text == NULL ? STELE_OK : rocks_fail(r, "cannot read on in", text, err);
+}
+
+stele_status stele_rocks_scan(struct stele_rocks *r, stele_rocks_family family, stele_view from, stele_view to,
+                              stele_kv_fn fn, void *ctx, stele_err *err) {
+    const struct stele_rocks *before = NULL;
+    stele_status st = enter(r, false, &before, err);
+    if (st != STELE_OK) {
+        return st;
+    }
+    rocksdb_readoptions_t *read = family == STELE_ROCKS_CHAIN ? r->scan : r->read;
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, read, handle_of(r, family));
+    for (rocksdb_iter_seek(it, (const char *)from.data, from.size); st == STELE_OK && rocksdb_iter_valid(it);
+         rocksdb_iter_next(it)) {
+        stele_view key;
+        stele_view value;
+        key.data = (const uint8_t *)rocksdb_iter_key(it, &key.size);
+        if (stele_view_compare(key, to) >= 0) {
+            break;
+        }
+        value.data = (const uint8_t *)rocksdb_iter_value(it, &value.size);
+        st = fn(ctx, key, value, err);
+    }
+    if (st == STELE_OK) {
+        st = iterator_status(r, it, err);
+    }
+    rocksdb_iter_destroy(it);
+    leave(r, before);
+    return st;
+}
+
+stele_status stele_rocks_last(struct stele_rocks *r, stele_rocks_family family, stele_view from, stele_view to,
+                              stele_buf *ret_key, stele_err *err) {
+    const struct stele_rocks *before = NULL;
+    stele_view key = {NULL, 0};
+    stele_status st = enter(r, false, &before, err);
+    if (st != STELE_OK) {
+        return st;
+    }
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, r->read, handle_of(r, family));
+    rocksdb_iter_seek_for_prev(it, (const char *)to.data, to.size);
+    if (rocksdb_iter_valid(it)) {
+        key.data = (const uint8_t *)rocksdb_iter_key(it, &key.size);
+        if (stele_view_compare(key, to) >= 0) {
+            rocksdb_iter_prev(it);
+        }
+    }
+    st = iterator_status(r, it, err);
+    if (st == STELE_OK && rocksdb_iter_valid(it)) {
+        key.data = (const uint8_t *)rocksdb_iter_key(it, &key.size);
+    } else {
+        key = (stele_view){NULL, 0};
+    }
+    if (st == STELE_OK && (key.size == 0 || stele_view_compare(key, from) < 0)) {
+        st = STELE_FAIL(err, NOT_FOUND, "'%.60s' has no key in that range", r->path);
+    }
+    if (st == STELE_OK) {
+        st = stele_buf_append(ret_key, key, err);
+    }
+    rocksdb_iter_destroy(it);
+    leave(r, before);
+    return st;
+}
