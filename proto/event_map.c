@@ -353,6 +353,7 @@ stele_status stele_event_map_v1(void *ctx, stele_view payload, struct stele_even
         return st;
     }
     ret->tenant = f.text[3];
+    ret->time_unix_nano = f.number[2];
     ret->event_us = f.number[2] / 1000;
     return STELE_OK;
 }
