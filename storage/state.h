@@ -27,7 +27,8 @@ struct stele_state {
 
 void stele_state_init(struct stele_state *state);
 void stele_state_done(struct stele_state *state);
-/* Errors: EXISTS (write-once key), LIMIT, NO_MEMORY. Nothing changes on failure. */
+/* Errors: EXISTS (write-once key), LIMIT, INVALID (a key that is not printable ASCII), NO_MEMORY.
+ * Nothing changes on failure. */
 STELE_MUST_USE stele_status stele_state_put(struct stele_state *state, stele_view key, stele_view value,
                                             stele_err *err);
 /* NULL view data if absent. Borrowed until the next put. */
@@ -46,6 +47,7 @@ STELE_MUST_USE stele_status stele_state_check(stele_view key, stele_view value, 
 /* Stored form inside packs: varint n, then lp(key) lp(value) each. Decoding checks the order. */
 STELE_MUST_USE stele_status stele_state_encode(const struct stele_state *state, stele_buf *out,
                                                stele_err *err);
+/* ret need not be initialised; it is written on success only. */
 STELE_MUST_USE stele_status stele_state_decode(struct stele_reader *r, struct stele_state *ret,
                                                stele_err *err);
 

@@ -1,7 +1,8 @@
 # Tests of storage/. Labels: unit, prop, golden, fuzz, layers.
 include(${CMAKE_CURRENT_LIST_DIR}/fuzz.cmake)
 
-foreach(name status bytes cursor hash tree)
+foreach(name status bytes cursor hash tree base64 tiles note checkpoint signer
+    entry tag state)
   stele_unit_test(${name} SOURCES support/tree_model.c LIBS stele-storage-core)
 endforeach()
 
