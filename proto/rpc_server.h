@@ -9,8 +9,10 @@
  *
  * Life of a call: on_message once (UNARY, SERVER_STREAM) or once a message (BIDI); on_half_close (BIDI);
  * on_sent after each message that stele_rpc_send took has been handed to the transport, which is how a
- * slow reader slows only itself; on_done exactly once and last, finished or cancelled. A service that
- * keeps the call for another thread holds a reference; sending on a call that is over returns CLOSED.
+ * slow reader slows only itself; on_done exactly once and last, finished or cancelled. A call that ends
+ * before its first message never reaches the service, and so has no on_done either. A service that
+ * keeps the call for another thread holds a reference, and gives it back before stele_rpc_server_free;
+ * sending on a call that is over returns CLOSED.
  */
 #ifndef STELE_PROTO_RPC_SERVER_H
 #define STELE_PROTO_RPC_SERVER_H
@@ -61,8 +63,8 @@ struct stele_rpc_server_options {
     uint32_t drain_ms;               /* how long running calls may finish after shutdown began */
     const struct stele_rpc_method *methods;
     size_t n_methods;
-    /* Serialized FileDescriptorProtos for reflection; see proto/descriptors.h. Health and reflection
-     * are always served beside `methods`. */
+    /* Health and reflection (of proto/descriptors.h) are always served beside `methods`. Everything in
+     * here is copied or only read until start returns, except what `methods` points to. */
 };
 
 STELE_MUST_USE stele_status stele_rpc_server_start(const struct stele_rpc_server_options *options,
@@ -89,12 +91,13 @@ bool stele_rpc_call_cancelled(struct stele_rpc_call *call);
 uint64_t stele_rpc_call_time_left_us(struct stele_rpc_call *call);
 
 /* BIDI: asks for the next message. The first is asked for by the loop; afterwards the service decides,
- * which bounds what one stream can have in flight. */
+ * which bounds what one stream can have in flight. Any thread; asking twice is asking once. */
 void stele_rpc_receive_next(struct stele_rpc_call *call);
 /* Sends one message; at most one may be under way (BUSY otherwise, nothing sent). Copies `message`.
  * Errors: BUSY, CLOSED, NO_MEMORY. */
 STELE_MUST_USE stele_status stele_rpc_send(struct stele_rpc_call *call, stele_view message, stele_err *err);
-/* Ends the call with OK. UNARY: with its one reply (copied). If a send is under way it goes first. */
+/* Ends the call with OK. UNARY: with its one reply (copied); streams give an empty view. If a send is under
+ * way it goes first. The first finish counts, later ones and those on a call that is over do nothing. */
 void stele_rpc_finish_ok(struct stele_rpc_call *call, stele_view reply);
 /* Ends the call with an error: code and text of rpc_status.h, RetryInfo if retry_after_ms > 0. */
 void stele_rpc_finish_error(struct stele_rpc_call *call, const stele_err *err, uint32_t retry_after_ms);

@@ -15,6 +15,27 @@
 
 #include <stdint.h>
 
+/* The codes of google.rpc.Code, as numbers: services and tools compare, and never see a grpc_* type. */
+enum {
+    STELE_RPC_OK = 0,
+    STELE_RPC_CANCELLED = 1,
+    STELE_RPC_UNKNOWN = 2,
+    STELE_RPC_INVALID_ARGUMENT = 3,
+    STELE_RPC_DEADLINE_EXCEEDED = 4,
+    STELE_RPC_NOT_FOUND = 5,
+    STELE_RPC_ALREADY_EXISTS = 6,
+    STELE_RPC_PERMISSION_DENIED = 7,
+    STELE_RPC_RESOURCE_EXHAUSTED = 8,
+    STELE_RPC_FAILED_PRECONDITION = 9,
+    STELE_RPC_ABORTED = 10,
+    STELE_RPC_OUT_OF_RANGE = 11,
+    STELE_RPC_UNIMPLEMENTED = 12,
+    STELE_RPC_INTERNAL = 13,
+    STELE_RPC_UNAVAILABLE = 14,
+    STELE_RPC_DATA_LOSS = 15,
+    STELE_RPC_UNAUTHENTICATED = 16,
+};
+
 uint32_t stele_rpc_code_of(stele_status status);
 const char *stele_rpc_code_name(uint32_t code);   /* "INVALID_ARGUMENT"; "CODE_99" style never: "UNKNOWN" */
 stele_status stele_rpc_status_of(uint32_t code);  /* for clients; UNAVAILABLE and DEADLINE_EXCEEDED -> CLOSED */
