@@ -193,5 +193,9 @@ stele_status stele_file_create(const char *path, stele_view bytes, stele_err *er
         (void)unlink(temporary);
         return st;
     }
-    return stele_file_sync_folder(parent, err);
+    st = stele_file_sync_folder(parent, err);
+    if (st != STELE_OK) {
+        (void)unlink(path); /* or whoever looks next takes it for durable */
+    }
+    return st;
 }
