@@ -14,3 +14,11 @@ endforeach()
 stele_unit_test(segment_property LABEL prop SOURCES support/memory_segment.c LIBS stele-storage)
 
 stele_unit_test(tree_properties LABEL prop SOURCES support/tree_model.c LIBS stele-storage-core)
+
+# The golden files against the C code, and against the Python script that is their second source.
+stele_unit_test(golden_core LABEL golden SOURCES support/vectors.c LIBS stele-storage-core PkgConfig::JANSSON)
+find_program(STELE_PYTHON3 NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)
+if(STELE_PYTHON3)
+  add_test(NAME golden.generate COMMAND ${STELE_PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/golden/v1/generate.py --check)
+  set_tests_properties(golden.generate PROPERTIES LABELS golden TIMEOUT 60)
+endif()
