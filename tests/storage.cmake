@@ -22,3 +22,7 @@ if(STELE_PYTHON3)
   add_test(NAME golden.generate COMMAND ${STELE_PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/golden/v1/generate.py --check)
   set_tests_properties(golden.generate PROPERTIES LABELS golden TIMEOUT 60)
 endif()
+
+foreach(name note checkpoint tile_path entry state vkey)
+  stele_fuzz_target(${name} LIBS stele-storage-core)
+endforeach()
