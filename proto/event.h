@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/event.h: checks one event in place, without unpacking it. Layer: proto. Pure, no allocation.
+ * proto/event.h: checks one event in place, without unpacking it. Layer: proto. Pure, no
+ * allocation.
  *
- * This is the hot path's validator and part of the offline verifier: no protobuf-c here. It checks the
- * whole schema of event.proto: required fields, lengths, counts, enum ranges, body matches type,
- * singular fields and the oneof at most once, UTF-8, control characters, and the wire format itself.
- * Unknown fields are let through (they are committed to with the payload, and not indexed).
+ * This is the hot path's validator and part of the offline verifier: no protobuf-c here. It checks
+ * the whole schema of event.proto: required fields, lengths, counts, enum ranges, body matches
+ * type, singular fields and the oneof at most once, UTF-8, control characters, and the wire format
+ * itself. Unknown fields are let through (they are committed to with the payload, and not indexed).
  */
 #ifndef STELE_PROTO_EVENT_H
 #define STELE_PROTO_EVENT_H
@@ -16,15 +17,16 @@
 
 /*
  * Mandatory hashes an adapter may be unable to have. An event without one is accepted only if
- * source.adapter is set, is not "native", and the attribute "stele.incomplete" is a text that names the
- * hash, comma-separated.
+ * source.adapter is set, is not "native", and the attribute "stele.incomplete" is a text that names
+ * the hash, comma-separated.
  */
 #define STELE_ATTRIBUTE_INCOMPLETE "stele.incomplete"
 #define STELE_INCOMPLETE_INPUT "input_hash"       /* inference.input */
 #define STELE_INCOMPLETE_OUTPUT "output_hash"     /* inference.output, where outcome is success */
 #define STELE_INCOMPLETE_ARTIFACT "artifact_hash" /* deployment.artifact, of deploy and promote */
 
-/* What ingest and the tools need of a checked event. Views borrow the payload; absent ones are empty. */
+/* What ingest and the tools need of a checked event. Views borrow the payload; absent ones are
+ * empty. */
 struct stele_event_head {
     stele_view event_id;
     uint64_t time_unix_nano;
@@ -43,16 +45,17 @@ struct stele_event_head {
 };
 
 /*
- * Errors: INVALID with the field's path and the rule in the text ("actor.id: missing; every event names
- * who acted"), LIMIT over 64 KiB. ret_head is set only on success. Text that came with the event is
- * never repeated in a message.
+ * Errors: INVALID with the field's path and the rule in the text ("actor.id: missing; every event
+ * names who acted"), LIMIT over 64 KiB. ret_head is set only on success. Text that came with the
+ * event is never repeated in a message.
  */
 STELE_MUST_USE stele_status stele_event_check(stele_view payload, struct stele_event_head *ret_head,
                                               stele_err *err);
 
-/* JSON words of the enums: "inference" <-> 1. `what` is the enum's name in event.proto, "EventType". */
-STELE_MUST_USE stele_status stele_event_enum_number(const char *what, stele_view word, uint32_t *ret,
-                                                    stele_err *err);
+/* JSON words of the enums: "inference" <-> 1. `what` is the enum's name in event.proto,
+ * "EventType". */
+STELE_MUST_USE stele_status stele_event_enum_number(const char *what, stele_view word,
+                                                    uint32_t *ret, stele_err *err);
 /* NULL for a number the schema does not name. */
 const char *stele_event_enum_word(const char *what, uint32_t number);
 

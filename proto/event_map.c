@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/event_map.c: version 1 of the map from events to index keys, as proto/event_map_v1.md has it.
+ * proto/event_map.c: version 1 of the map from events to index keys, as proto/event_map_v1.md has
+ * it.
  *
- * The whole map is in this file, with its own copy of the shape of event.proto: the schema may grow, but
- * what this version does with a payload must be the same for ever, because recovery and verifiers run it
- * again years later. It therefore looks at wire format and repetition only, never at limits.
+ * The whole map is in this file, with its own copy of the shape of event.proto: the schema may
+ * grow, but what this version does with a payload must be the same for ever, because recovery and
+ * verifiers run it again years later. It therefore looks at wire format and repetition only, never
+ * at limits.
  */
 #include "proto/event_map.h"
 
@@ -33,12 +35,13 @@ struct shape {
     const struct row *row; /* by field number */
     uint8_t n_row;
     uint8_t end;
-    uint8_t key;        /* of the pair, or of the digest */
-    uint8_t pair_id;    /* field numbers, below SLOTS */
+    uint8_t key;     /* of the pair, or of the digest */
+    uint8_t pair_id; /* field numbers, below SLOTS */
     uint8_t pair_version;
-    uint64_t oneof;     /* bit n: field n is a member */
+    uint64_t oneof; /* bit n: field n is a member */
 };
 
+/* clang-format off */
 enum {
     SHAPE_EVENT = 0, SHAPE_ACTOR, SHAPE_DELEGATION, SHAPE_RESOURCE, SHAPE_EDGE_RESOURCE,
     SHAPE_DIGEST, SHAPE_KEY_DIGEST, SHAPE_SOURCE, SHAPE_STATUS, SHAPE_ATTRIBUTE, SHAPE_ORIGINAL,
@@ -142,8 +145,11 @@ static const struct row audit_control_rows[] = {
 };
 static const struct row generic_rows[] = {[1] = B, [2] = B, [3] = MM(ATTRIBUTE)};
 
+/* clang-format on */
+
 #define BIT(n) (UINT64_C(1) << (n))
-#define SHAPE(rows, ...) {(rows), sizeof(rows) / sizeof *(rows), __VA_ARGS__}
+#define SHAPE(rows, ...)                                                                           \
+    { (rows), sizeof(rows) / sizeof *(rows), __VA_ARGS__ }
 #define PLAIN END_NOTHING, 0, 0, 0
 #define PAIR(name, id, version) END_PAIR, STELE_KEY_##name, (id), (version)
 
@@ -187,7 +193,8 @@ struct frame {
 static stele_status add_key(struct stele_event_facts *facts, uint8_t key, stele_view value,
                             stele_err *err) {
     if (facts->n_keys == STELE_EVENT_KEYS_MAX) {
-        return STELE_FAIL(err, LIMIT, "event: over %d index keys; name fewer resources or ids in one event",
+        return STELE_FAIL(err, LIMIT,
+                          "event: over %d index keys; name fewer resources or ids in one event",
                           STELE_EVENT_KEYS_MAX);
     }
     facts->key[facts->n_keys++] = (struct stele_event_key){key, value};
@@ -206,8 +213,8 @@ static uint8_t *scratch_take(struct stele_event_facts *facts, size_t size, stele
     return out;
 }
 
-static stele_status add_enum(struct stele_event_facts *facts, const struct row *row, uint64_t number,
-                             stele_err *err) {
+static stele_status add_enum(struct stele_event_facts *facts, const struct row *row,
+                             uint64_t number, stele_err *err) {
     if (number > UINT32_MAX) {
         return STELE_FAIL(err, INVALID, "event: the number of its %s is over 32 bits",
                           stele_key_field_name((stele_key_field)row->key));
@@ -223,13 +230,14 @@ static stele_status add_enum(struct stele_event_facts *facts, const struct row *
     return add_key(facts, row->key, stele_view_of(value, 4), err);
 }
 
-static stele_status add_bytes(struct stele_event_facts *facts, const struct row *row, stele_view value,
-                              stele_err *err) {
+static stele_status add_bytes(struct stele_event_facts *facts, const struct row *row,
+                              stele_view value, stele_err *err) {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     if (value.size == 0) {
         return STELE_OK;
     }
-    if (row->form == FORM_IP && value.size == 16 && memcmp(value.data, mapped, sizeof mapped) == 0) {
+    if (row->form == FORM_IP && value.size == 16 &&
+        memcmp(value.data, mapped, sizeof mapped) == 0) {
         value = stele_view_slice(value, 12, 4);
     }
     return add_key(facts, row->key, value, err);
@@ -273,11 +281,12 @@ static stele_status add_digest(struct stele_event_facts *facts, uint64_t alg, st
     return add_key(facts, STELE_KEY_DIGEST, stele_view_of(out, 1 + value.size), err);
 }
 
-static stele_status map_message(struct stele_event_facts *facts, uint8_t shape_number, stele_view bytes,
-                                struct frame *f, stele_err *err);
+static stele_status map_message(struct stele_event_facts *facts, uint8_t shape_number,
+                                stele_view bytes, struct frame *f, stele_err *err);
 
 static stele_status map_field(struct stele_event_facts *facts, const struct row *row,
-                              const struct stele_wire_record *record, struct frame *f, stele_err *err) {
+                              const struct stele_wire_record *record, struct frame *f,
+                              stele_err *err) {
     if (row->shape != SHAPE_EVENT) {
         struct frame inner;
         return map_message(facts, row->shape, record->bytes, &inner, err);
@@ -294,16 +303,18 @@ static stele_status map_field(struct stele_event_facts *facts, const struct row 
     return row->key == 0 ? STELE_OK : add_enum(facts, row, record->value, err);
 }
 
-/* Reads one message; recursion follows the shapes, which nest five deep. *f holds its first fields. */
-static stele_status map_message(struct stele_event_facts *facts, uint8_t shape_number, stele_view bytes,
-                                struct frame *f, stele_err *err) {
+/* Reads one message; recursion follows the shapes, which nest five deep. *f holds its first fields.
+ */
+static stele_status map_message(struct stele_event_facts *facts, uint8_t shape_number,
+                                stele_view bytes, struct frame *f, stele_err *err) {
     const struct shape *shape = &shapes[shape_number];
     *f = (struct frame){0};
     struct stele_wire wire = stele_wire_of(bytes);
-    struct stele_wire_record record;
+    struct stele_wire_record record = {0};
     while (!stele_wire_at_end(&wire)) {
         if (stele_wire_next(&wire, &record) != STELE_OK) {
-            return STELE_FAIL(err, INVALID, "event: %s; this is not a protobuf message", wire.problem);
+            return STELE_FAIL(err, INVALID, "event: %s; this is not a protobuf message",
+                              wire.problem);
         }
         if (record.number >= shape->n_row || !shape->row[record.number].known) {
             continue;
@@ -316,7 +327,8 @@ static stele_status map_message(struct stele_event_facts *facts, uint8_t shape_n
         uint64_t bit = BIT(record.number);
         uint64_t siblings = (shape->oneof & bit) != 0 ? shape->oneof : bit;
         if (!row->repeated && (f->seen & siblings) != 0) {
-            return STELE_FAIL(err, INVALID, "event: field %u of a message, or its oneof, occurs twice",
+            return STELE_FAIL(err, INVALID,
+                              "event: field %u of a message, or its oneof, occurs twice",
                               (unsigned)record.number);
         }
         f->seen |= bit;
@@ -326,7 +338,8 @@ static stele_status map_message(struct stele_event_facts *facts, uint8_t shape_n
         }
     }
     if (shape->end == END_PAIR) {
-        return add_pair(facts, shape->key, f->text[shape->pair_id], f->text[shape->pair_version], err);
+        return add_pair(facts, shape->key, f->text[shape->pair_id], f->text[shape->pair_version],
+                        err);
     }
     return shape->end == END_DIGEST ? add_digest(facts, f->number[1], f->text[2], err) : STELE_OK;
 }
@@ -365,10 +378,10 @@ struct stele_event_map stele_event_map_current(void) {
 
 const char *stele_key_field_name(stele_key_field field) {
     static const char *const names[] = {
-        NULL,          "actor",   "resource",     "event_type", "action",
-        "outcome",     "model",   "session",      "correlation", "data_subject",
-        "digest",      "credential", "source",    "policy",     "parent",
-        "client_ip",   "tenant",  "resource_version", "model_version",
+        NULL,        "actor",      "resource",         "event_type",    "action",
+        "outcome",   "model",      "session",          "correlation",   "data_subject",
+        "digest",    "credential", "source",           "policy",        "parent",
+        "client_ip", "tenant",     "resource_version", "model_version",
     };
     return (size_t)field < sizeof names / sizeof *names ? names[field] : NULL;
 }

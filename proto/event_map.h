@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/event_map.h: the map from an event's fields to its index keys, version 1. Layer: proto. Pure.
- * Source: proto/event_map_v1.md, whose digest stands in every EPOCH. A change of this map needs a new
- * version and an EPOCH. It is defined for any well-formed payload, also one stele_event_check refuses.
+ * proto/event_map.h: the map from an event's fields to its index keys, version 1. Layer: proto.
+ * Pure. Source: proto/event_map_v1.md, whose digest stands in every EPOCH. A change of this map
+ * needs a new version and an EPOCH. It is defined for any well-formed payload, also one
+ * stele_event_check refuses.
  */
 #ifndef STELE_PROTO_EVENT_MAP_H
 #define STELE_PROTO_EVENT_MAP_H
@@ -33,9 +34,9 @@ typedef enum stele_key_field {
 } stele_key_field;
 
 /*
- * A stele_event_map_fn; `ctx` is not used. Keys come in no particular order and may repeat. On failure
- * ret->n_keys is 0 and the rest undefined: it is too large to be kept as it was.
- * Errors: INVALID: not well-formed, a singular field or the oneof occurs twice, no tenant. LIMIT: too
+ * A stele_event_map_fn; `ctx` is not used. Keys come in no particular order and may repeat. On
+ * failure ret->n_keys is 0 and the rest undefined: it is too large to be kept as it was. Errors:
+ * INVALID: not well-formed, a singular field or the oneof occurs twice, no tenant. LIMIT: too
  * large, or over STELE_EVENT_KEYS_MAX keys.
  */
 STELE_MUST_USE stele_status stele_event_map_v1(void *ctx, stele_view payload,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/schema.c: the messages of event.proto as a table, one row per field. Layer: proto. Constant.
+ * proto/schema.c: the messages of event.proto as a table, one row per field. Layer: proto.
+ * Constant.
  *
  * A row's index is the field's number. The limits and their units are event.proto's; the reasons of
  * required fields are what a client is told when one is missing.
  */
 #include "proto/schema.h"
 
+/* clang-format off */
 #define REQ STELE_FIELD_REQUIRED
 #define REP STELE_FIELD_REPEATED
 #define ONE STELE_FIELD_ONEOF
@@ -27,15 +29,18 @@
 #define DOUBLE(name) {name, NULL, 0, 0, 1, U(DOUBLE), 0, 0}
 /* Required ones. */
 #define REQ_TEXT(name, max, why) {name, why, 1, max, 1, U(TEXT), REQ, STELE_CHARSET_PLAIN}
-#define REQ_TEXT_OF(name, max, charset, why) {name, why, 1, max, 1, U(TEXT), REQ, STELE_CHARSET_##charset}
+#define REQ_TEXT_OF(name, max, charset, why)                                                       \
+    {name, why, 1, max, 1, U(TEXT), REQ, STELE_CHARSET_##charset}
 #define REQ_BLOB(name, min, max, why) {name, why, min, max, 1, U(BYTES), REQ, STELE_BYTES_BASE64}
 #define REQ_MSG(name, message, why) {name, why, 0, 0, 1, U(MESSAGE), REQ, STELE_MESSAGE_##message}
 #define REQ_ENUM(name, of, why) {name, why, 0, 0, 1, U(ENUM), REQ, STELE_ENUM_##of}
 #define REQ_TIME(name, why) {name, why, 0, 0, 1, U(TIME), REQ, 0}
 /* Repeated ones, at most `count`. */
 #define TEXTS(name, count, max) {name, NULL, 1, max, count, U(TEXT), REP, STELE_CHARSET_PLAIN}
-#define TEXTS_OF(name, count, max, charset) {name, NULL, 1, max, count, U(TEXT), REP, STELE_CHARSET_##charset}
-#define MSGS(name, count, message) {name, NULL, 0, 0, count, U(MESSAGE), REP, STELE_MESSAGE_##message}
+#define TEXTS_OF(name, count, max, charset)                                                        \
+    {name, NULL, 1, max, count, U(TEXT), REP, STELE_CHARSET_##charset}
+#define MSGS(name, count, message)                                                                 \
+    {name, NULL, 0, 0, count, U(MESSAGE), REP, STELE_MESSAGE_##message}
 #define ATTRIBUTES(name)                                                                           \
     {name, NULL, 0, 0, 64, U(MESSAGE), REP | STELE_FIELD_ATTRIBUTES, STELE_MESSAGE_ATTRIBUTE}
 /* Members of the oneof. */
@@ -328,16 +333,18 @@ static const struct stele_field generic_fields[] = {
     [3] = ATTRIBUTES("field"),
 };
 
+/* clang-format on */
+
 #define BIT(n) (UINT64_C(1) << (n))
 #define MESSAGE(name, fields, required, oneof)                                                     \
     { (name), (fields), sizeof(fields) / sizeof *(fields), (required), (oneof) }
 
 /* The masks repeat what the rows' flags say; a test compares the two. */
 const struct stele_message stele_message_table[STELE_MESSAGE_COUNT] = {
-    [STELE_MESSAGE_EVENT] = MESSAGE("Event", event_fields,
-                                    BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) |
-                                        BIT(8) | BIT(10),
-                                    BIT(52) - BIT(40)),
+    [STELE_MESSAGE_EVENT] =
+        MESSAGE("Event", event_fields,
+                BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(10),
+                BIT(52) - BIT(40)),
     [STELE_MESSAGE_ACTOR] = MESSAGE("Actor", actor_fields, BIT(1) | BIT(2), 0),
     [STELE_MESSAGE_DELEGATION] = MESSAGE("Delegation", delegation_fields, BIT(1), 0),
     [STELE_MESSAGE_RESOURCE] = MESSAGE("Resource", resource_fields, BIT(1) | BIT(2), 0),
@@ -357,8 +364,7 @@ const struct stele_message stele_message_table[STELE_MESSAGE_COUNT] = {
     [STELE_MESSAGE_EVALUATION] =
         MESSAGE("Evaluation", evaluation_fields, BIT(1) | BIT(2) | BIT(3) | BIT(4), 0),
     [STELE_MESSAGE_SCORE] = MESSAGE("Score", score_fields, BIT(1), 0),
-    [STELE_MESSAGE_INCIDENT] =
-        MESSAGE("Incident", incident_fields, BIT(1) | BIT(2) | BIT(3), 0),
+    [STELE_MESSAGE_INCIDENT] = MESSAGE("Incident", incident_fields, BIT(1) | BIT(2) | BIT(3), 0),
     [STELE_MESSAGE_DETECTION] = MESSAGE("Detection", detection_fields, BIT(1) | BIT(2), 0),
     [STELE_MESSAGE_DATA_SUBJECT_REQUEST] = MESSAGE(
         "DataSubjectRequest", data_subject_request_fields, BIT(1) | BIT(2) | BIT(3) | BIT(4), 0),

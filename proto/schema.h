@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/schema.h: event.proto as one table in C: every message, field, enum value, limit and charset.
- * Layer: proto. Constant data, no code that could fail.
+ * proto/schema.h: event.proto as one table in C: every message, field, enum value, limit and
+ * charset. Layer: proto. Constant data, no code that could fail.
  *
- * The walker (event.c) and the JSON form (event_json_*.c) both follow this table, so that they cannot
- * disagree; a test compares it with the descriptors protoc-c makes from event.proto. A field's row
- * stands at its number, so that looking one up is one index; numbers stay below 64, so that one word
- * remembers which fields were seen.
+ * The walker (event.c) and the JSON form (event_json_*.c) both follow this table, so that they
+ * cannot disagree; a test compares it with the descriptors protoc-c makes from event.proto. A
+ * field's row stands at its number, so that looking one up is one index; numbers stay below 64, so
+ * that one word remembers which fields were seen.
  */
 #ifndef STELE_PROTO_SCHEMA_H
 #define STELE_PROTO_SCHEMA_H
@@ -47,8 +47,9 @@ typedef enum stele_bytes_form {
 enum {
     STELE_FIELD_REQUIRED = 1,
     STELE_FIELD_REPEATED = 2,
-    STELE_FIELD_ONEOF = 4,      /* of its message's only oneof */
-    STELE_FIELD_ATTRIBUTES = 8, /* repeated Attribute: sorted by key, a total limit, an object in JSON */
+    STELE_FIELD_ONEOF = 4, /* of its message's only oneof */
+    STELE_FIELD_ATTRIBUTES =
+        8, /* repeated Attribute: sorted by key, a total limit, an object in JSON */
 };
 
 typedef enum stele_message_id {
@@ -110,7 +111,8 @@ typedef enum stele_enum_id {
 
 #define STELE_FIELD_NUMBER_MAX 63 /* of the table; unknown fields go up to protobuf's 2^29 - 1 */
 #define STELE_ENUM_OTHER 99       /* the number of "other" where an enum has it */
-#define STELE_ATTRIBUTES_BYTES_MAX 8192 /* the encoded Attribute messages of one list, without their tags */
+#define STELE_ATTRIBUTES_BYTES_MAX                                                                 \
+    8192 /* the encoded Attribute messages of one list, without their tags */
 #define STELE_BODY_NUMBER_BASE 39 /* a body's field number less its event type */
 
 struct stele_field {
@@ -121,7 +123,7 @@ struct stele_field {
     uint16_t count;   /* at most so many, where repeated */
     uint8_t kind;     /* a stele_kind */
     uint8_t flags;
-    uint8_t sub;      /* stele_message_id, stele_enum_id, stele_charset or stele_bytes_form, by kind */
+    uint8_t sub; /* stele_message_id, stele_enum_id, stele_charset or stele_bytes_form, by kind */
 };
 
 struct stele_message {
@@ -133,11 +135,11 @@ struct stele_message {
 };
 
 struct stele_enum {
-    const char *name;         /* as in event.proto: "EventType" */
-    const char *prefix;       /* of its values: "EVENT_TYPE" */
-    const char *const *word;  /* by number: "unspecified", "inference", ... */
+    const char *name;        /* as in event.proto: "EventType" */
+    const char *prefix;      /* of its values: "EVENT_TYPE" */
+    const char *const *word; /* by number: "unspecified", "inference", ... */
     uint32_t n_word;
-    bool other;               /* 99 is "other" */
+    bool other; /* 99 is "other" */
 };
 
 extern const struct stele_message stele_message_table[STELE_MESSAGE_COUNT];

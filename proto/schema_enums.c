@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/schema_enums.c: the enums of event.proto as words by number, and looking them up. Layer: proto.
+ * proto/schema_enums.c: the enums of event.proto as words by number, and looking them up. Layer:
+ * proto.
  *
  * Numbers run without gap from 0, "unspecified"; 99 is "other" in those that have it.
  */
@@ -10,14 +11,16 @@
 #include <string.h>
 
 static const char *const event_type_words[] = {
-    "unspecified", "inference", "deployment", "access", "policy_change", "lineage", "evaluation",
-    "incident", "detection", "data_subject_request", "authentication", "audit_control", "generic",
+    "unspecified",    "inference",     "deployment", "access",    "policy_change",
+    "lineage",        "evaluation",    "incident",   "detection", "data_subject_request",
+    "authentication", "audit_control", "generic",
 };
 static const char *const action_words[] = {
-    "unspecified", "create", "read", "list", "update", "delete", "invoke", "deploy", "rollback",
-    "promote", "retire", "approve", "reject", "grant", "revoke", "escalate", "assume", "download",
-    "upload", "copy", "share", "train", "derive", "evaluate", "detect", "block", "report",
-    "resolve", "authenticate", "logout", "export", "erase", "hold", "release",
+    "unspecified",  "create",   "read",     "list",     "update",  "delete",  "invoke",
+    "deploy",       "rollback", "promote",  "retire",   "approve", "reject",  "grant",
+    "revoke",       "escalate", "assume",   "download", "upload",  "copy",    "share",
+    "train",        "derive",   "evaluate", "detect",   "block",   "report",  "resolve",
+    "authenticate", "logout",   "export",   "erase",    "hold",    "release",
 };
 static const char *const outcome_words[] = {
     "unspecified", "success", "failure", "denied", "pending", "unknown",
@@ -26,86 +29,93 @@ static const char *const severity_words[] = {
     "unspecified", "informational", "low", "medium", "high", "critical", "fatal",
 };
 static const char *const classification_words[] = {
-    "unspecified", "public", "internal", "confidential", "restricted", "personal",
-    "special_category",
+    "unspecified", "public",   "internal",         "confidential",
+    "restricted",  "personal", "special_category",
 };
 static const char *const retention_class_words[] = {
     "unspecified", "1y", "2y", "3y", "4y", "5y", "6y", "7y",
 };
 static const char *const actor_type_words[] = {
-    "unspecified", "user", "app_user", "service_account", "api_key", "system", "unauthenticated",
-    "ai_agent", "admin", "unknown",
+    "unspecified",     "user",     "app_user", "service_account", "api_key", "system",
+    "unauthenticated", "ai_agent", "admin",    "unknown",
 };
 static const char *const auth_method_words[] = {
     "unspecified", "password", "sso", "mtls", "api_key", "token", "workload_identity", "none",
 };
 static const char *const resource_type_words[] = {
-    "unspecified", "model", "model_artifact", "endpoint", "dataset", "feature_store",
-    "vector_store", "training_job", "pipeline", "experiment", "agent", "tool", "prompt",
-    "guardrail", "policy", "role", "principal", "credential", "secret", "storage_object",
-    "database", "container_image", "workload", "project", "code", "audit_log", "data_subject",
+    "unspecified", "model",           "model_artifact", "endpoint",
+    "dataset",     "feature_store",   "vector_store",   "training_job",
+    "pipeline",    "experiment",      "agent",          "tool",
+    "prompt",      "guardrail",       "policy",         "role",
+    "principal",   "credential",      "secret",         "storage_object",
+    "database",    "container_image", "workload",       "project",
+    "code",        "audit_log",       "data_subject",
 };
 static const char *const resource_role_words[] = {
     "unspecified", "target", "actor", "affected", "related", "input", "output",
 };
 static const char *const hash_alg_words[] = {
-    "unspecified", "sha256", "sha384", "sha512", "sha3_256", "blake3", "hmac_sha256",
-    "md5_legacy", "sha1_legacy",
+    "unspecified", "sha256",      "sha384",     "sha512",      "sha3_256",
+    "blake3",      "hmac_sha256", "md5_legacy", "sha1_legacy",
 };
 static const char *const decision_words[] = {
     "unspecified", "approved", "rejected", "abstained", "revoked", "auto_policy", "emergency",
 };
 static const char *const deployment_stage_words[] = {
-    "unspecified", "requested", "approved", "started", "succeeded", "failed", "rolled_back",
-    "retired",
+    "unspecified", "requested", "approved",    "started",
+    "succeeded",   "failed",    "rolled_back", "retired",
 };
 static const char *const policy_change_kind_words[] = {
-    "unspecified", "grant", "revoke", "role_assumed", "escalation", "policy_edit", "credential",
-    "mfa", "network", "guardrail", "rate_limit", "logging", "identity",
+    "unspecified", "grant",      "revoke",   "role_assumed", "escalation",
+    "policy_edit", "credential", "mfa",      "network",      "guardrail",
+    "rate_limit",  "logging",    "identity",
 };
 static const char *const lineage_kind_words[] = {
-    "unspecified", "ingested_from", "transformed", "split", "labeled", "trained_on",
-    "fine_tuned_from", "distilled_from", "quantized_from", "merged_from", "evaluated_on",
-    "packaged", "embedded",
+    "unspecified",  "ingested_from",   "transformed",    "split",          "labeled",
+    "trained_on",   "fine_tuned_from", "distilled_from", "quantized_from", "merged_from",
+    "evaluated_on", "packaged",        "embedded",
 };
 static const char *const run_state_words[] = {
     "unspecified", "start", "running", "complete", "abort", "fail", "other",
 };
 static const char *const evaluation_kind_words[] = {
-    "unspecified", "benchmark", "red_team", "bias", "safety", "privacy", "robustness",
-    "conformity", "monitoring",
+    "unspecified", "benchmark",  "red_team",   "bias",       "safety",
+    "privacy",     "robustness", "conformity", "monitoring",
 };
 static const char *const verdict_words[] = {
     "unspecified", "pass", "fail", "conditional", "inconclusive",
 };
 static const char *const incident_kind_words[] = {
-    "unspecified", "model_compromise", "dataset_poisoning", "inference_data_breach",
-    "prompt_injection", "model_theft", "training_data_leak", "supply_chain", "abuse",
-    "denial_of_service", "harmful_output", "bias", "credential_compromise", "log_tampering",
+    "unspecified",           "model_compromise", "dataset_poisoning",
+    "inference_data_breach", "prompt_injection", "model_theft",
+    "training_data_leak",    "supply_chain",     "abuse",
+    "denial_of_service",     "harmful_output",   "bias",
+    "credential_compromise", "log_tampering",
 };
 static const char *const incident_phase_words[] = {
     "unspecified", "new", "in_progress", "on_hold", "resolved", "closed", "notified",
 };
 static const char *const detection_kind_words[] = {
-    "unspecified", "prompt_injection", "indirect_prompt_injection", "jailbreak", "sensitive_data",
-    "toxicity", "data_exfiltration", "model_extraction", "poisoning", "anomaly",
-    "unauthorized_tool", "drift",
+    "unspecified",    "prompt_injection", "indirect_prompt_injection", "jailbreak",
+    "sensitive_data", "toxicity",         "data_exfiltration",         "model_extraction",
+    "poisoning",      "anomaly",          "unauthorized_tool",         "drift",
 };
 static const char *const guardrail_verdict_words[] = {
     "unspecified", "allow", "deny", "modify", "warn", "escalate",
 };
 static const char *const subject_right_words[] = {
-    "unspecified", "access", "rectification", "erasure", "restriction", "portability",
-    "objection", "automated_decision", "consent_withdrawal",
+    "unspecified",        "access",      "rectification", "erasure",
+    "restriction",        "portability", "objection",     "automated_decision",
+    "consent_withdrawal",
 };
 static const char *const request_phase_words[] = {
-    "unspecified", "received", "verified", "in_progress", "extended", "fulfilled", "refused",
-    "closed",
+    "unspecified", "received",  "verified", "in_progress",
+    "extended",    "fulfilled", "refused",  "closed",
 };
 static const char *const control_kind_words[] = {
-    "unspecified", "query", "export", "retention_purge", "legal_hold_set", "legal_hold_released",
-    "config_change", "segment_sealed", "key_rotated", "crypto_shred", "integrity_check",
-    "ingest_rejected",
+    "unspecified",         "query",           "export",         "retention_purge", "legal_hold_set",
+    "legal_hold_released", "config_change",   "segment_sealed", "key_rotated",     "crypto_shred",
+    "integrity_check",     "ingest_rejected",
 };
 
 #define ENUM(name, prefix, words, other)                                                           \
@@ -164,7 +174,8 @@ const char *stele_event_enum_word(const char *what, uint32_t number) {
     return number < e->n_word ? e->word[number] : "other";
 }
 
-stele_status stele_event_enum_number(const char *what, stele_view word, uint32_t *ret, stele_err *err) {
+stele_status stele_event_enum_number(const char *what, stele_view word, uint32_t *ret,
+                                     stele_err *err) {
     const struct stele_enum *e = enum_named(what);
     if (e == NULL) {
         return STELE_FAIL(err, BUG, "the schema has no enum '%s'", what);

@@ -4,23 +4,21 @@
 
 #include <string.h>
 
-/* The bits `first`..`last` of a 64-bit half of ASCII. */
-#define SPAN(first, last)                                                                          \
-    ((~UINT64_C(0) >> (63 - ((last) - (first)))) << ((first)&63))
-#define DIGITS SPAN('0', '9')
-#define LOWER SPAN('a', 'z')
-#define UPPER SPAN('A', 'Z')
-#define ONE(c) SPAN(c, c)
-
-/* Of the charsets that are ASCII: the characters below 64, and those from 64 on. */
-static const uint64_t charset_bits[][2] = {
-    [STELE_CHARSET_ID] = {DIGITS | ONE('.') | ONE(':') | ONE('/') | ONE('-'),
-                          UPPER | LOWER | ONE('_')},
-    [STELE_CHARSET_NAME] = {DIGITS | ONE('.') | ONE('-'), LOWER | ONE('_')},
-    [STELE_CHARSET_PSEUDONYM] = {DIGITS | ONE('.') | ONE(':') | ONE('/') | ONE('-') | ONE('+') |
-                                     ONE('='),
-                                 UPPER | LOWER | ONE('_')},
-};
+/* One bit per ASCII charset, for every byte; the table is written out by the preprocessor. */
+#define BIT_OF(charset) (1 << (charset))
+#define WITHIN(c, first, last) ((c) >= (first) && (c) <= (last))
+#define NAME(c)                                                                                    \
+    (WITHIN(c, 'a', 'z') || WITHIN(c, '0', '9') || (c) == '.' || (c) == '_' || (c) == '-')
+#define ID(c) (NAME(c) || WITHIN(c, 'A', 'Z') || (c) == ':' || (c) == '/')
+#define PSEUDONYM(c) (ID(c) || (c) == '+' || (c) == '=')
+#define BITS(c)                                                                                    \
+    (uint8_t)((ID(c) ? BIT_OF(STELE_CHARSET_ID) : 0) |                                             \
+              (NAME(c) ? BIT_OF(STELE_CHARSET_NAME) : 0) |                                         \
+              (PSEUDONYM(c) ? BIT_OF(STELE_CHARSET_PSEUDONYM) : 0))
+#define BITS_4(c) BITS(c), BITS((c) + 1), BITS((c) + 2), BITS((c) + 3)
+#define BITS_16(c) BITS_4(c), BITS_4((c) + 4), BITS_4((c) + 8), BITS_4((c) + 12)
+#define BITS_64(c) BITS_16(c), BITS_16((c) + 16), BITS_16((c) + 32), BITS_16((c) + 48)
+static const uint8_t charset_bits[256] = {BITS_64(0), BITS_64(64)}; /* from 128 on: 0 */
 
 static const char *const charset_problem[] = {
     [STELE_CHARSET_ID] = "holds a character outside [A-Za-z0-9_.:/-]",
@@ -29,7 +27,8 @@ static const char *const charset_problem[] = {
         "holds a character outside [A-Za-z0-9_.:/+=-]; send a keyed hash, not a name or an address",
 };
 
-/* True if all eight bytes are from U+0020 to U+007F. A byte below 0x20 borrows, which sets its high bit. */
+/* True if all eight bytes are from U+0020 to U+007F. A byte below 0x20 borrows, which sets its high
+ * bit. */
 static bool printable_8(const uint8_t *at) {
     uint64_t x = 0;
     memcpy(&x, at, sizeof x);
@@ -54,7 +53,8 @@ static bool printable(stele_view text) {
     return true;
 }
 
-/* Bytes of the UTF-8 sequence at `at`, 0 if it is none (RFC 3629: no overlong form, no surrogate). */
+/* Bytes of the UTF-8 sequence at `at`, 0 if it is none (RFC 3629: no overlong form, no surrogate).
+ */
 static size_t utf8_sequence(const uint8_t *at, size_t left) {
     uint8_t a = at[0];
     if (a < 0x80) {
@@ -95,11 +95,9 @@ const char *stele_text_problem(stele_view text, stele_charset charset) {
     if (charset == STELE_CHARSET_PLAIN || charset == STELE_CHARSET_LINES) {
         return printable(text) ? NULL : unicode_problem(text, charset == STELE_CHARSET_LINES);
     }
-    const uint64_t *bits = charset_bits[charset];
-    uint64_t inside = 1;
+    uint8_t inside = (uint8_t)BIT_OF(charset);
     for (size_t i = 0; i < text.size; i++) {
-        uint8_t c = text.data[i];
-        inside &= (bits[(c >> 6) & 1] >> (c & 63)) & (uint64_t)(c < 0x80);
+        inside &= charset_bits[text.data[i]];
     }
     return inside != 0 ? NULL : charset_problem[charset];
 }

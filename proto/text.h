@@ -10,7 +10,8 @@
 
 #include "proto/schema.h"
 
-/* NULL if `text` keeps to `charset`, else a static phrase that says what it holds: "is not UTF-8". */
+/* NULL if `text` keeps to `charset`, else a static phrase that says what it holds: "is not UTF-8".
+ */
 const char *stele_text_problem(stele_view text, stele_charset charset);
 
 #endif

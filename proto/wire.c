@@ -2,11 +2,6 @@
 /* proto/wire.c: the rarer parts of reading protobuf's wire format. */
 #include "proto/wire.h"
 
-stele_status stele_wire__problem(struct stele_wire *w, const char *problem) {
-    w->problem = problem;
-    return STELE_INVALID;
-}
-
 stele_status stele_wire__varint_long(struct stele_wire *w, uint64_t *ret) {
     uint64_t value = 0;
     const uint8_t *at = w->at;

@@ -4,8 +4,8 @@
  *
  * A record is a tag and its value. Every record is one a parser of any language reads the same way:
  * groups and reserved wire types, field number 0, numbers over 2^29 - 1, varints over 64 bits and
- * lengths past the end are refused. Varints need not be minimal: protobuf does not ask for it, and the
- * bytes are kept as they came.
+ * lengths past the end are refused. Varints need not be minimal: protobuf does not ask for it, and
+ * the bytes are kept as they came.
  */
 #ifndef STELE_PROTO_WIRE_H
 #define STELE_PROTO_WIRE_H
@@ -44,16 +44,37 @@ static inline bool stele_wire_at_end(const struct stele_wire *w) {
     return w->at == w->end;
 }
 
-/* Varints of two and more bytes. */
+/* Varints of three and more bytes. */
 STELE_MUST_USE stele_status stele_wire__varint_long(struct stele_wire *w, uint64_t *ret);
-STELE_MUST_USE stele_status stele_wire__problem(struct stele_wire *w, const char *problem);
 
+STELE_MUST_USE static inline stele_status stele_wire__problem(struct stele_wire *w,
+                                                              const char *problem) {
+    w->problem = problem;
+    return STELE_INVALID;
+}
+
+/* Only copies have their address taken, so that the reader and its record stay in registers. */
 STELE_MUST_USE static inline stele_status stele_wire_varint(struct stele_wire *w, uint64_t *ret) {
-    if (w->at != w->end && *w->at < 0x80) {
+    if (w->at != w->end && w->at[0] < 0x80) {
         *ret = *w->at++;
         return STELE_OK;
     }
-    return stele_wire__varint_long(w, ret);
+    if (w->end - w->at >= 2 && w->at[1] < 0x80) {
+        *ret = (uint64_t)(w->at[0] & 0x7f) | (uint64_t)w->at[1] << 7;
+        w->at += 2;
+        return STELE_OK;
+    }
+    struct stele_wire copy = *w;
+    uint64_t value = 0;
+    stele_status st = stele_wire__varint_long(&copy, &value);
+    *w = copy;
+    *ret = value;
+    return st;
+}
+
+/* Little-endian on the wire. */
+static inline uint64_t stele_wire__le32(const uint8_t *at) {
+    return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 | (uint64_t)at[3] << 24;
 }
 
 STELE_MUST_USE static inline stele_status stele_wire__fixed(struct stele_wire *w, size_t size,
@@ -61,12 +82,9 @@ STELE_MUST_USE static inline stele_status stele_wire__fixed(struct stele_wire *w
     if ((size_t)(w->end - w->at) < size) {
         return stele_wire__problem(w, "cut off inside a fixed-size number");
     }
-    uint64_t value = 0;
-    for (size_t i = size; i > 0; i--) {
-        value = value << 8 | w->at[i - 1]; /* little-endian on the wire */
-    }
+    *ret = size == 4 ? stele_wire__le32(w->at)
+                     : stele_wire__le32(w->at) | stele_wire__le32(w->at + 4) << 32;
     w->at += size;
-    *ret = value;
     return STELE_OK;
 }
 
