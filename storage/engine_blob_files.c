@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* storage/engine_blob_files.c: a bounded cache of open blob files, and an ordered walk of the folders. */
+/* storage/engine_blob_files.c: a bounded cache of open blob files, and an ordered walk of the
+ * folders. */
 #include "storage/engine_blob_files.h"
 
 #include <dirent.h>
@@ -15,10 +16,11 @@
 #include "storage/engine_blobs.h"
 #include "storage/file.h"
 
-/* A query touches the packs and segments of a few months; a search over 128 slots costs less than an
- * open(), and the usual limit of 1024 open files keeps room for connections. */
+/* A query touches the packs and segments of a few months; a search over 128 slots costs less than
+ * an open(), and the usual limit of 1024 open files keeps room for connections. */
 #define FILES_MAX 128
-/* Names of one folder held for sorting: 4 million packs of 65,536 events are 2^38 events of one log. */
+/* Names of one folder held for sorting: 4 million packs of 65,536 events are 2^38 events of one
+ * log. */
 #define FOLDER_NAMES_MAX ((size_t)4 << 20)
 
 struct open_file {
@@ -92,7 +94,8 @@ static struct open_file *find(struct stele_blob_files *f, const char *key, uint6
     return NULL;
 }
 
-/* Under the mutex: a free slot, else the one unused for longest, else NULL. ret_evicted: to be closed. */
+/* Under the mutex: a free slot, else the one unused for longest, else NULL. ret_evicted: to be
+ * closed. */
 static struct open_file *find_room(struct stele_blob_files *f, int *ret_evicted) {
     struct open_file *oldest = NULL;
     for (size_t i = 0; i < FILES_MAX; i++) {
@@ -111,23 +114,26 @@ static struct open_file *find_room(struct stele_blob_files *f, int *ret_evicted)
     return oldest;
 }
 
-static stele_status open_blob(const struct stele_blob_files *f, const char *key, int *ret_fd, uint64_t *ret_bytes,
-                              stele_err *err) {
+static stele_status open_blob(const struct stele_blob_files *f, const char *key, int *ret_fd,
+                              uint64_t *ret_bytes, stele_err *err) {
     struct stat info;
     int fd = openat(f->root, key, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
         int os_errno = errno;
         return os_errno == ENOENT || os_errno == ENOTDIR
                    ? STELE_FAIL(err, NOT_FOUND, "there is no blob '%.120s'", key)
-                   : STELE_FAIL_ERRNO(err, os_errno, "cannot open blob '%.100s': %s; check its owner and rights and "
-                                                     "the limit on open files",
-                                      key, strerror(os_errno));
+                   : STELE_FAIL_ERRNO(
+                         err, os_errno,
+                         "cannot open blob '%.100s': %s; check its owner and rights and "
+                         "the limit on open files",
+                         key, strerror(os_errno));
     }
     int failed = fstat(fd, &info);
     int os_errno = errno;
     if (failed != 0 || !S_ISREG(info.st_mode)) {
         (void)close(fd);
-        return failed != 0 ? STELE_FAIL_ERRNO(err, os_errno, "cannot stat blob '%.100s': %s; check the disk", key,
+        return failed != 0 ? STELE_FAIL_ERRNO(err, os_errno,
+                                              "cannot stat blob '%.100s': %s; check the disk", key,
                                               strerror(os_errno))
                            : STELE_FAIL(err, NOT_FOUND, "there is no blob '%.120s'", key);
     }
@@ -136,7 +142,8 @@ static stele_status open_blob(const struct stele_blob_files *f, const char *key,
     return STELE_OK;
 }
 
-static stele_status borrow(struct stele_blob_files *f, const char *key, struct borrowed *ret, stele_err *err) {
+static stele_status borrow(struct stele_blob_files *f, const char *key, struct borrowed *ret,
+                           stele_err *err) {
     uint64_t hash = hash_of(key);
     int evicted = -1;
     (void)pthread_mutex_lock(&f->mutex);
@@ -157,12 +164,16 @@ static stele_status borrow(struct stele_blob_files *f, const char *key, struct b
         return st;
     }
     (void)pthread_mutex_lock(&f->mutex);
-    /* Two threads may have opened it: the first one's is in the cache, the other's is closed after use. */
+    /* Two threads may have opened it: the first one's is in the cache, the other's is closed after
+     * use. */
     if (removals == f->removals && find(f, key, hash) == NULL) {
         s = find_room(f, &evicted);
     }
     if (s != NULL) {
-        *s = (struct open_file){.fd = b.fd, .users = 1, .hash = hash, .size_bytes = b.size_bytes,
+        *s = (struct open_file){.fd = b.fd,
+                                .users = 1,
+                                .hash = hash,
+                                .size_bytes = b.size_bytes,
                                 .used_at = ++f->clock};
         memcpy(s->key, key, strlen(key) + 1);
         b.slot = s;
@@ -209,8 +220,8 @@ void stele_blob_files_forget(struct stele_blob_files *f, const char *key) {
     }
 }
 
-stele_status stele_blob_files_read(struct stele_blob_files *f, const char *key, uint64_t offset, size_t size,
-                                   stele_buf *out, stele_err *err) {
+stele_status stele_blob_files_read(struct stele_blob_files *f, const char *key, uint64_t offset,
+                                   size_t size, stele_buf *out, stele_err *err) {
     struct borrowed b;
     stele_status st = borrow(f, key, &b, err);
     if (st != STELE_OK) {
@@ -222,14 +233,16 @@ stele_status stele_blob_files_read(struct stele_blob_files *f, const char *key, 
     st = stele_file_read_at(b.fd, offset, wanted, key, out, err);
     if (st == STELE_OK && out->size - before != wanted) {
         out->size = before;
-        st = STELE_FAIL(err, CORRUPT, "blob '%.100s' got shorter than its %llu bytes: restore it from backup", key,
-                        (unsigned long long)b.size_bytes);
+        st = STELE_FAIL(err, CORRUPT,
+                        "blob '%.100s' got shorter than its %llu bytes: restore it from backup",
+                        key, (unsigned long long)b.size_bytes);
     }
     give_back(f, &b);
     return st;
 }
 
-stele_status stele_blob_files_size(struct stele_blob_files *f, const char *key, uint64_t *ret_bytes, stele_err *err) {
+stele_status stele_blob_files_size(struct stele_blob_files *f, const char *key, uint64_t *ret_bytes,
+                                   stele_err *err) {
     struct borrowed b;
     stele_status st = borrow(f, key, &b, err);
     if (st == STELE_OK) {
@@ -244,8 +257,8 @@ stele_status stele_blob_files_size(struct stele_blob_files *f, const char *key, 
 /* Names of one folder, a slash after those of folders: so sorted, paths come out in bytewise order,
  * because "a-b" < "a/c" although "a" < "a-b". */
 struct names {
-    stele_buf text;     /* each ends with NUL */
-    stele_buf offsets;  /* size_t offsets into text */
+    stele_buf text;    /* each ends with NUL */
+    stele_buf offsets; /* size_t offsets into text */
     size_t n;
 };
 
@@ -269,8 +282,8 @@ static bool may_match(const struct walk *w, const char *path, bool folder) {
     return strncmp(path, w->prefix, shared) == 0;
 }
 
-static stele_status add_name(struct walk *w, struct names *names, int folder_fd, const struct dirent *entry,
-                             stele_err *err) {
+static stele_status add_name(struct walk *w, struct names *names, int folder_fd,
+                             const struct dirent *entry, stele_err *err) {
     struct stat info;
     bool folder = entry->d_type == DT_DIR;
     bool file = entry->d_type == DT_REG;
@@ -278,7 +291,8 @@ static stele_status add_name(struct walk *w, struct names *names, int folder_fd,
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
         return STELE_OK;
     }
-    if (entry->d_type == DT_UNKNOWN && fstatat(folder_fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
+    if (entry->d_type == DT_UNKNOWN &&
+        fstatat(folder_fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
         folder = S_ISDIR(info.st_mode);
         file = S_ISREG(info.st_mode);
     }
@@ -287,7 +301,8 @@ static stele_status add_name(struct walk *w, struct names *names, int folder_fd,
         return STELE_OK; /* nothing a key can name */
     }
     if (names->n >= FOLDER_NAMES_MAX) {
-        return STELE_FAIL(err, LIMIT, "the blob folder '%.100s' holds over %zu names", w->path, FOLDER_NAMES_MAX);
+        return STELE_FAIL(err, LIMIT, "the blob folder '%.100s' holds over %zu names", w->path,
+                          FOLDER_NAMES_MAX);
     }
     size_t offset = names->text.size;
     const char *name = path + strlen(w->path);
@@ -301,15 +316,17 @@ static stele_status add_name(struct walk *w, struct names *names, int folder_fd,
 
 static stele_status read_names(struct walk *w, struct names *names, stele_err *err) {
     stele_status st = STELE_OK;
-    int fd = openat(w->root, w->path[0] == '\0' ? "." : w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd =
+        openat(w->root, w->path[0] == '\0' ? "." : w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (dir == NULL) {
         int os_errno = errno;
         if (fd >= 0) {
             (void)close(fd);
         }
-        return STELE_FAIL_ERRNO(err, os_errno, "cannot list the blob folder '%.100s': %s; check its owner and rights",
-                                w->path, strerror(os_errno));
+        return STELE_FAIL_ERRNO(
+            err, os_errno, "cannot list the blob folder '%.100s': %s; check its owner and rights",
+            w->path, strerror(os_errno));
     }
     for (;;) {
         errno = 0;
@@ -317,7 +334,8 @@ static stele_status read_names(struct walk *w, struct names *names, stele_err *e
         if (entry == NULL) {
             if (errno != 0) {
                 int os_errno = errno;
-                st = STELE_FAIL_ERRNO(err, os_errno, "cannot list the blob folder '%.100s': %s; check the disk",
+                st = STELE_FAIL_ERRNO(err, os_errno,
+                                      "cannot list the blob folder '%.100s': %s; check the disk",
                                       w->path, strerror(os_errno));
             }
             break;
@@ -337,7 +355,8 @@ static stele_status walk_folder(struct walk *w, stele_err *err) {
     STELE_TRY(read_names(w, &names, err));
     sorted = stele_alloc(names.n, sizeof *sorted);
     if (sorted == NULL) {
-        st = STELE_FAIL(err, NO_MEMORY, "no memory to sort %zu names of '%.100s'", names.n, w->path);
+        st =
+            STELE_FAIL(err, NO_MEMORY, "no memory to sort %zu names of '%.100s'", names.n, w->path);
         goto cleanup;
     }
     for (size_t i = 0; i < names.n; i++) {
@@ -354,7 +373,8 @@ static stele_status walk_folder(struct walk *w, stele_err *err) {
             /* As deep as a path is long: a part and a slash are two characters at least. */
             STELE_TRY(walk_folder(w, err));
         } else {
-            STELE_TRY(w->fn(w->ctx, w->path, strncmp(sorted[i], STELE_BLOB_TEMPORARY, 4) == 0, err));
+            STELE_TRY(
+                w->fn(w->ctx, w->path, strncmp(sorted[i], STELE_BLOB_TEMPORARY, 4) == 0, err));
         }
         w->path[folder_chars] = '\0';
     }
@@ -365,7 +385,9 @@ cleanup:
     return st;
 }
 
-stele_status stele_blob_walk(int root, const char *prefix, stele_blob_walk_fn fn, void *ctx, stele_err *err) {
-    struct walk w = {.root = root, .prefix = prefix, .prefix_chars = strlen(prefix), .fn = fn, .ctx = ctx};
+stele_status stele_blob_walk(int root, const char *prefix, stele_blob_walk_fn fn, void *ctx,
+                             stele_err *err) {
+    struct walk w = {
+        .root = root, .prefix = prefix, .prefix_chars = strlen(prefix), .fn = fn, .ctx = ctx};
     return walk_folder(&w, err);
 }

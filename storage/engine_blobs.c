@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/engine_blobs.c: writing, naming and reading blob files. Invariant: a name is given only to a
- * file whose bytes are synced, and never to a second file.
+ * storage/engine_blobs.c: writing, naming and reading blob files. Invariant: a name is given only
+ * to a file whose bytes are synced, and never to a second file.
  */
 #include "storage/engine_blobs.h"
 
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "storage/engine_blob_files.h"
+#include "storage/engine_names.h"
 #include "storage/file.h"
 
 /* Writers hand over blocks of a few KiB: gathered, a blob costs a system call per this much. */
@@ -25,23 +26,6 @@ struct stele_blobs {
     atomic_uint_fast64_t next_temporary;
     struct stele_blob_files *files;
 };
-
-static bool key_byte(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '/' || c == '.' || c == '-';
-}
-
-stele_status stele_blob_key_check(const char *key, stele_err *err) {
-    size_t size = strnlen(key, STELE_BLOB_KEY_MAX + 1);
-    bool fine = size >= 1 && size <= STELE_BLOB_KEY_MAX && key[size - 1] != '/' && strstr(key, "..") == NULL;
-    for (size_t i = 0; fine && i < size; i++) {
-        bool part_starts = i == 0 || key[i - 1] == '/';
-        fine = key_byte(key[i]) && !(part_starts && (key[i] == '.' || key[i] == '/'));
-    }
-    return fine ? STELE_OK
-                : STELE_FAIL(err, INVALID, "'%.100s' is no blob key: 1 to %d of [a-z0-9/.-], no empty part, none that "
-                                           "starts with a dot, no '..'",
-                             key, STELE_BLOB_KEY_MAX);
-}
 
 /* ---- folders ---- */
 
@@ -59,20 +43,24 @@ static stele_status make_folders(const struct stele_blobs *b, const char *key, s
         int os_errno = errno;
         bool there = os_errno == EEXIST && fstatat(b->root, part, &info, AT_SYMLINK_NOFOLLOW) == 0;
         if (there && !S_ISDIR(info.st_mode)) {
-            return STELE_FAIL(err, INVALID, "'%.100s' cannot be a blob key: '%.80s' is a blob", key, part);
+            return STELE_FAIL(err, INVALID, "'%.100s' cannot be a blob key: '%.80s' is a blob", key,
+                              part);
         }
         if (!there) {
-            return STELE_FAIL_ERRNO(err, os_errno, "cannot make the folder '%.100s' for blobs: %s; check the rights "
-                                                   "of the folder above",
-                                    part, strerror(os_errno));
+            return STELE_FAIL_ERRNO(
+                err, os_errno,
+                "cannot make the folder '%.100s' for blobs: %s; check the rights "
+                "of the folder above",
+                part, strerror(os_errno));
         }
     }
     return STELE_OK;
 }
 
 /*
- * Syncs the folder of `key` and every one above it, up to the blobs' own. All of them each time: who made
- * a folder may have stopped before its sync, and a sync of a clean folder costs microseconds.
+ * Syncs the folder of `key` and every one above it, up to the blobs' own. All of them each time:
+ * who made a folder may have stopped before its sync, and a sync of a clean folder costs
+ * microseconds.
  */
 static stele_status sync_folders(const struct stele_blobs *b, const char *key, stele_err *err) {
     char part[STELE_BLOB_KEY_MAX + 1];
@@ -89,8 +77,9 @@ static stele_status sync_folders(const struct stele_blobs *b, const char *key, s
             if (fd >= 0) {
                 (void)close(fd);
             }
-            return STELE_FAIL_ERRNO(err, os_errno, "cannot sync the folder of blob '%.100s': %s; check the disk, "
-                                                   "then put it again",
+            return STELE_FAIL_ERRNO(err, os_errno,
+                                    "cannot sync the folder of blob '%.100s': %s; check the disk, "
+                                    "then put it again",
                                     key, strerror(os_errno));
         }
         (void)close(fd);
@@ -104,8 +93,10 @@ static stele_status remove_temporary(void *ctx, const char *path, bool temporary
     struct stele_blobs *b = ctx;
     if (temporary && unlinkat(b->root, path, 0) != 0) {
         int os_errno = errno;
-        return STELE_FAIL_ERRNO(err, os_errno, "cannot remove the unfinished blob '%.120s': %s; check the folder's rights",
-                                path, strerror(os_errno));
+        return STELE_FAIL_ERRNO(
+            err, os_errno,
+            "cannot remove the unfinished blob '%.120s': %s; check the folder's rights", path,
+            strerror(os_errno));
     }
     return STELE_OK;
 }
@@ -121,7 +112,8 @@ stele_status stele_blobs_open(const char *folder, struct stele_blobs **ret, stel
     b->root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (b->root < 0) {
         int os_errno = errno;
-        st = STELE_FAIL_ERRNO(err, os_errno, "cannot open the folder '%.120s': %s; check its owner and rights",
+        st = STELE_FAIL_ERRNO(err, os_errno,
+                              "cannot open the folder '%.120s': %s; check its owner and rights",
                               folder, strerror(os_errno));
         goto cleanup;
     }
@@ -147,8 +139,8 @@ void stele_blobs_close(struct stele_blobs *b) {
 
 /* ---- writing ---- */
 
-stele_status stele_blob_writer_new(struct stele_blobs *b, const char *key, struct stele_blob_writer **ret,
-                                   stele_err *err) {
+stele_status stele_blob_writer_new(struct stele_blobs *b, const char *key,
+                                   struct stele_blob_writer **ret, stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_blob_writer *w = NULL;
     STELE_TRY(stele_blob_key_check(key, err));
@@ -162,15 +154,18 @@ stele_status stele_blob_writer_new(struct stele_blobs *b, const char *key, struc
     (void)snprintf(w->key, sizeof w->key, "%s", key);
     const char *name = strrchr(key, '/');
     int folder_chars = name == NULL ? 0 : (int)(name + 1 - key);
-    (void)snprintf(w->temporary, sizeof w->temporary, "%.*s" STELE_BLOB_TEMPORARY ".%llu", folder_chars, key,
-                   (unsigned long long)atomic_fetch_add(&b->next_temporary, 1));
+    (void)snprintf(w->temporary, sizeof w->temporary, "%.*s" STELE_BLOB_TEMPORARY ".%llu",
+                   folder_chars, key, (unsigned long long)atomic_fetch_add(&b->next_temporary, 1));
     STELE_TRY(make_folders(b, key, err));
-    w->fd = openat(b->root, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    w->fd =
+        openat(b->root, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (w->fd < 0) {
         int os_errno = errno;
-        st = STELE_FAIL_ERRNO(err, os_errno, "cannot make the file of blob '%.100s': %s; check the folder's rights, "
-                                             "the disk and the limit on open files",
-                              key, strerror(os_errno));
+        st = STELE_FAIL_ERRNO(
+            err, os_errno,
+            "cannot make the file of blob '%.100s': %s; check the folder's rights, "
+            "the disk and the limit on open files",
+            key, strerror(os_errno));
         goto cleanup;
     }
     *ret = w;
@@ -207,8 +202,10 @@ static stele_status write_through(struct stele_blob_writer *w, stele_view bytes,
 static stele_status check_whole(const struct stele_blob_writer *w, stele_err *err) {
     return w->failed == STELE_OK
                ? STELE_OK
-               : stele_err__set(err, w->failed, 0, STELE_WHERE,
-                                "blob '%.100s' lacks bytes of a write that failed: abort it and put it again", w->key);
+               : stele_err__set(
+                     err, w->failed, 0, STELE_WHERE,
+                     "blob '%.100s' lacks bytes of a write that failed: abort it and put it again",
+                     w->key);
 }
 
 stele_status stele_blob_writer_add(struct stele_blob_writer *w, stele_view bytes, stele_err *err) {
@@ -234,27 +231,32 @@ stele_status stele_blob_writer_sync(struct stele_blob_writer *w, stele_err *err)
         stele_buf_clear(&w->pending);
     }
     if (st == STELE_OK && fsync(w->fd) != 0) {
-        /* The kernel may have dropped the pages: this file is never synced again, only thrown away. */
+        /* The kernel may have dropped the pages: this file is never synced again, only thrown away.
+         */
         int os_errno = errno;
-        st = STELE_FAIL_ERRNO(err, os_errno, "cannot sync blob '%.100s': %s; check the disk, then put it again",
+        st = STELE_FAIL_ERRNO(err, os_errno,
+                              "cannot sync blob '%.100s': %s; check the disk, then put it again",
                               w->key, strerror(os_errno));
         w->failed = st;
     }
     return st;
 }
 
-static stele_status same_bytes(struct stele_blob_writer *w, int mine, int other, bool *ret_same, stele_err *err) {
+static stele_status same_bytes(struct stele_blob_writer *w, int mine, int other, bool *ret_same,
+                               stele_err *err) {
     stele_status st = STELE_OK;
     stele_buf left = STELE_BUF_EMPTY;
     stele_buf right = STELE_BUF_EMPTY;
     struct stat info;
-    *ret_same = fstat(other, &info) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size == w->written;
+    *ret_same =
+        fstat(other, &info) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size == w->written;
     for (uint64_t at = 0; *ret_same && at < w->written; at += left.size) {
         stele_buf_clear(&left);
         stele_buf_clear(&right);
         STELE_TRY(stele_file_read_at(mine, at, COMPARE_BYTES, w->temporary, &left, err));
         STELE_TRY(stele_file_read_at(other, at, COMPARE_BYTES, w->key, &right, err));
-        *ret_same = left.size > 0 && stele_view_equal(stele_view_buf(&left), stele_view_buf(&right));
+        *ret_same =
+            left.size > 0 && stele_view_equal(stele_view_buf(&left), stele_view_buf(&right));
     }
 cleanup:
     stele_buf_done(&left);
@@ -262,7 +264,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_blob_writer_compare(struct stele_blob_writer *w, bool *ret_present, stele_err *err) {
+stele_status stele_blob_writer_compare(struct stele_blob_writer *w, bool *ret_present,
+                                       stele_err *err) {
     stele_status st = STELE_OK;
     bool same = false;
     int root = w->blobs->root;
@@ -274,20 +277,25 @@ stele_status stele_blob_writer_compare(struct stele_blob_writer *w, bool *ret_pr
     int mine = other < 0 ? -1 : openat(root, w->temporary, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (mine < 0) {
         int os_errno = errno;
-        st = STELE_FAIL_ERRNO(err, os_errno, "cannot compare blob '%.100s' with the one of that name: %s; check its "
-                                             "owner and rights",
-                              w->key, strerror(os_errno));
+        st = STELE_FAIL_ERRNO(
+            err, os_errno,
+            "cannot compare blob '%.100s' with the one of that name: %s; check its "
+            "owner and rights",
+            w->key, strerror(os_errno));
         goto cleanup;
     }
     struct stat info;
     if (fstat(other, &info) == 0 && S_ISDIR(info.st_mode)) {
-        st = STELE_FAIL(err, INVALID, "'%.120s' cannot be a blob key: there are blobs below it", w->key);
+        st = STELE_FAIL(err, INVALID, "'%.120s' cannot be a blob key: there are blobs below it",
+                        w->key);
         goto cleanup;
     }
     STELE_TRY(same_bytes(w, mine, other, &same, err));
     if (!same) {
-        st = STELE_FAIL(err, EXISTS, "blob '%.120s' exists with other bytes: blobs are never replaced, use another key",
-                        w->key);
+        st = STELE_FAIL(
+            err, EXISTS,
+            "blob '%.120s' exists with other bytes: blobs are never replaced, use another key",
+            w->key);
         goto cleanup;
     }
     *ret_present = true;
@@ -318,13 +326,14 @@ cleanup:
 
 /* ---- reading and removing ---- */
 
-stele_status stele_blobs_get(struct stele_blobs *b, const char *key, uint64_t offset, size_t size, stele_buf *out,
-                             stele_err *err) {
+stele_status stele_blobs_get(struct stele_blobs *b, const char *key, uint64_t offset, size_t size,
+                             stele_buf *out, stele_err *err) {
     stele_status st = stele_blob_key_check(key, err);
     return st == STELE_OK ? stele_blob_files_read(b->files, key, offset, size, out, err) : st;
 }
 
-stele_status stele_blobs_size(struct stele_blobs *b, const char *key, uint64_t *ret_bytes, stele_err *err) {
+stele_status stele_blobs_size(struct stele_blobs *b, const char *key, uint64_t *ret_bytes,
+                              stele_err *err) {
     stele_status st = stele_blob_key_check(key, err);
     return st == STELE_OK ? stele_blob_files_size(b->files, key, ret_bytes, err) : st;
 }
@@ -341,7 +350,8 @@ static stele_status list_one(void *ctx, const char *path, bool temporary, stele_
     return ours ? c->fn(c->ctx, path, err) : STELE_OK;
 }
 
-stele_status stele_blobs_list(struct stele_blobs *b, const char *prefix, stele_key_fn fn, void *ctx, stele_err *err) {
+stele_status stele_blobs_list(struct stele_blobs *b, const char *prefix, stele_key_fn fn, void *ctx,
+                              stele_err *err) {
     struct list_ctx c = {fn, ctx};
     return stele_blob_walk(b->root, prefix, list_one, &c, err);
 }
@@ -357,7 +367,8 @@ stele_status stele_blobs_remove(struct stele_blobs *b, const char *key, stele_er
     if (failed != 0) {
         return os_errno == ENOENT || os_errno == ENOTDIR || os_errno == EISDIR
                    ? STELE_FAIL(err, NOT_FOUND, "there is no blob '%.120s'", key)
-                   : STELE_FAIL_ERRNO(err, os_errno, "cannot remove blob '%.100s': %s; check the folder's rights",
+                   : STELE_FAIL_ERRNO(err, os_errno,
+                                      "cannot remove blob '%.100s': %s; check the folder's rights",
                                       key, strerror(os_errno));
     }
     return sync_folders(b, key, err);

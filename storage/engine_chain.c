@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/engine_chain.c: the record chains. Invariants: a record is acknowledged only after its synced
- * write; after a failed write no chain takes a record until claim() has read back what is on disk; the
- * positions of a chain are dense from its floor to its end, and never start again.
+ * storage/engine_chain.c: the record chains. Invariants: a record is acknowledged only after its
+ * synced write; after a failed write no chain takes a record until claim() has read back what is on
+ * disk; the positions of a chain are dense from its floor to its end, and never start again.
  */
 #include "storage/engine_chain.h"
 
@@ -11,15 +11,17 @@
 #include <string.h>
 
 #include "storage/cursor.h"
-#include "storage/engine_home.h"
+#include "storage/engine_names.h"
 
 #define STATE_VERSION 1
 #define STATE_BYTES 17
-#define LOGS_MAX 1024 /* logs of one region: retention classes times tenants with logs of their own */
+#define LOGS_MAX                                                                                   \
+    1024 /* logs of one region: retention classes times tenants with logs of their own */
 #define CHAIN_KEY_MAX (STELE_LOG_NAME_MAX + 1 + 8)
 #define STATE_NAME_MAX (STELE_LOG_NAME_MAX + 8)
 
-/* One log's chain as this process holds it. Freed with the table only: pointers to it stay valid. */
+/* One log's chain as this process holds it. Freed with the table only: pointers to it stay valid.
+ */
 struct chain {
     char name[STELE_LOG_NAME_MAX + 1];
     pthread_mutex_t writing; /* one of claim, append, trim at a time */
@@ -37,7 +39,8 @@ struct stele_chains {
     struct chain *chain[LOGS_MAX];
 };
 
-stele_status stele_chains_new(struct stele_rocks *rocks, struct stele_chains **ret, stele_err *err) {
+stele_status stele_chains_new(struct stele_rocks *rocks, struct stele_chains **ret,
+                              stele_err *err) {
     struct stele_chains *l = stele_alloc(1, sizeof *l);
     if (l == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for the table of chains");
@@ -61,8 +64,10 @@ void stele_chains_free(struct stele_chains *l) {
     stele_free(l);
 }
 
-/* log, 0x00, position: positions of one log sort in order, and logs do not mix, as no name has a NUL. */
-static stele_view chain_key(uint8_t out[STELE_AT_LEAST(CHAIN_KEY_MAX)], const char *log, uint64_t pos) {
+/* log, 0x00, position: positions of one log sort in order, and logs do not mix, as no name has a
+ * NUL. */
+static stele_view chain_key(uint8_t out[STELE_AT_LEAST(CHAIN_KEY_MAX)], const char *log,
+                            uint64_t pos) {
     size_t size = strlen(log);
     memcpy(out, log, size + 1);
     stele_put_u64(out + size + 1, pos);
@@ -85,8 +90,10 @@ static stele_view log_end(uint8_t out[STELE_AT_LEAST(CHAIN_KEY_MAX)], const char
 static stele_status position_of(stele_view key, const char *log, uint64_t *ret, stele_err *err) {
     size_t prefix = strlen(log) + 1;
     if (key.size != prefix + 8 || stele_get_u64(key.data + prefix) == UINT64_MAX) {
-        return STELE_FAIL(err, CORRUPT, "chain '%s' holds a key of %zu bytes that no append wrote: restore from backup",
-                          log, key.size);
+        return STELE_FAIL(
+            err, CORRUPT,
+            "chain '%s' holds a key of %zu bytes that no append wrote: restore from backup", log,
+            key.size);
     }
     *ret = stele_get_u64(key.data + prefix);
     return STELE_OK;
@@ -104,7 +111,8 @@ static struct chain *find_chain(struct stele_chains *l, const char *log) {
     return found;
 }
 
-static stele_status find_or_add_chain(struct stele_chains *l, const char *log, struct chain **ret, stele_err *err) {
+static stele_status find_or_add_chain(struct stele_chains *l, const char *log, struct chain **ret,
+                                      stele_err *err) {
     stele_status st = STELE_OK;
     struct chain *added = stele_alloc(1, sizeof *added);
     if (added == NULL) {
@@ -126,7 +134,9 @@ static stele_status find_or_add_chain(struct stele_chains *l, const char *log, s
     }
     (void)pthread_mutex_unlock(&l->finding);
     if (found == NULL) {
-        st = STELE_FAIL(err, LIMIT, "log '%s' would be one over %d logs of a region: use another region", log, LOGS_MAX);
+        st = STELE_FAIL(err, LIMIT,
+                        "log '%s' would be one over %d logs of a region: use another region", log,
+                        LOGS_MAX);
     } else {
         *ret = found;
     }
@@ -135,12 +145,13 @@ static stele_status find_or_add_chain(struct stele_chains *l, const char *log, s
 }
 
 /* Epoch and floor as stored; zeros if the chain was never claimed. */
-static stele_status load_chain(struct stele_chains *l, const char *log, bool *ret_there, uint64_t *ret_epoch,
-                               uint64_t *ret_floor, stele_err *err) {
+static stele_status load_chain(struct stele_chains *l, const char *log, bool *ret_there,
+                               uint64_t *ret_epoch, uint64_t *ret_floor, stele_err *err) {
     char name[STATE_NAME_MAX];
     stele_buf found = STELE_BUF_EMPTY;
     uint8_t version = STATE_VERSION;
-    stele_status st = stele_rocks_get(l->rocks, STELE_ROCKS_META, state_name(name, log), &found, err);
+    stele_status st =
+        stele_rocks_get(l->rocks, STELE_ROCKS_META, state_name(name, log), &found, err);
     *ret_there = st == STELE_OK;
     if (st == STELE_NOT_FOUND) {
         *ret_epoch = 0;
@@ -157,15 +168,17 @@ static stele_status load_chain(struct stele_chains *l, const char *log, bool *re
     STELE_TRY(stele_read_u64(&r, ret_floor, err));
     STELE_TRY(stele_reader_end(&r, err));
     if (version != STATE_VERSION) {
-        st = STELE_FAIL(err, UNSUPPORTED, "the state of chain '%s' has version %u: this program knows %d", log, version,
-                        STATE_VERSION);
+        st = STELE_FAIL(err, UNSUPPORTED,
+                        "the state of chain '%s' has version %u: this program knows %d", log,
+                        version, STATE_VERSION);
     }
 cleanup:
     stele_buf_done(&found);
     return stele_corrupt(st, err);
 }
 
-static stele_view encode_chain(uint8_t out[STELE_AT_LEAST(STATE_BYTES)], uint64_t epoch, uint64_t floor) {
+static stele_view encode_chain(uint8_t out[STELE_AT_LEAST(STATE_BYTES)], uint64_t epoch,
+                               uint64_t floor) {
     out[0] = STATE_VERSION;
     stele_put_u64(out + 1, epoch);
     stele_put_u64(out + 9, floor);
@@ -186,7 +199,8 @@ static stele_status claim_chain(struct stele_chains *l, struct chain *c, stele_e
     uint64_t next = 0;
     uint64_t generation = stele_rocks_generation(l->rocks);
     STELE_TRY(load_chain(l, c->name, &there, &epoch, &floor, err));
-    st = stele_rocks_last(l->rocks, STELE_ROCKS_CHAIN, chain_key(from, c->name, 0), log_end(to, c->name), &last, err);
+    st = stele_rocks_last(l->rocks, STELE_ROCKS_CHAIN, chain_key(from, c->name, 0),
+                          log_end(to, c->name), &last, err);
     if (st == STELE_OK) {
         STELE_TRY(position_of(stele_view_buf(&last), c->name, &next, err));
         next++;
@@ -194,7 +208,8 @@ static stele_status claim_chain(struct stele_chains *l, struct chain *c, stele_e
         goto cleanup;
     }
     next = next < floor ? floor : next; /* all records trimmed: positions go on */
-    const struct stele_rocks_op fence = {STELE_ROCKS_META, STELE_ROCKS_PUT, state_name(name, c->name),
+    const struct stele_rocks_op fence = {STELE_ROCKS_META, STELE_ROCKS_PUT,
+                                         state_name(name, c->name),
                                          encode_chain(state, epoch + 1, floor)};
     STELE_TRY(stele_rocks_write(l->rocks, &fence, 1, STELE_SYNCED, err));
     (void)pthread_mutex_lock(&c->state);
@@ -236,20 +251,23 @@ stele_status stele_chains_claim(struct stele_chains *l, const char *log, uint64_
 static stele_status check_claimed(struct stele_chains *l, const struct chain *c, stele_err *err) {
     return c->generation == stele_rocks_generation(l->rocks)
                ? STELE_OK
-               : STELE_FAIL(err, CLOSED, "chain '%s' is closed: a write to the store failed since it was claimed; claim "
-                                         "it again to read back what is on disk",
+               : STELE_FAIL(err, CLOSED,
+                            "chain '%s' is closed: a write to the store failed since it was "
+                            "claimed; claim "
+                            "it again to read back what is on disk",
                             c->name);
 }
 
-static stele_status append_record(struct stele_chains *l, struct chain *c, uint64_t epoch, uint64_t pos, stele_view record,
-                                  stele_err *err) {
+static stele_status append_record(struct stele_chains *l, struct chain *c, uint64_t epoch,
+                                  uint64_t pos, stele_view record, stele_err *err) {
     uint8_t key[CHAIN_KEY_MAX];
     stele_status st = check_claimed(l, c, err);
     if (st != STELE_OK) {
         return st;
     }
     if (epoch != c->epoch) {
-        return STELE_FAIL(err, CLOSED, "chain '%s' was claimed again: epoch %llu is fenced off by %llu", c->name,
+        return STELE_FAIL(err, CLOSED,
+                          "chain '%s' was claimed again: epoch %llu is fenced off by %llu", c->name,
                           (unsigned long long)epoch, (unsigned long long)c->epoch);
     }
     if (pos != c->next) {
@@ -257,10 +275,11 @@ static stele_status append_record(struct stele_chains *l, struct chain *c, uint6
                           (unsigned long long)pos, (unsigned long long)c->next);
     }
     if (record.size > STELE_RECORD_BYTES_MAX) {
-        return STELE_FAIL(err, LIMIT, "a record of %zu bytes for chain '%s' is over %u", record.size, c->name,
-                          STELE_RECORD_BYTES_MAX);
+        return STELE_FAIL(err, LIMIT, "a record of %zu bytes for chain '%s' is over %u",
+                          record.size, c->name, STELE_RECORD_BYTES_MAX);
     }
-    const struct stele_rocks_op put = {STELE_ROCKS_CHAIN, STELE_ROCKS_PUT, chain_key(key, c->name, pos), record};
+    const struct stele_rocks_op put = {STELE_ROCKS_CHAIN, STELE_ROCKS_PUT,
+                                       chain_key(key, c->name, pos), record};
     st = stele_rocks_write(l->rocks, &put, 1, STELE_SYNCED, err);
     if (st == STELE_OK) {
         (void)pthread_mutex_lock(&c->state);
@@ -275,8 +294,8 @@ static stele_status never_claimed(const char *log, stele_err *err) {
                       STELE_LOG_NAME_MAX, log);
 }
 
-stele_status stele_chains_append(struct stele_chains *l, const char *log, uint64_t epoch, uint64_t pos,
-                                 stele_view record, stele_err *err) {
+stele_status stele_chains_append(struct stele_chains *l, const char *log, uint64_t epoch,
+                                 uint64_t pos, stele_view record, stele_err *err) {
     struct chain *c = find_chain(l, log);
     if (c == NULL) {
         return never_claimed(log, err);
@@ -287,7 +306,8 @@ stele_status stele_chains_append(struct stele_chains *l, const char *log, uint64
     return st;
 }
 
-stele_status stele_chains_trim(struct stele_chains *l, const char *log, uint64_t floor, stele_err *err) {
+stele_status stele_chains_trim(struct stele_chains *l, const char *log, uint64_t floor,
+                               stele_err *err) {
     struct chain *c = find_chain(l, log);
     uint8_t from[CHAIN_KEY_MAX];
     uint8_t to[CHAIN_KEY_MAX];
@@ -299,15 +319,17 @@ stele_status stele_chains_trim(struct stele_chains *l, const char *log, uint64_t
     (void)pthread_mutex_lock(&c->writing);
     stele_status st = check_claimed(l, c, err);
     if (st == STELE_OK && floor > c->next) {
-        st = STELE_FAIL(err, BUG, "chain '%s' cannot be trimmed to %llu: its next position is %llu", c->name,
-                        (unsigned long long)floor, (unsigned long long)c->next);
+        st = STELE_FAIL(err, BUG, "chain '%s' cannot be trimmed to %llu: its next position is %llu",
+                        c->name, (unsigned long long)floor, (unsigned long long)c->next);
     }
     if (st == STELE_OK && floor > c->floor) {
-        /* From the old floor only: overlapping range deletes would make every read look at all of them. */
+        /* From the old floor only: overlapping range deletes would make every read look at all of
+         * them. */
         const struct stele_rocks_op ops[2] = {
             {STELE_ROCKS_CHAIN, STELE_ROCKS_DELETE_RANGE, chain_key(from, c->name, c->floor),
              chain_key(to, c->name, floor)},
-            {STELE_ROCKS_META, STELE_ROCKS_PUT, state_name(name, c->name), encode_chain(state, c->epoch, floor)},
+            {STELE_ROCKS_META, STELE_ROCKS_PUT, state_name(name, c->name),
+             encode_chain(state, c->epoch, floor)},
         };
         /* Unsynced: a trim lost in a power cut leaves records that are no longer needed. */
         st = stele_rocks_write(l->rocks, ops, 2, STELE_LOGGED, err);
@@ -330,7 +352,8 @@ struct read_ctx {
     bool started;
 };
 
-/* A position is missing: fine only if a trim came between reading the floor and opening the scan. */
+/* A position is missing: fine only if a trim came between reading the floor and opening the scan.
+ */
 static stele_status check_gap(struct read_ctx *r, uint64_t pos, stele_err *err) {
     bool there = false;
     uint64_t epoch = 0;
@@ -344,8 +367,9 @@ static stele_status check_gap(struct read_ctx *r, uint64_t pos, stele_err *err) 
             return STELE_OK;
         }
     }
-    return STELE_FAIL(err, CORRUPT, "chain '%s' has position %llu where %llu belongs: restore from backup", r->log,
-                      (unsigned long long)pos, (unsigned long long)r->expected);
+    return STELE_FAIL(err, CORRUPT,
+                      "chain '%s' has position %llu where %llu belongs: restore from backup",
+                      r->log, (unsigned long long)pos, (unsigned long long)r->expected);
 }
 
 static stele_status read_one(void *ctx, stele_view key, stele_view value, stele_err *err) {
@@ -375,8 +399,8 @@ static uint64_t acknowledged(struct stele_chains *l, const char *log) {
     return next;
 }
 
-stele_status stele_chains_read(struct stele_chains *l, const char *log, uint64_t from, stele_record_fn fn, void *ctx,
-                               uint64_t *ret_first, stele_err *err) {
+stele_status stele_chains_read(struct stele_chains *l, const char *log, uint64_t from,
+                               stele_record_fn fn, void *ctx, uint64_t *ret_first, stele_err *err) {
     uint8_t first_key[CHAIN_KEY_MAX];
     uint8_t end_key[CHAIN_KEY_MAX];
     bool there = false;
@@ -395,8 +419,8 @@ stele_status stele_chains_read(struct stele_chains *l, const char *log, uint64_t
         return st;
     }
     struct read_ctx r = {l, log, fn, ctx, from < floor ? floor : from, false};
-    st = stele_rocks_scan(l->rocks, STELE_ROCKS_CHAIN, chain_key(first_key, log, r.expected), log_end(end_key, log),
-                          read_one, &r, err);
+    st = stele_rocks_scan(l->rocks, STELE_ROCKS_CHAIN, chain_key(first_key, log, r.expected),
+                          log_end(end_key, log), read_one, &r, err);
     if (st == STELE_OK && r.expected < promised) {
         /* All of the rest may have been trimmed since the floor was read. */
         st = check_gap(&r, promised, err);

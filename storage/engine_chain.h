@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/engine_chain.h: the record chains of the embedded engine, one a log, on the ordered store.
- * Layer: storage, for engine_local.c only. The calls mean what engine.h says of them. Threads: any; the
- * appends of one log run one after the other, those of several share a sync.
+ * storage/engine_chain.h: the record chains of the embedded engine, one a log, on the ordered
+ * store. Layer: storage, for engine_local.c only. The calls mean what engine.h says of them.
+ * Threads: any; the appends of one log run one after the other, those of several share a sync.
  */
 #ifndef STELE_STORAGE_ENGINE_CHAIN_H
 #define STELE_STORAGE_ENGINE_CHAIN_H
@@ -14,17 +14,22 @@
 struct stele_chains;
 
 /* Borrows `rocks`, which is closed after it. */
-STELE_MUST_USE stele_status stele_chains_new(struct stele_rocks *rocks, struct stele_chains **ret, stele_err *err);
+STELE_MUST_USE stele_status stele_chains_new(struct stele_rocks *rocks, struct stele_chains **ret,
+                                             stele_err *err);
 void stele_chains_free(struct stele_chains *l);
-STELE_MUST_USE stele_status stele_chains_claim(struct stele_chains *l, const char *log, uint64_t *ret_next_pos,
-                                               uint64_t *ret_epoch, stele_err *err);
-/* OK: on disk. Errors besides engine.h's: BUG (not the next position), LIMIT (record too large); neither
- * closes the chain. */
-STELE_MUST_USE stele_status stele_chains_append(struct stele_chains *l, const char *log, uint64_t epoch, uint64_t pos,
-                                                stele_view record, stele_err *err);
+STELE_MUST_USE stele_status stele_chains_claim(struct stele_chains *l, const char *log,
+                                               uint64_t *ret_next_pos, uint64_t *ret_epoch,
+                                               stele_err *err);
+/* OK: on disk. Errors besides engine.h's: BUG (not the next position), LIMIT (record too large);
+ * neither closes the chain. */
+STELE_MUST_USE stele_status stele_chains_append(struct stele_chains *l, const char *log,
+                                                uint64_t epoch, uint64_t pos, stele_view record,
+                                                stele_err *err);
 /* Errors besides engine.h's: NOT_FOUND (never claimed), CORRUPT (a hole). */
-STELE_MUST_USE stele_status stele_chains_read(struct stele_chains *l, const char *log, uint64_t from,
-                                              stele_record_fn fn, void *ctx, uint64_t *ret_first, stele_err *err);
-STELE_MUST_USE stele_status stele_chains_trim(struct stele_chains *l, const char *log, uint64_t floor, stele_err *err);
+STELE_MUST_USE stele_status stele_chains_read(struct stele_chains *l, const char *log,
+                                              uint64_t from, stele_record_fn fn, void *ctx,
+                                              uint64_t *ret_first, stele_err *err);
+STELE_MUST_USE stele_status stele_chains_trim(struct stele_chains *l, const char *log,
+                                              uint64_t floor, stele_err *err);
 
 #endif

@@ -11,21 +11,10 @@
 #include <unistd.h>
 
 #include "storage/cursor.h"
+#include "storage/engine_names.h"
 
 #define LOCK_NAME "LOCK"
 #define REGION_NAME "REGION"
-
-stele_status stele_name_check(const char *name, size_t max, const char *what, stele_err *err) {
-    size_t size = strnlen(name, max + 1);
-    bool fine = size >= 1 && size <= max && name[0] != '-';
-    for (size_t i = 0; fine && i < size; i++) {
-        char c = name[i];
-        fine = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-    }
-    return fine ? STELE_OK
-                : STELE_FAIL(err, INVALID, "'%.64s' is no name of a %s: 1 to %zu of [a-z0-9-], not starting with '-'",
-                             name, what, max);
-}
 
 /* Who holds the lock says so in the file; it may be cut short or stale, so it is only shown. */
 static stele_status held_elsewhere(const char *path, stele_err *err) {
@@ -36,10 +25,11 @@ static stele_status held_elsewhere(const char *path, stele_err *err) {
             digits++;
         }
     }
-    stele_status st = STELE_FAIL(err, DENIED, "'%.120s' is held by process %.*s: one process has a store open at a "
-                                              "time, stop that one",
-                                 path, digits == 0 ? 7 : (int)digits,
-                                 digits == 0 ? "unknown" : (const char *)holder.data);
+    stele_status st = STELE_FAIL(
+        err, DENIED,
+        "'%.120s' is held by process %.*s: one process has a store open at a "
+        "time, stop that one",
+        path, digits == 0 ? 7 : (int)digits, digits == 0 ? "unknown" : (const char *)holder.data);
     stele_buf_done(&holder);
     return st;
 }
@@ -54,17 +44,20 @@ static stele_status take_lock(struct stele_home *home, stele_err *err) {
     home->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (home->lock_fd < 0) {
         int os_errno = errno;
-        return STELE_FAIL_ERRNO(err, os_errno, "cannot open '%.120s': %s; check the folder's owner and rights", path,
-                                strerror(os_errno));
+        return STELE_FAIL_ERRNO(err, os_errno,
+                                "cannot open '%.120s': %s; check the folder's owner and rights",
+                                path, strerror(os_errno));
     }
     if (flock(home->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         int os_errno = errno;
         (void)close(home->lock_fd); /* before reading the holder: not to be taken for it below */
         home->lock_fd = -1;
-        return os_errno == EWOULDBLOCK ? held_elsewhere(path, err)
-                                       : STELE_FAIL_ERRNO(err, os_errno, "cannot lock '%.120s': %s; the filesystem "
-                                                                         "must support flock",
-                                                          path, strerror(os_errno));
+        return os_errno == EWOULDBLOCK
+                   ? held_elsewhere(path, err)
+                   : STELE_FAIL_ERRNO(err, os_errno,
+                                      "cannot lock '%.120s': %s; the filesystem "
+                                      "must support flock",
+                                      path, strerror(os_errno));
     }
     /* For people only: a failure to write it, such as on a full disk, must not stop the store. */
     int size = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
@@ -85,12 +78,15 @@ static stele_status read_region(struct stele_home *home, const char *region, ste
     if (st == STELE_NOT_FOUND) {
         st = STELE_OK;
     } else if (st == STELE_OK) {
-        size_t size = found.size > 0 && found.data[found.size - 1] == '\n' ? found.size - 1 : found.size;
+        size_t size =
+            found.size > 0 && found.data[found.size - 1] == '\n' ? found.size - 1 : found.size;
         home->has_region = stele_view_is(stele_view_of(found.data, size), region);
         if (!home->has_region) {
-            st = STELE_FAIL(err, DENIED, "'%.120s' names region '%.*s', not '%.32s': a region's data never moves, "
-                                         "open it under its own name",
-                            path, (int)size, (const char *)found.data, region);
+            st = STELE_FAIL(
+                err, DENIED,
+                "'%.120s' names region '%.*s', not '%.32s': a region's data never moves, "
+                "open it under its own name",
+                path, (int)size, (const char *)found.data, region);
         }
     } else if (st == STELE_LIMIT) {
         st = stele_corrupt(st, err);
@@ -101,8 +97,8 @@ static stele_status read_region(struct stele_home *home, const char *region, ste
 
 /* What making a store leaves when it is interrupted, and what a fresh filesystem has in it. */
 static bool harmless(const char *name) {
-    static const char *const known[] = {".", "..", LOCK_NAME, "blobs", "db", REGION_NAME,
-                                        REGION_NAME ".tmp", "lost+found"};
+    static const char *const known[] = {".",  "..",        LOCK_NAME,          "blobs",
+                                        "db", REGION_NAME, REGION_NAME ".tmp", "lost+found"};
     bool found = false;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         found = found || strcmp(name, known[i]) == 0;
@@ -121,10 +117,12 @@ static stele_status look_around(const char *dir, struct surroundings *ret, stele
     DIR *folder = opendir(dir);
     if (folder == NULL) {
         int os_errno = errno;
-        return os_errno == ENOENT ? STELE_FAIL(err, NOT_FOUND, "there is no store in '%.120s'", dir)
-                                  : STELE_FAIL_ERRNO(err, os_errno, "cannot open the folder '%.120s': %s; check its "
-                                                                    "owner and rights",
-                                                     dir, strerror(os_errno));
+        return os_errno == ENOENT
+                   ? STELE_FAIL(err, NOT_FOUND, "there is no store in '%.120s'", dir)
+                   : STELE_FAIL_ERRNO(err, os_errno,
+                                      "cannot open the folder '%.120s': %s; check its "
+                                      "owner and rights",
+                                      dir, strerror(os_errno));
     }
     for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
         found.db = found.db || strcmp(entry->d_name, "db") == 0;
@@ -137,40 +135,44 @@ static stele_status look_around(const char *dir, struct surroundings *ret, stele
 }
 
 /* Whether there is a store to open, or room to make one. */
-static stele_status check_surroundings(const char *dir, bool create, const struct surroundings *found,
-                                       stele_err *err) {
+static stele_status check_surroundings(const char *dir, bool create,
+                                       const struct surroundings *found, stele_err *err) {
     if (found->region) {
         return STELE_OK;
     }
     if (!create && found->db) {
-        return STELE_FAIL(err, CORRUPT, "'%.120s' holds a store without its REGION file: restore the file from backup",
-                          dir);
+        return STELE_FAIL(
+            err, CORRUPT,
+            "'%.120s' holds a store without its REGION file: restore the file from backup", dir);
     }
     if (!create) {
         return STELE_FAIL(err, NOT_FOUND, "there is no store in '%.120s'", dir);
     }
-    return found->foreign ? STELE_FAIL(err, NOT_FOUND, "there is no store in '%.100s' and it is not empty: give a new "
-                                                       "or an empty folder",
-                                       dir)
-                          : STELE_OK;
+    return found->foreign
+               ? STELE_FAIL(err, NOT_FOUND,
+                            "there is no store in '%.100s' and it is not empty: give a new "
+                            "or an empty folder",
+                            dir)
+               : STELE_OK;
 }
 
-stele_status stele_home_open(const char *dir, const char *region, bool create, struct stele_home *ret,
-                             stele_err *err) {
+stele_status stele_home_open(const char *dir, const char *region, bool create,
+                             struct stele_home *ret, stele_err *err) {
     stele_status st = STELE_OK;
     struct surroundings found;
     struct stele_home home = {.lock_fd = -1};
     STELE_TRY(stele_name_check(region, STELE_REGION_NAME_MAX, "region", err));
     if (strlen(dir) >= sizeof home.dir) {
-        st = STELE_FAIL(err, LIMIT, "the path '%.64s...' is over %d characters", dir, STELE_FILE_PATH_MAX - 1);
+        st = STELE_FAIL(err, LIMIT, "the path '%.64s...' is over %d characters", dir,
+                        STELE_FILE_PATH_MAX - 1);
         goto cleanup;
     }
     memcpy(home.dir, dir, strlen(dir) + 1);
     if (create) {
         STELE_TRY(stele_file_make_folder(dir, err));
     }
-    /* Before the lock, so that no LOCK file is left where no store is; again under it, because another
-     * process may have made one in between. */
+    /* Before the lock, so that no LOCK file is left where no store is; again under it, because
+     * another process may have made one in between. */
     STELE_TRY(look_around(dir, &found, err));
     STELE_TRY(check_surroundings(dir, create, &found, err));
     STELE_TRY(take_lock(&home, err));
@@ -184,7 +186,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_home_write_region(const struct stele_home *home, const char *region, stele_err *err) {
+stele_status stele_home_write_region(const struct stele_home *home, const char *region,
+                                     stele_err *err) {
     char path[STELE_FILE_PATH_MAX];
     char text[STELE_REGION_NAME_MAX + 2];
     stele_status st = stele_file_path(home->dir, REGION_NAME, path, err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * storage/engine_rocks.c: RocksDB as the ordered store of the embedded engine. The only file that
- * includes rocksdb/c.h. Invariant: nothing is written on top of a failed write; what a reader sees after
- * a reopening has been replayed from the log and flushed to synced files of its own.
+ * includes rocksdb/c.h. Invariant: nothing is written on top of a failed write; what a reader sees
+ * after a reopening has been replayed from the log and flushed to synced files of its own.
  */
 #include "storage/engine_rocks.h"
 
@@ -15,7 +15,8 @@
 #include <rocksdb/c.h>
 
 #define MIB ((size_t)1 << 20)
-#define FAMILIES (STELE_ROCKS_FAMILIES + 1) /* RocksDB's own "default" is opened too, and stays empty */
+#define FAMILIES                                                                                   \
+    (STELE_ROCKS_FAMILIES + 1) /* RocksDB's own "default" is opened too, and stays empty */
 /* A value of ours is one record, one view entry or one fact; a batch is a view_apply at most. */
 #define SCAN_READAHEAD_BYTES (2 * MIB)
 
@@ -45,8 +46,10 @@ static const char *const family_names[FAMILIES] = {"default", "chain", "view", "
 static _Thread_local const struct stele_rocks *inside_of;
 
 /* RocksDB's C interface reports text only. The words are those of its Status::ToString. */
-static stele_status rocks_fail(const struct stele_rocks *r, const char *doing, char *text, stele_err *err) {
-    static const int known[] = {ENOSPC, EDQUOT, EIO, EROFS, EFBIG, EMFILE, ENFILE, EACCES, EPERM, ENOMEM};
+static stele_status rocks_fail(const struct stele_rocks *r, const char *doing, char *text,
+                               stele_err *err) {
+    static const int known[] = {ENOSPC, EDQUOT, EIO,    EROFS, EFBIG,
+                                EMFILE, ENFILE, EACCES, EPERM, ENOMEM};
     int os_errno = 0;
     for (size_t i = 0; i < sizeof known / sizeof known[0] && os_errno == 0; i++) {
         os_errno = strstr(text, strerror(known[i])) != NULL ? known[i] : 0;
@@ -66,7 +69,8 @@ static stele_status rocks_fail(const struct stele_rocks *r, const char *doing, c
         st = stele_status_of_errno(os_errno);
         advice = st == STELE_NO_SPACE ? "free space, then claim the log again" : advice;
     }
-    st = stele_err__set(err, st, os_errno, STELE_WHERE, "%s '%.60s': %.110s; %s", doing, r->path, text, advice);
+    st = stele_err__set(err, st, os_errno, STELE_WHERE, "%s '%.60s': %.110s; %s", doing, r->path,
+                        text, advice);
     rocksdb_free(text);
     return st;
 }
@@ -77,39 +81,44 @@ static void tune_store(rocksdb_options_t *o) {
     rocksdb_options_set_paranoid_checks(o, 1);
     /*
      * A power cut leaves at most the last, unsynced record of the log torn: that must not stop the
-     * store, and everything else must. kTolerateCorruptedTailRecords is the mode that tells them apart:
-     * a record cut off at the end of a log file ends the replay; a bad checksum or length before that is
-     * Corruption and the store refuses to open. kPointInTimeRecovery ends the replay silently at ANY bad
-     * record: one flipped bit would drop every acknowledged record after it without a word.
-     * kAbsoluteConsistency would refuse to open after every power cut in the middle of a write.
+     * store, and everything else must. kTolerateCorruptedTailRecords is the mode that tells them
+     * apart: a record cut off at the end of a log file ends the replay; a bad checksum or length
+     * before that is Corruption and the store refuses to open. kPointInTimeRecovery ends the replay
+     * silently at ANY bad record: one flipped bit would drop every acknowledged record after it
+     * without a word. kAbsoluteConsistency would refuse to open after every power cut in the middle
+     * of a write.
      */
     rocksdb_options_set_wal_recovery_mode(o, rocksdb_tolerate_corrupted_tail_records_recovery);
     /* RocksDB must not retry by itself what failed: claim() decides, after reading back. */
     /* (max_bgerror_resume_count=0 is set by text below: the C interface has no setter.) */
     rocksdb_options_set_max_background_jobs(o, 2);
     rocksdb_options_set_max_open_files(o, 256);
-    rocksdb_options_set_info_log_level(o, 2); /* warnings: its LOG says why a background job failed */
+    rocksdb_options_set_info_log_level(o,
+                                       2); /* warnings: its LOG says why a background job failed */
     rocksdb_options_set_max_log_file_size(o, MIB);
     rocksdb_options_set_keep_log_file_num(o, 4);
     rocksdb_options_set_stats_dump_period_sec(o, 0);
     rocksdb_options_set_max_manifest_file_size(o, 4 * MIB);
     /*
-     * A log file lives until every family has flushed what it has in it. Facts and locks are few and
-     * would never flush by themselves: this bound makes them, and with it bounds the replay after a crash.
+     * A log file lives until every family has flushed what it has in it. Facts and locks are few
+     * and would never flush by themselves: this bound makes them, and with it bounds the replay
+     * after a crash.
      */
     rocksdb_options_set_max_total_wal_size(o, 512 * MIB);
 }
 
 /*
- * Chain records are written once, read only by recovery, and dropped by range within minutes. If they are
- * dropped before the memtable is flushed they are never written a second time: hence a memtable much
- * larger than what waits for packing, and no compression (records are compressed frames already).
+ * Chain records are written once, read only by recovery, and dropped by range within minutes. If
+ * they are dropped before the memtable is flushed they are never written a second time: hence a
+ * memtable much larger than what waits for packing, and no compression (records are compressed
+ * frames already).
  */
 static void tune_chain(rocksdb_options_t *o) {
     rocksdb_options_set_write_buffer_size(o, 256 * MIB);
     rocksdb_options_set_max_write_buffer_number(o, 3);
     rocksdb_options_set_compression(o, rocksdb_no_compression);
-    /* What a flush leaves is mostly covered by the next flush's range deletes: wait before merging. */
+    /* What a flush leaves is mostly covered by the next flush's range deletes: wait before merging.
+     */
     rocksdb_options_set_level0_file_num_compaction_trigger(o, 4);
     rocksdb_options_set_num_levels(o, 3);
     rocksdb_options_set_target_file_size_base(o, 256 * MIB);
@@ -128,7 +137,8 @@ static void tune_meta(rocksdb_options_t *o) {
 }
 
 static stele_status make_options(struct stele_rocks *r, bool create, stele_err *err) {
-    static void (*const tune[FAMILIES])(rocksdb_options_t *) = {tune_store, tune_chain, tune_view, tune_meta};
+    static void (*const tune[FAMILIES])(rocksdb_options_t *) = {tune_store, tune_chain, tune_view,
+                                                                tune_meta};
     char *text = NULL;
     r->cache = rocksdb_cache_create_lru(32 * MIB);
     for (size_t i = 0; i < FAMILIES; i++) {
@@ -173,10 +183,11 @@ static stele_status open_db(struct stele_rocks *r, bool read_only, stele_err *er
     for (size_t i = 0; i < FAMILIES; i++) {
         options[i] = r->options[i];
     }
-    r->db = read_only ? rocksdb_open_for_read_only_column_families(r->options[0], r->path, FAMILIES, family_names,
-                                                                   options, r->family, 0, &text)
-                      : rocksdb_open_column_families(r->options[0], r->path, FAMILIES, family_names, options,
-                                                     r->family, &text);
+    r->db = read_only ? rocksdb_open_for_read_only_column_families(r->options[0], r->path, FAMILIES,
+                                                                   family_names, options, r->family,
+                                                                   0, &text)
+                      : rocksdb_open_column_families(r->options[0], r->path, FAMILIES, family_names,
+                                                     options, r->family, &text);
     if (text != NULL) {
         r->db = NULL;
         return rocks_fail(r, "cannot open", text, err);
@@ -196,7 +207,8 @@ static void close_db(struct stele_rocks *r) {
     }
 }
 
-stele_status stele_rocks_open(const char *path, bool create, struct stele_rocks **ret, stele_err *err) {
+stele_status stele_rocks_open(const char *path, bool create, struct stele_rocks **ret,
+                              stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_rocks *r = stele_alloc(1, sizeof *r);
     if (r == NULL || (r->path = stele_strdup(path)) == NULL) {
@@ -245,16 +257,20 @@ void stele_rocks_close(struct stele_rocks *r) {
 
 /* ---- the gate ---- */
 
-/* Returns what leave() needs back. CLOSED if the store is down, or if `writing` after a failed write. */
-static stele_status enter(struct stele_rocks *r, bool writing, const struct stele_rocks **ret_before, stele_err *err) {
+/* Returns what leave() needs back. CLOSED if the store is down, or if `writing` after a failed
+ * write. */
+static stele_status enter(struct stele_rocks *r, bool writing,
+                          const struct stele_rocks **ret_before, stele_err *err) {
     stele_status st = STELE_OK;
     (void)pthread_mutex_lock(&r->gate);
     while (r->reopening && inside_of != r) {
         (void)pthread_cond_wait(&r->moved, &r->gate);
     }
     if (r->db == NULL || (writing && r->failed)) {
-        st = STELE_FAIL(err, CLOSED, "'%.50s' takes no %s after a failed write until the log is claimed again: %.90s",
-                        r->path, r->db == NULL ? "calls" : "writes", r->why);
+        st = STELE_FAIL(
+            err, CLOSED,
+            "'%.50s' takes no %s after a failed write until the log is claimed again: %.90s",
+            r->path, r->db == NULL ? "calls" : "writes", r->why);
     } else {
         r->inside++;
         *ret_before = inside_of;
@@ -308,8 +324,8 @@ stele_status stele_rocks_reopen(struct stele_rocks *r, stele_err *err) {
     }
     (void)pthread_mutex_unlock(&r->gate);
 
-    /* Replay puts what it finds into new, synced table files: what claim() then reads is on disk, also
-     * where the kernel had dropped a dirty page of the old log file after its sync failed. */
+    /* Replay puts what it finds into new, synced table files: what claim() then reads is on disk,
+     * also where the kernel had dropped a dirty page of the old log file after its sync failed. */
     close_db(r);
     rocksdb_options_set_create_if_missing(r->options[0], 0);
     stele_status st = open_db(r, false, err);
@@ -330,7 +346,8 @@ stele_status stele_rocks_reopen(struct stele_rocks *r, stele_err *err) {
 
 /* ---- reading and writing ---- */
 
-static rocksdb_column_family_handle_t *handle_of(const struct stele_rocks *r, stele_rocks_family family) {
+static rocksdb_column_family_handle_t *handle_of(const struct stele_rocks *r,
+                                                 stele_rocks_family family) {
     return r->family[(size_t)family + 1];
 }
 
@@ -349,13 +366,15 @@ stele_status stele_rocks_write(struct stele_rocks *r, const struct stele_rocks_o
         rocksdb_column_family_handle_t *family = handle_of(r, ops[i].family);
         switch (ops[i].kind) {
         case STELE_ROCKS_PUT:
-            rocksdb_writebatch_put_cf(batch, family, key, ops[i].key.size, value, ops[i].value.size);
+            rocksdb_writebatch_put_cf(batch, family, key, ops[i].key.size, value,
+                                      ops[i].value.size);
             break;
         case STELE_ROCKS_DELETE:
             rocksdb_writebatch_delete_cf(batch, family, key, ops[i].key.size);
             break;
         case STELE_ROCKS_DELETE_RANGE:
-            rocksdb_writebatch_delete_range_cf(batch, family, key, ops[i].key.size, value, ops[i].value.size);
+            rocksdb_writebatch_delete_range_cf(batch, family, key, ops[i].key.size, value,
+                                               ops[i].value.size);
             break;
         }
     }
@@ -369,8 +388,8 @@ stele_status stele_rocks_write(struct stele_rocks *r, const struct stele_rocks_o
     return st;
 }
 
-stele_status stele_rocks_get(struct stele_rocks *r, stele_rocks_family family, stele_view key, stele_buf *ret,
-                             stele_err *err) {
+stele_status stele_rocks_get(struct stele_rocks *r, stele_rocks_family family, stele_view key,
+                             stele_buf *ret, stele_err *err) {
     const struct stele_rocks *before = NULL;
     char *text = NULL;
     stele_status st = enter(r, false, &before, err);
@@ -382,8 +401,8 @@ stele_status stele_rocks_get(struct stele_rocks *r, stele_rocks_family family, s
     if (text != NULL) {
         st = rocks_fail(r, "cannot read from", text, err);
     } else if (found == NULL) {
-        st = STELE_FAIL(err, NOT_FOUND, "'%.60s' has no '%.*s'", r->path, key.size < 100 ? (int)key.size : 100,
-                        (const char *)key.data);
+        st = STELE_FAIL(err, NOT_FOUND, "'%.60s' has no '%.*s'", r->path,
+                        key.size < 100 ? (int)key.size : 100, (const char *)key.data);
     } else {
         size_t size = 0;
         const char *value = rocksdb_pinnableslice_value(found, &size);
@@ -397,14 +416,15 @@ stele_status stele_rocks_get(struct stele_rocks *r, stele_rocks_family family, s
 }
 
 /* Iterator errors end the walk like the last key does: asked for once, after it. */
-static stele_status iterator_status(const struct stele_rocks *r, const rocksdb_iterator_t *it, stele_err *err) {
+static stele_status iterator_status(const struct stele_rocks *r, const rocksdb_iterator_t *it,
+                                    stele_err *err) {
     char *text = NULL;
     rocksdb_iter_get_error(it, &text);
     return text == NULL ? STELE_OK : rocks_fail(r, "cannot read on in", text, err);
 }
 
-stele_status stele_rocks_scan(struct stele_rocks *r, stele_rocks_family family, stele_view from, stele_view to,
-                              stele_kv_fn fn, void *ctx, stele_err *err) {
+stele_status stele_rocks_scan(struct stele_rocks *r, stele_rocks_family family, stele_view from,
+                              stele_view to, stele_kv_fn fn, void *ctx, stele_err *err) {
     const struct stele_rocks *before = NULL;
     stele_status st = enter(r, false, &before, err);
     if (st != STELE_OK) {
@@ -412,8 +432,8 @@ stele_status stele_rocks_scan(struct stele_rocks *r, stele_rocks_family family, 
     }
     rocksdb_readoptions_t *read = family == STELE_ROCKS_CHAIN ? r->scan : r->read;
     rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, read, handle_of(r, family));
-    for (rocksdb_iter_seek(it, (const char *)from.data, from.size); st == STELE_OK && rocksdb_iter_valid(it);
-         rocksdb_iter_next(it)) {
+    for (rocksdb_iter_seek(it, (const char *)from.data, from.size);
+         st == STELE_OK && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
         stele_view key;
         stele_view value;
         key.data = (const uint8_t *)rocksdb_iter_key(it, &key.size);
@@ -431,8 +451,8 @@ stele_status stele_rocks_scan(struct stele_rocks *r, stele_rocks_family family, 
     return st;
 }
 
-stele_status stele_rocks_last(struct stele_rocks *r, stele_rocks_family family, stele_view from, stele_view to,
-                              stele_buf *ret_key, stele_err *err) {
+stele_status stele_rocks_last(struct stele_rocks *r, stele_rocks_family family, stele_view from,
+                              stele_view to, stele_buf *ret_key, stele_err *err) {
     const struct stele_rocks *before = NULL;
     stele_view key = {NULL, 0};
     stele_status st = enter(r, false, &before, err);

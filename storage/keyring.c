@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/keyring.c: the folder of secret keys: <log>.signing, <log>.<era>.tag, <name>.secret. Invariant:
- * a key is used only after its file and its name are on disk, and a file once there is never replaced.
- * Secrets are in sodium_malloc memory, or pass through it; nothing of them stands in a message.
+ * storage/keyring.c: the folder of secret keys: <log>.signing, <log>.<era>.tag, <name>.secret.
+ * Invariant: a key is used only after its file and its name are on disk, and a file once there is
+ * never replaced. Secrets are in sodium_malloc memory, or pass through it; nothing of them stands
+ * in a message.
  */
 #include "storage/keyring.h"
 
@@ -17,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "storage/engine_home.h"
+#include "storage/engine_names.h"
 #include "storage/file.h"
 
 #define SECRET_BYTES 32
@@ -55,7 +56,8 @@ struct secret_text {
 
 static stele_status start_sodium(stele_err *err) {
     return sodium_init() < 0
-               ? STELE_FAIL(err, BUG, "libsodium does not start: it finds no source of random numbers")
+               ? STELE_FAIL(err, BUG,
+                            "libsodium does not start: it finds no source of random numbers")
                : STELE_OK;
 }
 
@@ -70,18 +72,23 @@ void stele_random(uint8_t *out, size_t size) {
 
 static stele_status check_rights(const char *path, const struct stat *info, stele_err *err) {
     if ((info->st_mode & 077) != 0) {
-        return STELE_FAIL(err, DENIED, "'%.120s' has mode %04o: others have rights to it; run chmod %s, and replace the "
-                                       "keys if others may have read them",
-                          path, (unsigned)(info->st_mode & 07777), S_ISDIR(info->st_mode) ? "700" : "600");
+        return STELE_FAIL(
+            err, DENIED,
+            "'%.120s' has mode %04o: others have rights to it; run chmod %s, and replace the "
+            "keys if others may have read them",
+            path, (unsigned)(info->st_mode & 07777), S_ISDIR(info->st_mode) ? "700" : "600");
     }
     if (info->st_uid != geteuid()) {
-        return STELE_FAIL(err, DENIED, "'%.120s' is owned by user %u, this process runs as %u: keys must be its own", path,
-                          (unsigned)info->st_uid, (unsigned)geteuid());
+        return STELE_FAIL(
+            err, DENIED,
+            "'%.120s' is owned by user %u, this process runs as %u: keys must be its own", path,
+            (unsigned)info->st_uid, (unsigned)geteuid());
     }
     return STELE_OK;
 }
 
-stele_status stele_keyring_open(const char *dir, bool create, struct stele_keyring **ret, stele_err *err) {
+stele_status stele_keyring_open(const char *dir, bool create, struct stele_keyring **ret,
+                                stele_err *err) {
     stele_status st = STELE_OK;
     struct stat info;
     struct stele_keyring *ring = stele_alloc(1, sizeof *ring);
@@ -93,7 +100,8 @@ stele_status stele_keyring_open(const char *dir, bool create, struct stele_keyri
     STELE_TRY(start_sodium(err));
     int size = snprintf(ring->dir, sizeof ring->dir, "%s", dir);
     if (size < 0 || (size_t)size >= sizeof ring->dir) {
-        st = STELE_FAIL(err, LIMIT, "the path '%.64s...' is over %d characters", dir, STELE_FILE_PATH_MAX - 1);
+        st = STELE_FAIL(err, LIMIT, "the path '%.64s...' is over %d characters", dir,
+                        STELE_FILE_PATH_MAX - 1);
         goto cleanup;
     }
     ring->place = stele_alloc(TAG_KEYS_MAX, sizeof *ring->place);
@@ -107,14 +115,18 @@ stele_status stele_keyring_open(const char *dir, bool create, struct stele_keyri
     ring->lock_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (ring->lock_fd < 0 || fstat(ring->lock_fd, &info) != 0) {
         int os_errno = errno;
-        st = os_errno == ENOENT ? STELE_FAIL(err, NOT_FOUND, "there is no keyring '%.120s': restore it from backup", dir)
-                                : STELE_FAIL_ERRNO(err, os_errno, "cannot open the keyring '%.120s': %s; check its "
-                                                                  "owner and rights",
-                                                   dir, strerror(os_errno));
+        st = os_errno == ENOENT
+                 ? STELE_FAIL(err, NOT_FOUND,
+                              "there is no keyring '%.120s': restore it from backup", dir)
+                 : STELE_FAIL_ERRNO(err, os_errno,
+                                    "cannot open the keyring '%.120s': %s; check its "
+                                    "owner and rights",
+                                    dir, strerror(os_errno));
         goto cleanup;
     }
     STELE_TRY(check_rights(dir, &info, err));
-    /* A process may have stopped between naming a key and this: what is found is used, so it must stay. */
+    /* A process may have stopped between naming a key and this: what is found is used, so it must
+     * stay. */
     STELE_TRY(stele_file_sync_folder(dir, err));
     *ret = ring;
     ring = NULL;
@@ -143,9 +155,11 @@ static stele_status lock_folder(struct stele_keyring *ring, stele_err *err) {
     while (flock(ring->lock_fd, LOCK_EX) != 0) {
         int os_errno = errno;
         if (os_errno != EINTR) {
-            return STELE_FAIL_ERRNO(err, os_errno, "cannot lock the keyring '%.100s': %s; the filesystem must support "
-                                                   "flock",
-                                    ring->dir, strerror(os_errno));
+            return STELE_FAIL_ERRNO(
+                err, os_errno,
+                "cannot lock the keyring '%.100s': %s; the filesystem must support "
+                "flock",
+                ring->dir, strerror(os_errno));
         }
     }
     return STELE_OK;
@@ -160,7 +174,8 @@ static void unlock_folder(struct stele_keyring *ring) {
 static stele_status secret_text_new(struct secret_text **ret, stele_err *err) {
     *ret = sodium_malloc(sizeof **ret);
     if (*ret == NULL) {
-        return STELE_FAIL(err, NO_MEMORY, "no locked memory for a key: raise the limit on it (ulimit -l)");
+        return STELE_FAIL(err, NO_MEMORY,
+                          "no locked memory for a key: raise the limit on it (ulimit -l)");
     }
     sodium_memzero(*ret, sizeof **ret);
     return STELE_OK;
@@ -172,7 +187,8 @@ static stele_status read_hex(int fd, const char *path, struct secret_text *text,
     size_t decoded = 0;
     if (fstat(fd, &info) != 0) {
         int os_errno = errno;
-        return STELE_FAIL_ERRNO(err, os_errno, "cannot stat the key file '%.120s': %s", path, strerror(os_errno));
+        return STELE_FAIL_ERRNO(err, os_errno, "cannot stat the key file '%.120s': %s", path,
+                                strerror(os_errno));
     }
     stele_status st = check_rights(path, &info, err);
     if (st != STELE_OK) {
@@ -185,7 +201,8 @@ static stele_status read_hex(int fd, const char *path, struct secret_text *text,
         }
         if (n < 0) {
             int os_errno = errno;
-            return STELE_FAIL_ERRNO(err, os_errno, "cannot read the key file '%.120s': %s; check the disk", path,
+            return STELE_FAIL_ERRNO(err, os_errno,
+                                    "cannot read the key file '%.120s': %s; check the disk", path,
                                     strerror(os_errno));
         }
         if (n == 0) {
@@ -194,10 +211,13 @@ static stele_status read_hex(int fd, const char *path, struct secret_text *text,
         size += (size_t)n;
     }
     if (size != FILE_BYTES || text->hex[FILE_BYTES - 1] != '\n' ||
-        sodium_hex2bin(text->bytes, SECRET_BYTES, text->hex, FILE_BYTES - 1, NULL, &decoded, NULL) != 0 ||
+        sodium_hex2bin(text->bytes, SECRET_BYTES, text->hex, FILE_BYTES - 1, NULL, &decoded,
+                       NULL) != 0 ||
         decoded != SECRET_BYTES) {
-        return STELE_FAIL(err, CORRUPT, "the key file '%.120s' is not 64 hex digits and a newline: restore it from backup",
-                          path);
+        return STELE_FAIL(
+            err, CORRUPT,
+            "the key file '%.120s' is not 64 hex digits and a newline: restore it from backup",
+            path);
     }
     return STELE_OK;
 }
@@ -206,10 +226,12 @@ static stele_status read_secret(const char *path, struct secret_text *text, stel
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* not to hang on a pipe */
     if (fd < 0) {
         int os_errno = errno;
-        return os_errno == ENOENT ? STELE_FAIL(err, NOT_FOUND, "there is no key file '%.140s'", path)
-                                  : STELE_FAIL_ERRNO(err, os_errno, "cannot open the key file '%.120s': %s; check its "
-                                                                    "owner and rights",
-                                                     path, strerror(os_errno));
+        return os_errno == ENOENT
+                   ? STELE_FAIL(err, NOT_FOUND, "there is no key file '%.140s'", path)
+                   : STELE_FAIL_ERRNO(err, os_errno,
+                                      "cannot open the key file '%.120s': %s; check its "
+                                      "owner and rights",
+                                      path, strerror(os_errno));
     }
     stele_status st = read_hex(fd, path, text, err);
     (void)close(fd);
@@ -217,8 +239,8 @@ static stele_status read_secret(const char *path, struct secret_text *text, stel
 }
 
 /* Reads <dir>/<name>; with `create` makes it first where it is absent. */
-static stele_status load_secret(struct stele_keyring *ring, const char *name, bool create, struct secret_text *text,
-                                stele_err *err) {
+static stele_status load_secret(struct stele_keyring *ring, const char *name, bool create,
+                                struct secret_text *text, stele_err *err) {
     char path[STELE_FILE_PATH_MAX];
     stele_status st = stele_file_path(ring->dir, name, path, err);
     if (st == STELE_OK) {
@@ -243,8 +265,8 @@ static stele_status load_secret(struct stele_keyring *ring, const char *name, bo
     return st;
 }
 
-stele_status stele_keyring_secret(struct stele_keyring *ring, const char *name, uint8_t ret[STELE_AT_LEAST(32)],
-                                  stele_err *err) {
+stele_status stele_keyring_secret(struct stele_keyring *ring, const char *name,
+                                  uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
     struct secret_text *text = NULL;
     char file[SECRET_NAME_MAX + 8];
     stele_status st = stele_name_check(name, SECRET_NAME_MAX, "secret", err);
@@ -267,13 +289,14 @@ stele_status stele_keyring_secret(struct stele_keyring *ring, const char *name, 
 /* ---- signing keys ---- */
 
 /* Under another name first: a file cut short by a power cut must not look like the log's key. */
-static stele_status create_signer(struct stele_keyring *ring, const char *path, struct stele_signer **ret,
-                                  stele_err *err) {
+static stele_status create_signer(struct stele_keyring *ring, const char *path,
+                                  struct stele_signer **ret, stele_err *err) {
     char temporary[STELE_FILE_PATH_MAX];
     struct stele_signer *signer = NULL;
     int size = snprintf(temporary, sizeof temporary, "%s.tmp", path);
     if (size < 0 || (size_t)size >= sizeof temporary) {
-        return STELE_FAIL(err, LIMIT, "the path '%.64s...' is over %d characters", path, STELE_FILE_PATH_MAX - 5);
+        return STELE_FAIL(err, LIMIT, "the path '%.64s...' is over %d characters", path,
+                          STELE_FILE_PATH_MAX - 5);
     }
     stele_status st = lock_folder(ring, err);
     if (st != STELE_OK) {
@@ -293,7 +316,8 @@ static stele_status create_signer(struct stele_keyring *ring, const char *path, 
     STELE_TRY(st);
     st = stele_file_sync_folder(ring->dir, err);
     if (st != STELE_OK) {
-        (void)unlink(path); /* or the next call takes it for durable; nothing was signed with it yet */
+        (void)unlink(
+            path); /* or the next call takes it for durable; nothing was signed with it yet */
         goto cleanup;
     }
     *ret = signer;
@@ -304,8 +328,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_keyring_signer(struct stele_keyring *ring, const char *log, bool create, struct stele_signer **ret,
-                                  stele_err *err) {
+stele_status stele_keyring_signer(struct stele_keyring *ring, const char *log, bool create,
+                                  struct stele_signer **ret, stele_err *err) {
     char file[STELE_LOG_NAME_MAX + 16];
     char path[STELE_FILE_PATH_MAX];
     stele_status st = stele_name_check(log, STELE_LOG_NAME_MAX, "log", err);
@@ -328,7 +352,8 @@ stele_status stele_keyring_signer(struct stele_keyring *ring, const char *log, b
 /* ---- tag keys ---- */
 
 /* Under the mutex. */
-static const struct stele_tag_key *find_key(const struct stele_keyring *ring, const char *log, uint32_t era) {
+static const struct stele_tag_key *find_key(const struct stele_keyring *ring, const char *log,
+                                            uint32_t era) {
     for (size_t i = ring->n_keys; i > 0; i--) { /* the newest are asked for most */
         if (ring->place[i - 1].era == era && strcmp(ring->place[i - 1].log, log) == 0) {
             return &ring->block[(i - 1) / BLOCK_KEYS]->key[(i - 1) % BLOCK_KEYS];
@@ -338,21 +363,24 @@ static const struct stele_tag_key *find_key(const struct stele_keyring *ring, co
 }
 
 /* Under the mutex: a place for one more key, never moved, as keys are borrowed. */
-static stele_status next_key(struct stele_keyring *ring, struct stele_tag_key **ret, stele_err *err) {
+static stele_status next_key(struct stele_keyring *ring, struct stele_tag_key **ret,
+                             stele_err *err) {
     size_t i = ring->n_keys;
     if (i == TAG_KEYS_MAX) {
-        return STELE_FAIL(err, LIMIT, "the keyring '%.100s' has %d tag keys open: reopen it", ring->dir, TAG_KEYS_MAX);
+        return STELE_FAIL(err, LIMIT, "the keyring '%.100s' has %d tag keys open: reopen it",
+                          ring->dir, TAG_KEYS_MAX);
     }
     struct key_block **block = &ring->block[i / BLOCK_KEYS];
     if (*block == NULL && (*block = sodium_malloc(sizeof **block)) == NULL) {
-        return STELE_FAIL(err, NO_MEMORY, "no locked memory for tag keys: raise the limit on it (ulimit -l)");
+        return STELE_FAIL(err, NO_MEMORY,
+                          "no locked memory for tag keys: raise the limit on it (ulimit -l)");
     }
     *ret = &(*block)->key[i % BLOCK_KEYS];
     return STELE_OK;
 }
 
-static stele_status load_tag_key(struct stele_keyring *ring, const char *log, uint32_t era, bool create,
-                                 const struct stele_tag_key **ret, stele_err *err) {
+static stele_status load_tag_key(struct stele_keyring *ring, const char *log, uint32_t era,
+                                 bool create, const struct stele_tag_key **ret, stele_err *err) {
     char file[STELE_LOG_NAME_MAX + 24];
     struct secret_text *text = NULL;
     struct stele_tag_key *key = NULL;
@@ -371,8 +399,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_keyring_tag_key(struct stele_keyring *ring, const char *log, uint32_t era, bool create,
-                                   const struct stele_tag_key **ret, stele_err *err) {
+stele_status stele_keyring_tag_key(struct stele_keyring *ring, const char *log, uint32_t era,
+                                   bool create, const struct stele_tag_key **ret, stele_err *err) {
     stele_status st = stele_name_check(log, STELE_LOG_NAME_MAX, "log", err);
     if (st != STELE_OK) {
         return st;

@@ -26,3 +26,10 @@ endif()
 foreach(name note checkpoint tile_path entry state vkey)
   stele_fuzz_target(${name} LIBS stele-storage-core)
 endforeach()
+
+# Engines for tests of what stands above the engine: link stele-test-engines.
+add_library(stele-test-engines STATIC
+  support/byte_map.c
+  support/engine_memory.c
+  support/engine_fault.c)
+target_link_libraries(stele-test-engines PUBLIC stele-storage)
