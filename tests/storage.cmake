@@ -33,3 +33,17 @@ add_library(stele-test-engines STATIC
   support/engine_memory.c
   support/engine_fault.c)
 target_link_libraries(stele-test-engines PUBLIC stele-storage)
+
+# Made-up events, and the program that makes a dictionary of them: no part of the store.
+add_library(event-generator STATIC
+  ../storage/dictionary/event_generator.c ../storage/dictionary/event_parties.c
+  ../storage/dictionary/event_bodies.c ../storage/dictionary/event_writer.c)
+target_link_libraries(event-generator PUBLIC stele-storage-core)
+add_executable(train-dictionary ../storage/dictionary/train.c)
+target_link_libraries(train-dictionary PRIVATE event-generator PkgConfig::ZSTD)
+# Says whether this machine's zstd would train the same bytes; fails if they pack 5 % better or worse.
+add_test(NAME data.dictionary COMMAND train-dictionary --compare)
+set_tests_properties(data.dictionary PROPERTIES LABELS data TIMEOUT 300)
+
+stele_unit_test(compress LIBS stele-storage event-generator)
+stele_fuzz_target(decompress LIBS stele-storage)

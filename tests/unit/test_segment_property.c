@@ -61,7 +61,7 @@ static struct stele_posting *draw_postings(struct rng *rng, const struct shape *
     struct stele_posting *p = calloc(shape->n + 1, sizeof *p);
     assert_non_null(p);
     for (size_t i = 0; i < shape->n; i++) {
-        draw_tag(state, shape, p[i].tag);
+        draw_tag(rng, shape, p[i].tag);
         p[i].offset = (uint32_t)(rng_next(rng) % shape->span);
     }
     qsort(p, shape->n, sizeof *p, compare);
