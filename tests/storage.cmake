@@ -47,3 +47,11 @@ set_tests_properties(data.dictionary PROPERTIES LABELS data TIMEOUT 300)
 
 stele_unit_test(compress LIBS stele-storage event-generator)
 stele_fuzz_target(decompress LIBS stele-storage)
+
+# Rules that a search can check, and the proof that the searches find what they look for.
+foreach(rules layers house)
+  add_test(NAME ${rules} COMMAND sh ${PROJECT_SOURCE_DIR}/tools/check_${rules}.sh ${PROJECT_SOURCE_DIR})
+endforeach()
+add_test(NAME layers.scripts
+  COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/layers/test_scripts.sh ${PROJECT_SOURCE_DIR})
+set_tests_properties(layers house layers.scripts PROPERTIES LABELS layers TIMEOUT 120)
