@@ -71,6 +71,9 @@ static stele_status check_options(const struct stele_rpc_client_options *options
     if (options->server_ca_pem == NULL || strstr(options->server_ca_pem, "-----BEGIN CERT") == NULL) {
         return STELE_FAIL(err, INVALID, "the server CA is no PEM certificate: give the file's contents");
     }
+    if (options->private_key_pem != NULL && strstr(options->private_key_pem, "PRIVATE KEY-") == NULL) {
+        return STELE_FAIL(err, INVALID, "the client's private key is no PEM key: give the file's contents");
+    }
     if ((options->certificate_pem == NULL) != (options->private_key_pem == NULL)) {
         return STELE_FAIL(err, INVALID, "certificate and private key go together: one is missing");
     }
@@ -135,13 +138,11 @@ stele_status stele_rpc_client_open(const struct stele_rpc_client_options *option
         st = STELE_FAIL(err, NO_MEMORY, "no memory for a client");
         goto cleanup;
     }
-    stele_rpc_log_begin();
     credentials = credentials_of(options);
     client->channel = credentials == NULL ? NULL : create_channel(options, credentials);
-    const char *log = stele_rpc_log_end();
-    if (client->channel == NULL || log[0] != '\0') {
-        st = STELE_FAIL(err, INVALID, "no connection to %s can be set up; check the CA, certificate and "
-                                      "key: %.120s", options->target, log);
+    if (client->channel == NULL) {
+        st = STELE_FAIL(err, INVALID, "no connection to %s can be set up: check CA, certificate and key",
+                        options->target);
         goto cleanup;
     }
     *ret = client;
@@ -204,11 +205,50 @@ static uint32_t retry_of(const struct ending *ending) {
     return 0;
 }
 
-/* The outcome of a call as a status. The server's own words are passed on as they are; what core says
- * about the way there gets the address and an advice. */
+/* Core's "...; last error: UNKNOWN: ipv4:1.2.3.4:5: Connection refused" without its beginning. */
+static const char *reason_of(const char *text) {
+    static const char mark[] = "last error: ";
+    const char *last = strstr(text, mark);
+    if (last == NULL) {
+        return text;
+    }
+    const char *code_end = strstr(last + strlen(mark), ": ");
+    const char *address_end = code_end == NULL ? NULL : strstr(code_end + 2, ": ");
+    return address_end == NULL ? last + strlen(mark) : address_end + 2;
+}
+
+/* No call got through: what core saw of it, and what to look at. */
+static stele_status unreachable(const struct stele_rpc_client *client, const char *text,
+                                stele_err *err) {
+    static const struct {
+        const char *seen, *advice;
+    } advices[] = {
+        {"refused", "is steled running there?"},
+        {"timed out", "is the address right, and does a firewall let it through?"},
+        {"certificate verify failed", "is the CA the one that signed the server's certificate?"},
+        {"Peer name", "use the name in the server's certificate, or set the expected server name"},
+        {"andshake", "do both sides use TLS, and the right certificates?"},
+        {"empty address list", "the CA, certificate or key is no usable PEM, or certificate and key "
+                               "do not belong together"},
+        {"DNS", "is the server's name right?"},
+        {"Socket closed", "the server hung up: does it stop, or refuse this client's certificate?"},
+        {"", "check that steled runs there, and the address, CA and certificate"},
+    };
+    const char *reason = reason_of(text);
+    size_t i = 0;
+    while (strstr(text, advices[i].seen) == NULL) { /* the last one is in every text */
+        i++;
+    }
+    return stele_err__set(err, STELE_CLOSED, 0, STELE_WHERE, "no connection to %s: %.110s; %s",
+                          client->target, reason, advices[i].advice);
+}
+
+/* The outcome of a call as a status. The server's own words are passed on as they are. */
 static stele_status outcome(const struct stele_rpc_client *client, const struct ending *ending,
                             struct stele_rpc_result *ret_result, stele_err *err) {
+    char text[512]; /* core's longest: an address and two layers of reasons */
     uint32_t code = (uint32_t)ending->code;
+    stele_status status = stele_rpc_status_of(code);
     if (ret_result != NULL) {
         ret_result->code = code;
         ret_result->retry_after_ms = retry_of(ending);
@@ -216,27 +256,23 @@ static stele_status outcome(const struct stele_rpc_client *client, const struct 
     if (ending->code == GRPC_STATUS_OK) {
         return STELE_OK;
     }
-    int size = (int)GRPC_SLICE_LENGTH(ending->text);
-    const char *text = (const char *)GRPC_SLICE_START_PTR(ending->text);
+    (void)snprintf(text, sizeof text, "%.*s", (int)GRPC_SLICE_LENGTH(ending->text),
+                   (const char *)GRPC_SLICE_START_PTR(ending->text));
+    stele_rpc_text_clean(text);
     bool servers_word = ending->debug != NULL && strstr(ending->debug, "from peer") != NULL;
-    stele_status status = stele_rpc_status_of(code);
-    if (ending->code == GRPC_STATUS_RESOURCE_EXHAUSTED && size > 0 &&
-        memmem(text, (size_t)size, "larger than max", strlen("larger than max")) != NULL) {
-        status = STELE_LIMIT; /* sending it again would never help */
-    }
     if (ending->code == GRPC_STATUS_UNAVAILABLE && !servers_word) {
-        return stele_err__set(err, status, 0, STELE_WHERE,
-                              "no answer from %s: is steled running there, are address, CA and "
-                              "certificates right? %.*s", client->target, size > 140 ? 140 : size, text);
+        return unreachable(client, text, err);
     }
     if (ending->code == GRPC_STATUS_DEADLINE_EXCEEDED && !servers_word) {
         return stele_err__set(err, status, 0, STELE_WHERE,
                               "no answer from %s in time: give it longer, or check its load",
                               client->target);
     }
-    return stele_err__set(err, status, 0, STELE_WHERE, "%.*s%s%s", size, text,
-                          size == 0 ? "the server gave no reason: " : "",
-                          size == 0 ? stele_rpc_code_name(code) : "");
+    if (ending->code == GRPC_STATUS_RESOURCE_EXHAUSTED && strstr(text, "larger than max") != NULL) {
+        status = STELE_LIMIT; /* sending it again would never help */
+    }
+    return stele_err__set(err, status, 0, STELE_WHERE, "%s",
+                          text[0] != '\0' ? text : stele_rpc_code_name(code));
 }
 
 /* ---- calls ---- */

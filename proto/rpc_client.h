@@ -3,8 +3,12 @@
  * proto/rpc_client.h: a blocking gRPC client over C core for the tools. Layer: proto.
  *
  * A client may be used from several threads. One stream may be used by two: one that sends and one that
- * receives. Every call has a deadline. Failures fill *err with the server's own message and set
- * ret_code (nullable) to the gRPC code; UNAVAILABLE and DEADLINE_EXCEEDED give CLOSED.
+ * receives. Every unary call has a deadline. Failures fill *err with the server's own message and set
+ * ret_result (nullable); UNAVAILABLE and DEADLINE_EXCEEDED give CLOSED, a message over a size limit gives
+ * LIMIT, so that BUSY always means "send it again later".
+ *
+ * No call waits for a server that cannot be reached: it fails with the first attempt to connect, and *err
+ * says why and what to check. The next call tries again.
  */
 #ifndef STELE_PROTO_RPC_CLIENT_H
 #define STELE_PROTO_RPC_CLIENT_H
@@ -35,12 +39,12 @@ struct stele_rpc_result {
     uint32_t retry_after_ms;  /* from google.rpc.RetryInfo, 0 if none */
 };
 
-/* Appends the reply to `reply`. */
+/* Appends the reply to `reply`. timeout_ms > 0. Errors: the server's status; CLOSED; LIMIT; INVALID. */
 STELE_MUST_USE stele_status stele_rpc_unary(struct stele_rpc_client *client, const char *path,
                                             stele_view request, uint32_t timeout_ms, stele_buf *reply,
                                             struct stele_rpc_result *ret_result, stele_err *err);
 
-/* Opens a stream. timeout_ms 0: no deadline. */
+/* Opens a stream; returns when a connection took it. timeout_ms 0: no deadline. */
 STELE_MUST_USE stele_status stele_rpc_stream_open(struct stele_rpc_client *client, const char *path,
                                                   uint32_t timeout_ms, struct stele_rpc_stream **ret,
                                                   stele_err *err);

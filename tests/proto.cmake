@@ -1,4 +1,7 @@
 # The gRPC side: a real server and client on 127.0.0.1.
-foreach(name rpc_server)
+foreach(name rpc_status rpc_server rpc_drain rpc_security rpc_builtin rpc_python)
   stele_unit_test(${name} SOURCES support/rpc_echo.c LIBS stele-rpc)
 endforeach()
+
+# The event: schema table, walker, map, JSON form.
+stele_unit_test(schema LIBS stele-event stele-proto-messages)

@@ -75,6 +75,25 @@ static void on_hold(void *service, struct stele_rpc_call *call, struct stele_rpc
     atomic_fetch_add(&counts->messages, 1);
 }
 
+static void on_keep(void *service, struct stele_rpc_call *call, struct stele_rpc_message *message) {
+    struct rpc_echo_counts *counts = service;
+    stele_rpc_message_release(message);
+    stele_rpc_call_ref(call);
+    atomic_store(&counts->kept_call, call);
+    atomic_fetch_add(&counts->kept, 1);
+}
+
+static void on_keep_sent(void *service, struct stele_rpc_call *call) {
+    struct rpc_echo_counts *counts = service;
+    (void)call;
+    atomic_fetch_add(&counts->sent, 1);
+}
+
+struct stele_rpc_call *rpc_echo_kept(struct rpc_echo *echo) {
+    rpc_echo_wait(&echo->counts.kept, 1);
+    return atomic_exchange(&echo->counts.kept_call, NULL);
+}
+
 static void on_done(void *service, struct stele_rpc_call *call) {
     struct rpc_echo_counts *counts = service;
     if (stele_rpc_call_cancelled(call)) {
@@ -181,6 +200,7 @@ void rpc_echo_start(struct rpc_echo *echo, bool tls, uint32_t n_threads, uint32_
         {"/test.Echo/Wait", STELE_RPC_SERVER_STREAM, counts, on_hold, NULL, NULL, on_done},
         {"/test.Echo/Count", STELE_RPC_SERVER_STREAM, counts, on_count, NULL, on_count_sent,
          on_count_done},
+        {"/test.Echo/Keep", STELE_RPC_SERVER_STREAM, counts, on_keep, NULL, on_keep_sent, on_done},
         {"/test.Echo/Chat", STELE_RPC_BIDI, counts, on_chat, on_chat_half_close, on_chat_sent, on_done},
     };
     struct stele_rpc_server_options options = {

@@ -8,6 +8,7 @@
  *   /test.Echo/Hold     never answered by itself        /test.Echo/Wait    stream, never finished
  *   /test.Echo/Count    stream: request = u32 count, u32 size of each message
  *   /test.Echo/Chat     bidi: each message comes back; the next one is asked for when it is sent
+ *   /test.Echo/Keep     stream; the call is kept, referenced, for the test's own thread (rpc_echo_kept)
  */
 #ifndef STELE_TESTS_SUPPORT_RPC_ECHO_H
 #define STELE_TESTS_SUPPORT_RPC_ECHO_H
@@ -20,7 +21,8 @@
 #define RPC_ECHO_MESSAGE_BYTES_MAX (64u * 1024)
 
 struct rpc_echo_counts {
-    atomic_uint messages, half_closes, sent, done, cancelled;
+    atomic_uint messages, half_closes, sent, done, cancelled, kept;
+    _Atomic(struct stele_rpc_call *) kept_call;
 };
 
 struct rpc_echo {
@@ -37,6 +39,8 @@ void rpc_echo_stop(struct rpc_echo *echo);
 struct stele_rpc_client *rpc_echo_client(struct rpc_echo *echo, const char *who);
 /* Reads a file of the certificate folder; free with stele_free. */
 char *rpc_echo_file(const struct rpc_echo *echo, const char *name, const char *suffix);
+/* The call of /Keep, once it is there; the caller unrefs it. */
+struct stele_rpc_call *rpc_echo_kept(struct rpc_echo *echo);
 /* Waits until *count >= n, at most ten seconds; fails the test otherwise. */
 void rpc_echo_wait(atomic_uint *count, unsigned n);
 
