@@ -1,5 +1,8 @@
 # Tests of receipts, answer files, questions and the verifier. Labels: unit, golden, fuzz, layers.
 include(${CMAKE_CURRENT_LIST_DIR}/fuzz.cmake)
-set(sample support/sample_log.c support/tree_model.c)
+set(sample support/sample_log.c support/sample_answer.c support/answer_forge.c support/answer_pair.c
+  support/tree_model.c)
 
-stele_unit_test(receipt SOURCES ${sample} LIBS stele-verify)
+foreach(name receipt answer answer_damage answer_forgery)
+  stele_unit_test(${name} SOURCES ${sample} LIBS stele-verify)
+endforeach()
