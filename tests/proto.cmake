@@ -5,3 +5,6 @@ endforeach()
 
 # The event: schema table, walker, map, JSON form.
 stele_unit_test(schema LIBS stele-event stele-proto-messages)
+foreach(name event event_rules)
+  stele_unit_test(${name} SOURCES support/event_focus.c LIBS stele-event)
+endforeach()
