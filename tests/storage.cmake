@@ -34,6 +34,16 @@ add_library(stele-test-engines STATIC
   support/engine_fault.c)
 target_link_libraries(stele-test-engines PUBLIC stele-storage)
 
+# What an engine promises, over each engine.
+add_library(stele-test-behaviour STATIC
+  support/engine_behaviour.c
+  support/engine_behaviour_blobs.c
+  support/temp_folder.c)
+target_link_libraries(stele-test-behaviour PUBLIC stele-storage PkgConfig::CMOCKA)
+foreach(name engine_memory engine_rocks)
+  stele_unit_test(${name} LIBS stele-test-behaviour stele-test-engines)
+endforeach()
+
 # Made-up events, and the program that makes a dictionary of them: no part of the store.
 add_library(event-generator STATIC
   ../storage/dictionary/event_generator.c ../storage/dictionary/event_parties.c
@@ -55,3 +65,8 @@ endforeach()
 add_test(NAME layers.scripts
   COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/layers/test_scripts.sh ${PROJECT_SOURCE_DIR})
 set_tests_properties(layers house layers.scripts PROPERTIES LABELS layers TIMEOUT 120)
+
+# The log over the real engine, with real events.
+add_library(stele-test-store STATIC support/store_fixture.c support/event_gen.c support/event_gen_any.c)
+target_link_libraries(stele-test-store PUBLIC stele-storage stele-event PkgConfig::CMOCKA m)
+stele_unit_test(log LIBS stele-test-store)

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage/catalog.h: what a log consists of at a moment: its units and its index segments, as one
+ * immutable list that a view pins. Layer: storage. A change makes a new list and swaps it in under the
+ * log's lock; old views keep what they see, and a segment that was merged away is deleted when the last
+ * view of it is gone. Threads: lists are immutable, counts atomic.
+ */
+#ifndef STELE_STORAGE_CATALOG_H
+#define STELE_STORAGE_CATALOG_H
+
+#include "storage/unit.h"
+
+struct stele_segment_ref {
+    _Atomic size_t refs;
+    struct stele_engine *engine;
+    char key[STELE_BLOB_KEY_MAX];
+    struct stele_segment *segment;
+    _Atomic bool superseded; /* merged away: the blob goes with the last reference */
+};
+STELE_MUST_USE stele_status stele_segment_ref_open(struct stele_engine *engine, const char *key,
+                                                   struct stele_segment_ref **ret, stele_err *err);
+void stele_segment_ref_unref(struct stele_segment_ref *ref);
+
+struct stele_catalog {
+    _Atomic size_t refs;
+    size_t n_units;
+    struct stele_unit **unit; /* ascending, without gap, from entry 0 on */
+    size_t n_segments;
+    struct stele_segment_ref **segment; /* ascending, without gap; packed units that have none yet end it */
+};
+STELE_MUST_USE stele_status stele_catalog_new(size_t n_units, size_t n_segments, struct stele_catalog **ret,
+                                              stele_err *err);
+void stele_catalog_ref(struct stele_catalog *catalog);
+void stele_catalog_unref(struct stele_catalog *catalog);
+/* A new catalog: `units` (may be NULL with n 0) replace [unit_at, unit_at + units_out) and the same for
+ * segments. Takes references of its own. */
+struct stele_catalog_edit {
+    size_t unit_at, units_out, units_in;
+    struct stele_unit *const *units;
+    size_t segment_at, segments_out, segments_in;
+    struct stele_segment_ref *const *segments;
+};
+STELE_MUST_USE stele_status stele_catalog_edited(const struct stele_catalog *from,
+                                                 const struct stele_catalog_edit *edit,
+                                                 struct stele_catalog **ret, stele_err *err);
+/* The unit that holds seq; NULL if none. */
+struct stele_unit *stele_catalog_unit_of(const struct stele_catalog *catalog, uint64_t seq);
+/* Where the segments end: entries from here on are found in tails. */
+uint64_t stele_catalog_segments_end(const struct stele_catalog *catalog);
+
+#endif

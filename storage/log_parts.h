@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage/log_parts.h: the inside of a log, for the files that make it up and no one else: batch.c,
+ * group.c, committer.c, recovery.c, packer.c, log.c, log_view.c, log_reader.c, seq_stream.c, store.c.
+ * Layer: storage, private.
+ */
+#ifndef STELE_STORAGE_LOG_PARTS_H
+#define STELE_STORAGE_LOG_PARTS_H
+
+#include <pthread.h>
+
+#include "storage/catalog.h"
+#include "storage/control.h"
+#include "storage/keyring.h"
+#include "storage/log.h"
+
+/* One event of a batch, prepared in the submitter's thread. */
+struct stele_batch_event {
+    stele_view payload;
+    stele_view tenant;
+    uint64_t event_us;
+    uint32_t tags_at; /* in tags of the batch's buffer, 16 B each */
+    uint16_t n_tags;
+    bool late; /* the guess its tags were made with */
+    uint8_t payload_commit[STELE_HASH_BYTES];
+    uint8_t keys_commit[STELE_HASH_BYTES];
+};
+struct stele_batch_frame {
+    uint16_t first; /* index of its first event */
+    uint8_t n;
+    uint32_t raw_bytes;
+    size_t sealed_at, sealed_bytes; /* in the batch's sealed buffer */
+    uint8_t seed[STELE_SEED_BYTES];
+    uint8_t kseed[STELE_SEED_BYTES];
+};
+struct stele_batch {
+    struct stele_log *log;
+    struct stele_batch *next;
+    struct stele_batch_event *event;
+    size_t n_events, event_capacity;
+    struct stele_batch_frame *frame;
+    size_t n_frames;
+    stele_buf tags;
+    stele_buf sealed;
+    size_t payload_bytes;
+    uint64_t now_us; /* what `late` was guessed with */
+    uint32_t era;    /* of the key the tags were made with */
+    const struct stele_tag_key *tag_key;
+    bool is_control; /* instead of events: one control entry */
+    stele_control_kind control_kind;
+    stele_buf control_body;
+    stele_batch_done_fn done;
+    void *done_arg;
+    struct stele_batch_place place; /* filled by the committer */
+    stele_err refused;              /* OK unless the committer refused this batch alone */
+};
+/* Tags and keys commitment of one event under another era or late bit; used when the guess was wrong. */
+STELE_MUST_USE stele_status stele_batch__retag(struct stele_batch *batch, size_t i,
+                                               const struct stele_tag_key *key, bool late,
+                                               const uint8_t ksalt[STELE_AT_LEAST(16)], stele_err *err);
+/* Seals events [first, first + n) with the given seeds and computes their commitments. */
+STELE_MUST_USE stele_status stele_batch__seal(struct stele_batch *batch, struct stele_batch_frame *frame,
+                                              stele_err *err);
+/* This thread's facts and tag set; freed when the thread ends. NULL on exhaustion. */
+struct stele_event_facts *stele_facts_mine(void);
+
+struct stele_store;
+struct stele_log {
+    struct stele_store *store;
+    struct stele_engine *engine;
+    struct stele_keyring *keyring;
+    const struct stele_event_map *map;
+    char name[STELE_LOG_NAME_MAX + 1];
+    char full_name[STELE_REGION_NAME_MAX + STELE_LOG_NAME_MAX + 2];
+    char origin[STELE_ORIGIN_MAX + 1];
+    uint8_t years;
+    char **tenant;
+    size_t n_tenants;
+    struct stele_signer *signer;
+    uint64_t pack_entries;
+    uint32_t checkpoint_interval_ms;
+    uint64_t floor_us; /* entries are not earlier than the CONTROL that lists the log */
+
+    /* The committer's alone, or its opener's before it runs. */
+    struct stele_head head;
+    uint64_t pos, epoch;
+    uint8_t prev[STELE_HASH_BYTES];
+    struct stele_unit *growing;
+
+    pthread_mutex_t lock; /* everything below */
+    pthread_cond_t work;  /* the committer waits for it */
+    pthread_cond_t moved; /* checkpoints, packed units, stopping */
+    struct stele_catalog *catalog;
+    uint64_t size;        /* published */
+    size_t n_unpacked;    /* closed tails that wait for the packer */
+    uint32_t now_era;     /* for submitters */
+    const struct stele_tag_key *now_key;
+    struct stele_batch *queue_first, *queue_last;
+    size_t queue_events, queue_bytes;
+    bool stopping, running;
+    stele_err stopped; /* why appends are refused; status OK while they are not */
+    stele_buf note;    /* the newest checkpoint */
+    struct stele_checkpoint checkpoint;
+    uint64_t checkpoint_pos;
+    uint64_t checkpoint_wanted;
+    uint64_t checkpoint_due_us; /* monotonic; 0: none */
+    pthread_t thread;
+
+    pthread_mutex_t catalog_lock; /* taken before `lock` by whoever changes the catalog */
+    pthread_mutex_t spine_lock;
+    stele_buf spine; /* 33 B a group of 2^16 entries: known, root */
+};
+
+/* ------------------------------------------------------------------ group.c */
+/* One record's worth of entries, staged, then published whole or not at all. */
+struct stele_group_entry {
+    struct stele_entry entry;
+    uint8_t leaf[STELE_HASH_BYTES];
+    size_t tags_at; /* bytes into the group's tags */
+    uint16_t n_tags;
+};
+struct stele_group_part {
+    struct stele_unit *unit; /* the first is the log's growing one, the others are new */
+    size_t first_entry, first_item, n_postings;
+    stele_buf snapshot;      /* not empty: the unit ends with this part */
+};
+struct stele_group_item {
+    uint64_t first_seq;
+    size_t at, size, with_kseed; /* in the record */
+};
+struct stele_group {
+    struct stele_log *log;
+    struct stele_head next;
+    bool owns_state;
+    stele_buf record;
+    struct stele_group_entry *entry;
+    size_t n_entries, entry_capacity, n_pushed;
+    struct stele_group_item *item;
+    size_t n_items, item_capacity;
+    struct stele_group_part *part;
+    size_t n_parts, part_capacity;
+    stele_buf tags;
+    uint64_t first_seq;
+    struct stele_record head; /* filled by stele_group__finish */
+    struct stele_catalog *catalog; /* with the new units; while set, catalog_lock is held */
+    size_t n_blocks_taken;
+};
+STELE_MUST_USE stele_status stele_group__begin(struct stele_group *group, struct stele_log *log, stele_err *err);
+/* Before an entry of `era`: starts a new unit if the growing one is full or of another era. */
+STELE_MUST_USE stele_status stele_group__make_room(struct stele_group *group, uint32_t era, stele_err *err);
+/* How many entries fit the current unit. At least 1 after make_room. */
+uint64_t stele_group__room(const struct stele_group *group);
+uint64_t stele_group__next_seq(const struct stele_group *group);
+/* Admits an entry (stele_head_admit) and stages it. tags: 16 n bytes. */
+STELE_MUST_USE stele_status stele_group__add_entry(struct stele_group *group, const struct stele_entry *entry,
+                                                   const uint8_t leaf[STELE_AT_LEAST(32)], stele_view body,
+                                                   stele_view tags, stele_err *err);
+/* Appends the item whose entries were just added. kseed NULL unless it is a frame. */
+STELE_MUST_USE stele_status stele_group__add_item(struct stele_group *group, const struct stele_item *item,
+                                                  const uint8_t *kseed, stele_err *err);
+/* Makes, admits and stages a control entry at the current end. */
+STELE_MUST_USE stele_status stele_group__add_control(struct stele_group *group, stele_control_kind kind,
+                                                     uint32_t era, uint64_t time_us, stele_view body,
+                                                     stele_err *err);
+/* Completes the record (position, link, root) and takes all memory publishing will need. */
+STELE_MUST_USE stele_status stele_group__finish(struct stele_group *group, stele_err *err);
+/* After the record is durable: cannot fail. */
+void stele_group__publish(struct stele_group *group);
+void stele_group__done(struct stele_group *group); /* drops what was not published */
+
+/* ------------------------------------------------------------------ the others */
+STELE_MUST_USE stele_status stele_log__open(struct stele_store *store, const struct stele_log_config *config,
+                                            struct stele_log **ret, bool *ret_is_new, stele_err *err);
+STELE_MUST_USE stele_status stele_log__start(struct stele_log *log, stele_err *err); /* the committer */
+void stele_log__stop(struct stele_log *log);
+void stele_log__free(struct stele_log *log);
+/* committer.c: appends a control entry and waits until it is durable. */
+STELE_MUST_USE stele_status stele_log__append_control(struct stele_log *log, stele_control_kind kind,
+                                                      stele_view body, stele_err *err);
+/* Appends a record at the log's position and moves the chain on; synchronous. */
+STELE_MUST_USE stele_status stele_log__append_record(struct stele_log *log, stele_buf *record,
+                                                     struct stele_record *head, stele_err *err);
+/* Signs and stores a checkpoint of the committed head, and publishes it. Committer's thread. */
+STELE_MUST_USE stele_status stele_log__sign(struct stele_log *log, stele_err *err);
+/* recovery.c: reads blobs and chain into the log; also after a failed append. */
+STELE_MUST_USE stele_status stele_log__recover_blobs(struct stele_log *log, stele_err *err);
+STELE_MUST_USE stele_status stele_log__replay(struct stele_log *log, uint64_t from, stele_err *err);
+STELE_MUST_USE stele_status stele_log__check_note(struct stele_log *log, stele_view note, stele_err *err);
+/* packer.c: packs the oldest closed tail, or merges segments; *ret_did says whether there was any. */
+STELE_MUST_USE stele_status stele_log__pack_one(struct stele_log *log, bool *ret_did, stele_err *err);
+STELE_MUST_USE stele_status stele_log__merge_one(struct stele_log *log, bool *ret_did, stele_err *err);
+
+struct stele_log_view {
+    struct stele_log *log;
+    struct stele_catalog *catalog;
+    uint64_t size;
+};
+
+/* store.c */
+void stele_store__wake_packer(struct stele_store *store);
+void stele_store__report(struct stele_store *store, const char *log, const stele_err *err);
+bool stele_store__read_only(const struct stele_store *store);
+/* Before a log signs anything: it must extend every given checkpoint that is its own. */
+STELE_MUST_USE stele_status stele_store__check_not_before(struct stele_store *store, struct stele_log *log,
+                                                          stele_err *err);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage/log_reader.c: reads entries and checks each against its stored leaf hash (I4): payload, times,
+ * class and tags are all in that hash, so a changed byte anywhere is an error, never another answer.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "storage/log_parts.h"
+
+struct stele_log_reader {
+    struct stele_log_view *view;
+    struct stele_unit_cursor cursor;
+    struct stele_item item; /* FRAME: the open frame's; valid while n_open > 0 */
+    uint8_t n_open;
+    stele_buf raw;
+    struct stele_frame_content content;
+    uint8_t kseed[STELE_SEED_BYTES];
+    stele_buf leaves; /* of the open frame */
+    struct stele_event_facts facts;
+    struct stele_tag_set tags;
+};
+
+stele_status stele_log_reader_new(struct stele_log_view *view, struct stele_log_reader **ret, stele_err *err) {
+    struct stele_log_reader *reader = stele_alloc(1, sizeof *reader);
+    if (reader == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory for a reader of log %s", view->log->full_name);
+    }
+    reader->view = view;
+    stele_unit_cursor_init(&reader->cursor);
+    *ret = reader;
+    return STELE_OK;
+}
+
+void stele_log_reader_free(struct stele_log_reader *reader) {
+    if (reader != NULL) {
+        stele_unit_cursor_done(&reader->cursor);
+        stele_buf_done(&reader->raw);
+        stele_buf_done(&reader->leaves);
+        stele_free(reader);
+    }
+}
+
+/* Leaves item, content, keys seed and leaf hashes of the item that holds seq in the reader. */
+static stele_status enter(struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
+    const struct stele_unit *unit = stele_catalog_unit_of(reader->view->catalog, seq);
+    struct stele_compressor *compressor = NULL;
+    stele_status st = STELE_OK;
+    reader->n_open = 0;
+    if (unit == NULL) {
+        return STELE_FAIL(err, CORRUPT, "log %s: entry %" PRIu64 " is in no unit", reader->view->log->full_name, seq);
+    }
+    STELE_TRY(stele_unit_cursor_enter(&reader->cursor, unit, err));
+    STELE_TRY(stele_unit_item(&reader->cursor, seq, &reader->item, err));
+    if (reader->item.kind == STELE_ITEM_FRAME) {
+        STELE_TRY(stele_compressor_mine(&compressor, err));
+        STELE_TRY(stele_frame_open(compressor, reader->item.sealed, reader->item.raw_bytes, reader->item.n,
+                                   &reader->raw, &reader->content, err));
+        STELE_TRY(stele_unit_kseed(&reader->cursor, &reader->item, reader->kseed, err));
+    }
+    stele_buf_clear(&reader->leaves);
+    STELE_TRY(stele_unit_leaves(unit, reader->item.first_seq, reader->item.n, &reader->leaves, err));
+    reader->n_open = reader->item.n;
+cleanup:
+    return st;
+}
+
+static stele_status rebuild_event(struct stele_log_reader *reader, uint64_t seq, struct stele_stored_entry *ret,
+                                  stele_err *err) {
+    struct stele_log *log = reader->view->log;
+    const struct stele_tag_key *key = NULL;
+    stele_status st = STELE_OK;
+    uint8_t i = (uint8_t)(seq - reader->item.first_seq);
+    uint32_t era = reader->cursor.unit->era;
+    stele_view payload = reader->content.payload[i];
+    STELE_TRY(log->map->map(log->map->ctx, payload, &reader->facts, err));
+    STELE_TRY(stele_keyring_tag_key(log->keyring, log->name, era, false, &key, err));
+    struct stele_entry *entry = &ret->entry;
+    *entry = (struct stele_entry){
+        .type = STELE_ENTRY_EVENT, .era = era, .seq = seq, .time_us = reader->item.time_us};
+    entry->as.event.retention_years = log->years;
+    entry->as.event.event_us = reader->facts.event_us;
+    entry->as.event.late = stele_entry_is_late(entry->time_us, reader->facts.event_us);
+    STELE_TRY(stele_tag_set_of(key, &reader->facts, entry->as.event.late, &reader->tags, err));
+    stele_hash_salt(reader->content.seed, i, ret->salt);
+    stele_hash_payload(ret->salt, payload, entry->as.event.payload_commit);
+    stele_hash_ksalt(reader->kseed, i, ret->ksalt);
+    stele_hash_keys(ret->ksalt, reader->tags.tag[0], reader->tags.n, entry->as.event.keys_commit);
+    ret->n_bytes = stele_entry_encode(entry, ret->bytes);
+    ret->payload = payload;
+    ret->facts = &reader->facts;
+cleanup:
+    return stele_corrupt(st, err);
+}
+
+stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq, struct stele_stored_entry *ret,
+                            stele_err *err) {
+    const struct stele_item *item = &reader->item;
+    stele_status st = STELE_OK;
+    uint8_t leaf[STELE_HASH_BYTES];
+    if (seq >= reader->view->size) {
+        return STELE_FAIL(err, NOT_FOUND, "log %s has %" PRIu64 " entries; there is no entry %" PRIu64,
+                          reader->view->log->full_name, reader->view->size, seq);
+    }
+    if (reader->n_open == 0 || seq < item->first_seq || seq - item->first_seq >= reader->n_open) {
+        STELE_TRY(enter(reader, seq, err));
+    }
+    *ret = (struct stele_stored_entry){0};
+    if (item->kind == STELE_ITEM_FRAME) {
+        STELE_TRY(rebuild_event(reader, seq, ret, err));
+    } else {
+        STELE_TRY(stele_corrupt(stele_entry_decode(item->entry, &ret->entry, err), err));
+        memcpy(ret->bytes, item->entry.data, item->entry.size);
+        ret->n_bytes = item->entry.size;
+        ret->payload = item->body;
+    }
+    stele_hash_leaf(stele_view_of(ret->bytes, ret->n_bytes), leaf);
+    if (memcmp(leaf, reader->leaves.data + (seq - item->first_seq) * STELE_HASH_BYTES, STELE_HASH_BYTES) != 0) {
+        STELE_TRY(STELE_FAIL(err, CORRUPT,
+                             "log %s: what is stored for entry %" PRIu64 " does not have the leaf hash stored for it; run stele fsck",
+                             reader->view->log->full_name, seq));
+    }
+cleanup:
+    return st;
+}
+
+stele_status stele_log_read_tags(struct stele_log_reader *reader, const struct stele_tag_set **ret, stele_err *err) {
+    if (reader->n_open == 0 || reader->item.kind != STELE_ITEM_FRAME) {
+        return STELE_FAIL(err, INVALID, "log %s: the entry that was read last is no event and has no tags",
+                          reader->view->log->full_name);
+    }
+    *ret = &reader->tags;
+    return STELE_OK;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage/recovery.c: brings a log back from its blobs and its record chain, by staging and publishing
+ * groups exactly as the committer does (I2). A stored entry is never trusted: frames are opened, tags and
+ * commitments computed again, and the tree's root compared with the record's.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "storage/log_parts.h"
+#include "storage/pack.h"
+
+static stele_status replay_frame(struct stele_group *group, const struct stele_item *item, const uint8_t *kseed,
+                                 stele_buf *raw, stele_err *err) {
+    struct stele_log *log = group->log;
+    struct stele_event_facts *facts = stele_facts_mine();
+    struct stele_compressor *compressor = NULL;
+    const struct stele_tag_key *key = NULL;
+    struct stele_frame_content content;
+    struct stele_tag_set set;
+    stele_status st = STELE_OK;
+    if (facts == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory for this thread's event facts");
+    }
+    STELE_TRY(stele_group__make_room(group, group->next.era, err));
+    if (stele_group__room(group) < item->n) {
+        return STELE_FAIL(err, CORRUPT, "a frame at entry %" PRIu64 " crosses the bound of its pack", item->first_seq);
+    }
+    STELE_TRY(stele_compressor_mine(&compressor, err));
+    STELE_TRY(stele_frame_open(compressor, item->sealed, item->raw_bytes, item->n, raw, &content, err));
+    STELE_TRY(stele_keyring_tag_key(log->keyring, log->name, group->next.era, false, &key, err));
+    for (uint8_t i = 0; i < item->n; i++) {
+        uint8_t salt[STELE_SALT_BYTES];
+        uint8_t bytes[STELE_ENTRY_BYTES_MAX];
+        uint8_t leaf[STELE_HASH_BYTES];
+        struct stele_entry entry = {.type = STELE_ENTRY_EVENT,
+                                    .era = group->next.era,
+                                    .seq = item->first_seq + i,
+                                    .time_us = item->time_us};
+        STELE_TRY(log->map->map(log->map->ctx, content.payload[i], facts, err));
+        entry.as.event.retention_years = log->years;
+        entry.as.event.event_us = facts->event_us;
+        entry.as.event.late = stele_entry_is_late(item->time_us, facts->event_us);
+        STELE_TRY(stele_tag_set_of(key, facts, entry.as.event.late, &set, err));
+        stele_hash_salt(content.seed, i, salt);
+        stele_hash_payload(salt, content.payload[i], entry.as.event.payload_commit);
+        stele_hash_ksalt(kseed, i, salt);
+        stele_hash_keys(salt, set.tag[0], set.n, entry.as.event.keys_commit);
+        stele_hash_leaf(stele_view_of(bytes, stele_entry_encode(&entry, bytes)), leaf);
+        STELE_TRY(stele_group__add_entry(group, &entry, leaf, stele_view_of(NULL, 0),
+                                         stele_view_of(set.tag, (size_t)set.n * STELE_TAG_BYTES), err));
+    }
+    STELE_TRY(stele_group__add_item(group, item, kseed, err));
+cleanup:
+    return stele_corrupt(st, err);
+}
+
+static stele_status replay_single(struct stele_group *group, const struct stele_item *item, stele_err *err) {
+    struct stele_entry entry;
+    uint8_t leaf[STELE_HASH_BYTES];
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_entry_decode(item->entry, &entry, err));
+    STELE_TRY(stele_group__make_room(group, entry.type == STELE_ENTRY_CONTROL ? entry.era : group->next.era, err));
+    stele_hash_leaf(item->entry, leaf);
+    STELE_TRY(stele_group__add_entry(group, &entry, leaf, item->body, stele_view_of(NULL, 0), err));
+    STELE_TRY(stele_group__add_item(group, item, NULL, err));
+cleanup:
+    return stele_corrupt(st, err);
+}
+
+/* Applies the items of a record that are not in packs already. */
+static stele_status replay_entries(struct stele_log *log, const struct stele_record *record, stele_err *err) {
+    struct stele_group group;
+    stele_buf raw = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    uint8_t root[STELE_HASH_BYTES];
+    uint64_t have = log->head.frontier.size_leaves;
+    struct stele_reader r = stele_reader_of(record->body, "record");
+    if (record->first_seq > have) {
+        return STELE_FAIL(err, CORRUPT, "log %s: entries %" PRIu64 " to %" PRIu64 " are missing from its record chain",
+                          log->full_name, have, record->first_seq);
+    }
+    STELE_TRY(stele_group__begin(&group, log, err));
+    for (uint32_t i = 0; i < record->n_items; i++) {
+        struct stele_item item;
+        stele_view kseed = {NULL, 0};
+        STELE_TRY(stele_item_read(&r, &item, err));
+        if (item.kind == STELE_ITEM_FRAME) {
+            STELE_TRY(stele_read_view(&r, STELE_SEED_BYTES, &kseed, err));
+        }
+        if (item.first_seq < have) {
+            continue; /* packed already; a pack ends where an item ends */
+        }
+        if (item.first_seq != stele_group__next_seq(&group)) {
+            STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: entry %" PRIu64 " stands where %" PRIu64 " belongs",
+                                 log->full_name, item.first_seq, stele_group__next_seq(&group)));
+        }
+        STELE_TRY(item.kind == STELE_ITEM_FRAME ? replay_frame(&group, &item, kseed.data, &raw, err)
+                                                : replay_single(&group, &item, err));
+    }
+    STELE_TRY(stele_reader_end(&r, err));
+    STELE_TRY(stele_group__finish(&group, err));
+    stele_frontier_root(&group.next.frontier, root);
+    if (memcmp(root, record->root_after, STELE_HASH_BYTES) != 0 ||
+        record->first_seq + record->n_entries != group.next.frontier.size_leaves) {
+        STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: the entries of record %" PRIu64 " do not give the tree root it names",
+                             log->full_name, record->pos));
+    }
+    group.head.pos = record->pos;
+    stele_group__publish(&group);
+cleanup:
+    stele_group__done(&group);
+    stele_buf_done(&raw);
+    return stele_corrupt(st, err);
+}
+
+static stele_status replay_checkpoint(struct stele_log *log, const struct stele_record *record, stele_err *err) {
+    struct stele_vkey vkey;
+    struct stele_checkpoint checkpoint;
+    stele_buf note = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    stele_log_vkey(log, &vkey);
+    STELE_TRY(stele_checkpoint_open(record->body, &vkey, 1, &checkpoint, err));
+    STELE_TRY(stele_buf_append(&note, record->body, err));
+    (void)pthread_mutex_lock(&log->lock);
+    stele_buf_done(&log->note);
+    log->note = note;
+    log->checkpoint = checkpoint;
+    log->checkpoint_pos = record->pos;
+    (void)pthread_mutex_unlock(&log->lock);
+cleanup:
+    if (st == STELE_UNVERIFIED) {
+        return STELE_FAIL(err, CORRUPT, "log %s: the checkpoint in record %" PRIu64 " is not signed by this log's key; was the key file replaced?",
+                          log->full_name, record->pos);
+    }
+    return stele_corrupt(st, err);
+}
+
+struct replay {
+    struct stele_log *log;
+    uint64_t from;
+    bool first;
+};
+
+static stele_status replay_record(void *ctx, uint64_t pos, stele_view bytes, stele_err *err) {
+    struct replay *replay = ctx;
+    struct stele_log *log = replay->log;
+    struct stele_record record;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_record_decode(bytes, &record, err));
+    bool linked = replay->first || memcmp(record.prev, log->prev, STELE_HASH_BYTES) == 0;
+    if (record.pos != pos || (!replay->first && pos != log->pos) || !linked) {
+        return STELE_FAIL(err, CORRUPT, "log %s: record %" PRIu64 " does not follow the one before it", log->full_name,
+                          pos);
+    }
+    STELE_TRY(record.kind == STELE_RECORD_ENTRIES ? replay_entries(log, &record, err)
+                                                  : replay_checkpoint(log, &record, err));
+    replay->first = false;
+    log->pos = pos + 1;
+    memcpy(log->prev, record.hash, STELE_HASH_BYTES);
+cleanup:
+    return st;
+}
+
+stele_status stele_log__replay(struct stele_log *log, uint64_t from, stele_err *err) {
+    struct replay replay = {.log = log, .from = from, .first = from == 0};
+    uint64_t first = 0;
+    return log->engine->ops->read(log->engine, log->name, from, replay_record, &replay, &first, err);
+}
+
+struct key_list {
+    struct stele_log *log;
+    uint64_t (*range)[2];
+    size_t n, capacity;
+};
+
+static stele_status collect_key(void *ctx, const char *key, stele_err *err) {
+    struct key_list *list = ctx;
+    if (list->n == list->capacity) {
+        size_t grown = list->capacity == 0 ? 64 : list->capacity * 2;
+        uint64_t(*range)[2] = stele_realloc(list->range, grown, sizeof *range);
+        if (range == NULL) {
+            return STELE_FAIL(err, NO_MEMORY, "no memory for a list of %zu blobs", grown);
+        }
+        list->range = range;
+        list->capacity = grown;
+    }
+    stele_status st = stele_pack_key_parse(key, &list->range[list->n][0], &list->range[list->n][1], err);
+    list->n += st == STELE_OK ? 1 : 0;
+    return st;
+}
+
+static stele_status list_blobs(struct stele_log *log, char kind, struct key_list *list, stele_err *err) {
+    char prefix[STELE_BLOB_KEY_MAX];
+    *list = (struct key_list){.log = log};
+    (void)snprintf(prefix, sizeof prefix, "%s/%c/", log->name, kind);
+    return log->engine->ops->blob_list(log->engine, prefix, collect_key, list, err);
+}
+
+static stele_status add_to_catalog(struct stele_log *log, struct stele_unit *unit, struct stele_segment_ref *segment,
+                                   stele_err *err) {
+    struct stele_catalog *edited = NULL;
+    struct stele_catalog_edit edit = {.unit_at = log->catalog->n_units,
+                                      .units_in = unit != NULL ? 1 : 0,
+                                      .units = &unit,
+                                      .segment_at = log->catalog->n_segments,
+                                      .segments_in = segment != NULL ? 1 : 0,
+                                      .segments = &segment};
+    stele_status st = stele_catalog_edited(log->catalog, &edit, &edited, err);
+    if (st == STELE_OK) {
+        stele_catalog_unref(log->catalog);
+        log->catalog = edited;
+    }
+    return st;
+}
+
+static stele_status recover_packs(struct stele_log *log, stele_err *err) {
+    struct key_list list;
+    struct stele_unit *unit = NULL;
+    struct stele_head head;
+    stele_status st = STELE_OK;
+    uint64_t end = 0;
+    STELE_TRY(list_blobs(log, 'p', &list, err));
+    for (size_t i = 0; i < list.n; i++) {
+        if (list.range[i][0] != end) {
+            STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: the pack of entries from %" PRIu64 " is missing; restore it from a backup",
+                                 log->full_name, end));
+        }
+        STELE_TRY(stele_pack_open(log->engine, log->name, list.range[i][0], list.range[i][1], &unit, err));
+        STELE_TRY(add_to_catalog(log, unit, NULL, err));
+        stele_unit_unref(unit);
+        unit = NULL;
+        end = list.range[i][1];
+    }
+    if (list.n > 0) {
+        STELE_TRY(stele_pack_snapshot(log->catalog->unit[list.n - 1], &head, err));
+        if (head.frontier.size_leaves != end) {
+            stele_head_done(&head);
+            STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: the snapshot of the pack up to %" PRIu64 " is of another size",
+                                 log->full_name, end));
+        }
+        stele_head_done(&log->head);
+        log->head = head;
+        log->size = end;
+    }
+cleanup:
+    stele_unit_unref(unit);
+    stele_free(list.range);
+    return st;
+}
+
+/* Of segments that overlap, the widest is the merged one; those inside it are left-overs of a merge that
+ * was cut short, and are removed. */
+static stele_status recover_segments(struct stele_log *log, stele_err *err) {
+    struct key_list list;
+    struct stele_segment_ref *ref = NULL;
+    stele_status st = STELE_OK;
+    uint64_t end = 0;
+    STELE_TRY(list_blobs(log, 'i', &list, err));
+    for (size_t i = 0; i < list.n; i++) {
+        char key[STELE_BLOB_KEY_MAX];
+        bool widest = i + 1 == list.n || list.range[i + 1][0] != list.range[i][0];
+        stele_pack_key(log->name, 'i', list.range[i][0], list.range[i][1], key);
+        if (list.range[i][1] <= end || !widest) {
+            STELE_TRY(log->engine->ops->blob_expire(log->engine, key, UINT64_MAX, err));
+            continue;
+        }
+        if (list.range[i][0] >= log->size) {
+            break; /* of a pack that was not finished: it will be written again */
+        }
+        if (list.range[i][0] != end) {
+            break; /* a hole: what follows is found again by the rebuild */
+        }
+        STELE_TRY(stele_segment_ref_open(log->engine, key, &ref, err));
+        STELE_TRY(add_to_catalog(log, NULL, ref, err));
+        stele_segment_ref_unref(ref);
+        ref = NULL;
+        end = list.range[i][1];
+    }
+    if (end != log->size) {
+        STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: the index segment of entries from %" PRIu64 " is missing; restore it from a backup",
+                             log->full_name, end));
+    }
+cleanup:
+    stele_segment_ref_unref(ref);
+    stele_free(list.range);
+    return st;
+}
+
+stele_status stele_log__recover_blobs(struct stele_log *log, stele_err *err) {
+    stele_status st = STELE_OK;
+    STELE_TRY(recover_packs(log, err));
+    STELE_TRY(recover_segments(log, err));
+cleanup:
+    return st;
+}
+
+stele_status stele_log__check_note(struct stele_log *log, stele_view note, stele_err *err) {
+    struct stele_vkey vkey;
+    struct stele_checkpoint checkpoint;
+    struct stele_log_view *view = NULL;
+    uint8_t root[STELE_HASH_BYTES];
+    stele_status st = STELE_OK;
+    stele_log_vkey(log, &vkey);
+    STELE_TRY(stele_checkpoint_open(note, &vkey, 1, &checkpoint, err));
+    STELE_TRY(stele_log_view_open(log, &view, err));
+    if (checkpoint.size_leaves > view->size) {
+        STELE_TRY(STELE_FAIL(err, CORRUPT,
+                             "log %s: a checkpoint of %" PRIu64 " entries was signed, the store holds %" PRIu64
+                             "; this is an older copy: bring back the newest one, or it would sign a second history",
+                             log->full_name, checkpoint.size_leaves, view->size));
+    }
+    STELE_TRY(stele_tree_root_at(checkpoint.size_leaves, stele_log_view_node, view, root, err));
+    if (memcmp(root, checkpoint.root, STELE_HASH_BYTES) != 0) {
+        st = STELE_FAIL(err, CORRUPT, "log %s: its first %" PRIu64 " entries do not give the root that was signed for them; run stele fsck",
+                        log->full_name, checkpoint.size_leaves);
+    }
+cleanup:
+    stele_log_view_close(view);
+    return st;
+}

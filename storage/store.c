@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage/store.c: opens a region's store, lists its logs in the system log, runs the packer, closes it.
+ *
+ * The system log is opened first and closed last: every other log is listed there before its first event.
+ */
+#include "storage/store.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "storage/log_parts.h"
+
+#define PACK_ENTRIES_DEFAULT 65536u
+#define CHECKPOINT_INTERVAL_MS_DEFAULT 1000u
+#define PACKER_RETRY_S 1
+
+struct stele_store {
+    char region[STELE_REGION_NAME_MAX + 1];
+    struct stele_engine *engine;
+    struct stele_keyring *keyring;
+    struct stele_event_map map;
+    stele_clock_fn clock;
+    void *clock_ctx;
+    bool read_only;
+    stele_report_fn report;
+    void *report_ctx;
+    uint32_t pack_entries, checkpoint_interval_ms;
+    size_t n_logs;
+    struct stele_log *log[STELE_LOGS_MAX]; /* sorted by name */
+    struct stele_log *system;
+    const stele_view *not_before;
+    size_t n_not_before;
+    pthread_t packer;
+    bool packer_runs;
+    pthread_mutex_t lock; /* the three below */
+    pthread_cond_t wake;
+    bool stopping, woken;
+};
+
+uint64_t stele_clock_wall(void *ctx) {
+    struct timespec now;
+    (void)ctx;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+const char *stele_store_region(const struct stele_store *store) {
+    return store->region;
+}
+
+size_t stele_store_n_logs(const struct stele_store *store) {
+    return store->n_logs;
+}
+
+struct stele_log *stele_store_log_at(struct stele_store *store, size_t i) {
+    assert(i < store->n_logs);
+    return store->log[i];
+}
+
+struct stele_log *stele_store_log(struct stele_store *store, const char *name) {
+    for (size_t i = 0; i < store->n_logs; i++) {
+        if (strcmp(store->log[i]->name, name) == 0) {
+            return store->log[i];
+        }
+    }
+    return NULL;
+}
+
+uint64_t stele_store_now_us(struct stele_store *store) {
+    return store->clock(store->clock_ctx);
+}
+
+
+bool stele_store__read_only(const struct stele_store *store) {
+    return store->read_only;
+}
+
+const struct stele_event_map *stele_store_map(const struct stele_store *store) {
+    return &store->map;
+}
+
+stele_status stele_store_secret(struct stele_store *store, const char *name, uint8_t ret[STELE_AT_LEAST(32)],
+                                stele_err *err) {
+    return stele_keyring_secret(store->keyring, name, ret, err);
+}
+
+void stele_store__report(struct stele_store *store, const char *log, const stele_err *err) {
+    if (store->report != NULL) {
+        store->report(store->report_ctx, log, err);
+    }
+}
+
+void stele_store__wake_packer(struct stele_store *store) {
+    (void)pthread_mutex_lock(&store->lock);
+    store->woken = true;
+    (void)pthread_cond_signal(&store->wake);
+    (void)pthread_mutex_unlock(&store->lock);
+}
+
+stele_status stele_store_route(struct stele_store *store, stele_view tenant, uint8_t retention_years,
+                               struct stele_log **ret, stele_err *err) {
+    struct stele_log *shared = NULL;
+    for (size_t i = 0; i < store->n_logs; i++) {
+        struct stele_log *log = store->log[i];
+        if (log == store->system || log->years != retention_years || !stele_log_takes_tenant(log, tenant)) {
+            continue;
+        }
+        if (log->n_tenants > 0) {
+            *ret = log;
+            return STELE_OK;
+        }
+        shared = shared == NULL ? log : shared;
+    }
+    if (shared == NULL) {
+        return STELE_FAIL(err, NOT_FOUND, "region %s has no log that keeps this tenant's events for %u years; ask the operator to configure one",
+                          store->region, retention_years);
+    }
+    *ret = shared;
+    return STELE_OK;
+}
+
+/* One round over all logs. Errors are reported and tried again later: nothing is lost, the record chain
+ * still holds what is not packed. */
+static bool pack_round(struct stele_store *store) {
+    bool failed = false;
+    for (size_t i = 0; i < store->n_logs; i++) {
+        stele_err err;
+        bool did = true;
+        stele_status st = STELE_OK;
+        while (st == STELE_OK && did) {
+            st = stele_log__pack_one(store->log[i], &did, &err);
+        }
+        did = true;
+        while (st == STELE_OK && did) {
+            st = stele_log__merge_one(store->log[i], &did, &err);
+        }
+        if (st != STELE_OK) {
+            stele_store__report(store, store->log[i]->full_name, &err);
+            failed = true;
+        }
+    }
+    return failed;
+}
+
+static void *packer(void *arg) {
+    struct stele_store *store = arg;
+    bool stopping = false;
+    while (!stopping) {
+        bool failed = pack_round(store);
+        (void)pthread_mutex_lock(&store->lock);
+        struct timespec until;
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += PACKER_RETRY_S;
+        while (!store->woken && !store->stopping) {
+            if (!failed) {
+                (void)pthread_cond_wait(&store->wake, &store->lock);
+            } else if (pthread_cond_timedwait(&store->wake, &store->lock, &until) != 0) {
+                break;
+            }
+        }
+        store->woken = false;
+        stopping = store->stopping;
+        (void)pthread_mutex_unlock(&store->lock);
+    }
+    return NULL;
+}
+
+/* A store keeps the pack size it was made with: packs tile the log by it. */
+static stele_status settle_pack_entries(struct stele_store *store, uint32_t wanted, stele_err *err) {
+    stele_buf stored = STELE_BUF_EMPTY;
+    uint8_t bytes[4];
+    uint32_t entries = wanted == 0 ? PACK_ENTRIES_DEFAULT : wanted;
+    stele_status st = store->engine->ops->meta_get(store->engine, "pack_entries", &stored, err);
+    if (st == STELE_OK && stored.size == sizeof bytes) {
+        entries = stele_get_u32(stored.data);
+    } else if (st == STELE_NOT_FOUND && !store->read_only) {
+        stele_put_u32(bytes, entries);
+        st = store->engine->ops->meta_put(store->engine, "pack_entries", stele_view_of(bytes, sizeof bytes), err);
+    } else if (st == STELE_OK || st == STELE_NOT_FOUND) {
+        st = STELE_FAIL(err, CORRUPT, "region %s: the store does not say its pack size", store->region);
+    }
+    if (st == STELE_OK && (entries < 256 || entries > (1u << 20) || (entries & (entries - 1)) != 0)) {
+        st = STELE_FAIL(err, INVALID, "packs of %u entries: a power of two from 256 to 1,048,576 is needed", entries);
+    }
+    store->pack_entries = entries;
+    stele_buf_done(&stored);
+    return st;
+}
+
+static stele_status open_parts(struct stele_store *store, const struct stele_store_config *config, stele_err *err) {
+    stele_buf path = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    store->engine = config->engine;
+    if (store->engine == NULL) {
+        STELE_TRY(stele_engine_rocks_open(config->dir, config->region, config->create, &store->engine, err));
+    }
+    STELE_TRY(stele_buf_printf(&path, err, "%s/keys", config->dir));
+    STELE_TRY(stele_keyring_open((const char *)path.data, config->create, &store->keyring, err));
+    STELE_TRY(settle_pack_entries(store, config->pack_entries, err));
+cleanup:
+    stele_buf_done(&path);
+    return st;
+}
+
+static stele_status open_log(struct stele_store *store, const struct stele_store_config *config,
+                             const struct stele_log_config *log_config, stele_err *err) {
+    bool is_new = false;
+    struct stele_log *log = stele_alloc(1, sizeof *log);
+    if (log == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory for log %s", log_config->name);
+    }
+    log->engine = store->engine;
+    log->keyring = store->keyring;
+    log->map = &store->map;
+    log->pack_entries = store->pack_entries;
+    log->checkpoint_interval_ms = store->checkpoint_interval_ms;
+    int n = snprintf(log->origin, sizeof log->origin, "%s/%s/%s", config->operator_domain, config->region,
+                     log_config->name);
+    size_t at = store->n_logs;
+    while (at > 0 && strcmp(store->log[at - 1]->name, log_config->name) > 0) {
+        store->log[at] = store->log[at - 1];
+        at--;
+    }
+    store->log[at] = log; /* freed with the store from here on */
+    store->n_logs++;
+    if (n < 0 || (size_t)n >= sizeof log->origin) {
+        log->origin[0] = '\0';
+        return STELE_FAIL(err, INVALID, "operator domain '%s' is too long for an origin", config->operator_domain);
+    }
+    if (strcmp(log_config->name, STELE_SYSTEM_LOG) == 0) {
+        store->system = log;
+    }
+    return stele_log__open(store, log_config, &log, &is_new, err);
+}
+
+/* Lists a log in the system log's state unless it is there already. */
+static stele_status list_log(struct stele_store *store, struct stele_log *log, stele_err *err) {
+    stele_buf key = STELE_BUF_EMPTY;
+    stele_buf body = STELE_BUF_EMPTY;
+    struct stele_log_view *view = NULL;
+    stele_view value;
+    uint8_t leaf[STELE_HASH_BYTES];
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_buf_printf(&key, err, "logs/%s", log->name));
+    if (!stele_state_get(&store->system->head.state, stele_view_buf(&key), &value)) {
+        STELE_TRY(stele_log_view_open(log, &view, err));
+        STELE_TRY(stele_log_view_node(view, 0, 0, leaf, err));
+        STELE_TRY(stele_control_logs_body(log->name, log->origin, log->years, leaf, &body, err));
+        STELE_TRY(stele_log__append_control(store->system, STELE_CONTROL_LOGS, stele_view_buf(&body), err));
+    }
+cleanup:
+    stele_log_view_close(view);
+    stele_buf_done(&key);
+    stele_buf_done(&body);
+    return st;
+}
+
+/* A note given at start belongs to one of the logs, and that log must extend it (I5). */
+stele_status stele_store__check_not_before(struct stele_store *store, struct stele_log *log, stele_err *err) {
+    struct stele_vkey vkey;
+    stele_status st = STELE_OK;
+    stele_log_vkey(log, &vkey);
+    for (size_t i = 0; i < store->n_not_before; i++) {
+        struct stele_checkpoint checkpoint;
+        if (stele_checkpoint_open(store->not_before[i], &vkey, 1, &checkpoint, NULL) == STELE_OK) {
+            STELE_TRY(stele_log__check_note(log, store->not_before[i], err));
+        }
+    }
+cleanup:
+    return st;
+}
+
+static stele_status check_notes_known(struct stele_store *store, stele_err *err) {
+    for (size_t i = 0; i < store->n_not_before; i++) {
+        bool known = false;
+        for (size_t j = 0; j < store->n_logs && !known; j++) {
+            struct stele_vkey vkey;
+            struct stele_checkpoint checkpoint;
+            stele_log_vkey(store->log[j], &vkey);
+            known = stele_checkpoint_open(store->not_before[i], &vkey, 1, &checkpoint, NULL) == STELE_OK;
+        }
+        if (!known) {
+            return STELE_FAIL(err, UNVERIFIED, "checkpoint %zu of those the store must extend is signed by none of region %s's logs",
+                              i + 1, store->region);
+        }
+    }
+    return STELE_OK;
+}
+
+static stele_status open_logs(struct stele_store *store, const struct stele_store_config *config, stele_err *err) {
+    stele_status st = STELE_OK;
+    const struct stele_log_config *system = NULL;
+    for (size_t i = 0; i < config->n_logs; i++) {
+        system = strcmp(config->logs[i].name, STELE_SYSTEM_LOG) == 0 ? &config->logs[i] : system;
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(config->logs[i].name, config->logs[j].name) == 0) {
+                return STELE_FAIL(err, INVALID, "region %s: log '%s' is configured twice", config->region,
+                                  config->logs[i].name);
+            }
+        }
+    }
+    if (system == NULL || config->n_logs > STELE_LOGS_MAX) {
+        return STELE_FAIL(err, INVALID, "region %s: %zu logs; a log named 'system' and at most %d logs are needed",
+                          config->region, config->n_logs, STELE_LOGS_MAX);
+    }
+    STELE_TRY(open_log(store, config, system, err));
+    for (size_t i = 0; i < config->n_logs; i++) {
+        if (&config->logs[i] != system) {
+            STELE_TRY(open_log(store, config, &config->logs[i], err));
+        }
+    }
+    STELE_TRY(check_notes_known(store, err));
+    if (store->read_only) {
+        return STELE_OK;
+    }
+    STELE_TRY(stele_log__start(store->system, err));
+    for (size_t i = 0; i < store->n_logs; i++) {
+        STELE_TRY(list_log(store, store->log[i], err));
+    }
+    for (size_t i = 0; i < store->n_logs; i++) {
+        if (store->log[i] != store->system) {
+            store->log[i]->floor_us = store->system->head.time_us;
+            STELE_TRY(stele_log__start(store->log[i], err));
+        }
+    }
+cleanup:
+    return st;
+}
+
+static stele_status start_packer(struct stele_store *store, stele_err *err) {
+    int failed = store->read_only ? 0 : pthread_create(&store->packer, NULL, packer, store);
+    if (failed != 0) {
+        return STELE_FAIL_ERRNO(err, failed, "region %s: its packer thread cannot start", store->region);
+    }
+    store->packer_runs = !store->read_only;
+    return STELE_OK;
+}
+
+stele_status stele_store_open(const struct stele_store_config *config, struct stele_store **ret, stele_err *err) {
+    stele_status st = STELE_OK;
+    if (strlen(config->region) > STELE_REGION_NAME_MAX) {
+        return STELE_FAIL(err, INVALID, "region '%s': at most %d characters", config->region, STELE_REGION_NAME_MAX);
+    }
+    struct stele_store *store = stele_alloc(1, sizeof *store);
+    if (store == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory for region %s", config->region);
+    }
+    memcpy(store->region, config->region, strlen(config->region) + 1);
+    store->map = config->map;
+    store->clock = config->clock != NULL ? config->clock : stele_clock_wall;
+    store->clock_ctx = config->clock_ctx;
+    store->read_only = config->read_only;
+    store->report = config->report;
+    store->report_ctx = config->report_ctx;
+    store->not_before = config->not_before;
+    store->n_not_before = config->n_not_before;
+    store->checkpoint_interval_ms =
+        config->checkpoint_interval_ms == 0 ? CHECKPOINT_INTERVAL_MS_DEFAULT : config->checkpoint_interval_ms;
+    (void)pthread_mutex_init(&store->lock, NULL);
+    (void)pthread_cond_init(&store->wake, NULL);
+    STELE_TRY(open_parts(store, config, err));
+    STELE_TRY(open_logs(store, config, err));
+    STELE_TRY(start_packer(store, err));
+    *ret = store;
+    store = NULL;
+cleanup:
+    stele_store_close(store);
+    return st;
+}
+
+void stele_store_close(struct stele_store *store) {
+    if (store == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < store->n_logs; i++) {
+        if (store->log[i] != store->system) {
+            stele_log__stop(store->log[i]);
+        }
+    }
+    if (store->system != NULL) {
+        stele_log__stop(store->system);
+    }
+    if (store->packer_runs) {
+        (void)pthread_mutex_lock(&store->lock);
+        store->stopping = true;
+        (void)pthread_cond_signal(&store->wake);
+        (void)pthread_mutex_unlock(&store->lock);
+        (void)pthread_join(store->packer, NULL);
+    }
+    for (size_t i = 0; i < store->n_logs; i++) {
+        stele_log__free(store->log[i]);
+    }
+    stele_keyring_close(store->keyring);
+    if (store->engine != NULL) {
+        store->engine->ops->close(store->engine);
+    }
+    (void)pthread_mutex_destroy(&store->lock);
+    (void)pthread_cond_destroy(&store->wake);
+    stele_free(store);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/support/store_fixture.c: a real store for tests. */
+#include "tests/support/store_fixture.h"
+
+#include <ftw.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/event_map.h"
+#include "storage/log_parts.h"
+
+static uint64_t fixture_clock(void *ctx) {
+    struct fixture *f = ctx;
+    return atomic_load(&f->now_us);
+}
+
+static void print_report(void *ctx, const char *log, const stele_err *err) {
+    (void)ctx;
+    (void)fprintf(stderr, "report: %s: %s: %s (%s)\n", log, stele_status_name(err->status), err->text, err->where);
+}
+
+void fixture_init(struct fixture *f) {
+    *f = (struct fixture){.pack_entries = 256};
+    (void)strcpy(f->dir, "/tmp/stele-store-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    atomic_store(&f->now_us, FIXTURE_START_US);
+}
+
+stele_status fixture_try_open(struct fixture *f, bool read_only, stele_err *err) {
+    static const struct stele_log_config logs[] = {
+        {.name = "system", .retention_years = 7}, {.name = "3y", .retention_years = 3}, {.name = "1y", .retention_years = 1}};
+    struct stele_store_config config = {.dir = f->dir,
+                                        .region = "eu-test",
+                                        .operator_domain = "example.org",
+                                        .logs = logs,
+                                        .n_logs = 3,
+                                        .map = stele_event_map_current(),
+                                        .clock = fixture_clock,
+                                        .clock_ctx = f,
+                                        .create = !read_only,
+                                        .read_only = read_only,
+                                        .not_before = f->not_before,
+                                        .n_not_before = f->n_not_before,
+                                        .checkpoint_interval_ms = 50,
+                                        .pack_entries = f->pack_entries,
+                                        .report = print_report,
+                                        .engine = f->engine};
+    f->engine = NULL;
+    return stele_store_open(&config, &f->store, err);
+}
+
+void fixture_open(struct fixture *f) {
+    stele_err err;
+    stele_status st = fixture_try_open(f, false, &err);
+    if (st != STELE_OK) {
+        fail_msg("open: %s: %s (%s)", stele_status_name(st), err.text, err.where);
+    }
+}
+
+void fixture_close(struct fixture *f) {
+    stele_store_close(f->store);
+    f->store = NULL;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void fixture_done(struct fixture *f) {
+    fixture_close(f);
+    (void)nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+struct waiter {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    bool done;
+    stele_status st;
+    stele_err err;
+    struct stele_batch_place place;
+};
+
+static void on_done(void *arg, stele_status st, const stele_err *err, const struct stele_batch_place *place) {
+    struct waiter *w = arg;
+    (void)pthread_mutex_lock(&w->lock);
+    w->st = st;
+    w->place = *place;
+    if (st != STELE_OK) {
+        w->err = *err;
+    }
+    w->done = true;
+    (void)pthread_cond_signal(&w->moved);
+    (void)pthread_mutex_unlock(&w->lock);
+}
+
+stele_status fixture_append(struct fixture *f, const char *log, const stele_view *payloads, size_t n,
+                            struct stele_batch_place *ret, stele_err *err) {
+    struct waiter w = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
+    struct stele_batch *batch = NULL;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_batch_new(stele_store_log(f->store, log), &batch, err));
+    for (size_t i = 0; i < n; i++) {
+        STELE_TRY(stele_batch_add(batch, payloads[i], err));
+    }
+    STELE_TRY(stele_batch_submit(batch, on_done, &w, err));
+    batch = NULL;
+    (void)pthread_mutex_lock(&w.lock);
+    while (!w.done) {
+        (void)pthread_cond_wait(&w.moved, &w.lock);
+    }
+    (void)pthread_mutex_unlock(&w.lock);
+    *ret = w.place;
+    st = w.st;
+    if (st != STELE_OK && err != NULL) {
+        *err = w.err;
+    }
+cleanup:
+    stele_batch_free(batch);
+    return st;
+}
+
+void fixture_wait_packed(struct fixture *f, const char *name) {
+    struct stele_log *log = stele_store_log(f->store, name);
+    (void)pthread_mutex_lock(&log->lock);
+    while (log->n_unpacked > 0) {
+        (void)pthread_cond_wait(&log->moved, &log->lock);
+    }
+    (void)pthread_mutex_unlock(&log->lock);
+}
