@@ -17,8 +17,12 @@ typedef enum stele_verb {
     STELE_MAY_READ_LOG = 4, /* checkpoints, proofs, tiles, entries: no personal data */
 } stele_verb;
 
+/* The one caller without a certificate: only a server that was started insecure has it. */
+#define STELE_PEER_ANONYMOUS "anonymous"
+#define STELE_PEER_NAME_BYTES 96 /* of a peer in messages: longer names are cut */
+
 struct stele_grant {
-    const char *peer;            /* "cn:name", "san:spiffe://..." or "san:host"; exact match */
+    const char *peer;            /* "cn:name", "san:spiffe://...", "san:host" or "anonymous"; exact match */
     const char *const *regions;  /* "*" is every region */
     size_t n_regions;
     const char *const *tenants;  /* "*" is every tenant */
@@ -36,5 +40,8 @@ void stele_access_free(struct stele_access *access);
 STELE_MUST_USE stele_status stele_access_check(const struct stele_access *access,
                                                const struct stele_rpc_peer *peer, stele_verb verb,
                                                const char *region, stele_view tenant, stele_err *err);
+/* Who it is, as a grant would name it and in printable ASCII: "cn:collector", else "san:...". Cut to
+ * fit; `out` has out_bytes > 0. */
+void stele_access_peer_name(const struct stele_rpc_peer *peer, char *out, size_t out_bytes);
 
 #endif
