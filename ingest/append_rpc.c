@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ingest/append_rpc.c: Append: one message in, one result an event out. The completion queue's thread only
+ * counts the message in; a worker takes it apart, and a worker answers when every event has its fate.
+ */
+#include "ingest/append.h"
+#include "ingest/receipts.h"
+
+/* A call between its message and a worker. */
+struct unary {
+    struct stele_work work; /* first, so that the work is the call */
+    struct stele_ingest *ingest;
+    struct stele_rpc_call *call;       /* a reference */
+    struct stele_rpc_message *message; /* owned until a request takes it */
+};
+
+static void finish(struct stele_rpc_call *call, stele_status st, const stele_err *err, stele_view reply) {
+    if (st == STELE_OK) {
+        stele_rpc_finish_ok(call, reply);
+    } else {
+        stele_rpc_finish_error(call, err, st == STELE_BUSY ? STELE_INGEST_RETRY_AFTER_MS : 0);
+    }
+    stele_rpc_call_unref(call);
+}
+
+/* ------------------------------------------------------------------ the answer */
+
+static stele_status encode_reply(const struct stele_append *append, const struct stele_receipts *receipts,
+                                 const char *receipt_error, stele_buf *out, stele_err *err) {
+    for (size_t i = 0; i < append->n_events; i++) {
+        const struct stele_append_event *event = &append->event[i];
+        struct stele_append_result result = {.code = event->code};
+        if (event->code == 0) {
+            result.log = stele_view_str(stele_log_full_name(event->log));
+            result.seq = event->seq;
+            result.log_time_unix_nano = event->time_us * 1000;
+            result.duplicate = event->duplicate;
+            if (receipts->n > 0) {
+                result.receipt = stele_view_buf(&receipts->receipt[i]);
+            }
+            if (append->want_receipt && result.receipt.size == 0) {
+                result.error = stele_view_str(receipt_error);
+            }
+        } else {
+            result.error = stele_view_str(stele_append_error(event));
+        }
+        stele_status st = stele_append_response_put(out, &result, err);
+        if (st != STELE_OK) {
+            return st; /* stored all the same: sent again, the events are found to be duplicates */
+        }
+    }
+    return STELE_OK;
+}
+
+static void on_decided(struct stele_append *append) {
+    stele_err err = {0};
+    stele_buf reply = STELE_BUF_EMPTY;
+    struct stele_receipts receipts = STELE_RECEIPTS_EMPTY;
+    stele_status st = stele_append_outcome(append, &err);
+    if (st == STELE_OK) {
+        const char *receipt_error = "stored; the reply has no room for its receipt, ask for it later";
+        if (append->want_receipt && stele_receipts_make(append, &receipts, NULL) != STELE_OK) {
+            receipt_error = "stored; its receipt could not be made, ask for it later";
+        }
+        st = encode_reply(append, &receipts, receipt_error, &reply, &err);
+    }
+    stele_append_count_fates(append);
+    finish(append->owner, st, &err, stele_view_buf(&reply));
+    stele_buf_done(&reply);
+    stele_receipts_done(&receipts);
+    stele_append_free(append);
+}
+
+/* ------------------------------------------------------------------ the request */
+
+static stele_status start(struct unary *unary, struct stele_append **ret, stele_err *err) {
+    /* What nobody waits for any more is not stored: under overload that is work saved. */
+    if (stele_rpc_call_cancelled(unary->call) || stele_rpc_call_time_left_us(unary->call) == 0) {
+        return STELE_FAIL(err, CLOSED, "the client gave up before anything was stored");
+    }
+    stele_status st = stele_append_new(unary->ingest, unary->message, STELE_APPEND_UNARY, ret, err);
+    if (st != STELE_OK && st != STELE_NO_MEMORY) {
+        stele_ingest_note_message(unary->ingest, stele_rpc_call_peer(unary->call),
+                                  stele_rpc_message_view(unary->message), err);
+    }
+    return st;
+}
+
+static void unary_run(struct stele_work *work) {
+    struct unary *unary = (struct unary *)(void *)work;
+    struct stele_append *append = NULL;
+    stele_err err = {0};
+    stele_status st = start(unary, &append, &err);
+    if (st == STELE_OK) {
+        append->peer = stele_rpc_call_peer(unary->call);
+        append->owner = unary->call;
+        append->on_decided = on_decided;
+        stele_free(unary);
+        stele_append_run(append);
+        return;
+    }
+    struct stele_ingest *ingest = unary->ingest;
+    size_t bytes = stele_rpc_message_view(unary->message).size;
+    stele_rpc_message_release(unary->message);
+    finish(unary->call, st, &err, stele_view_of(NULL, 0));
+    stele_free(unary);
+    stele_ingest_drop(ingest, bytes); /* last: the service may end now */
+}
+
+void stele_append_unary_on_message(void *service, struct stele_rpc_call *call,
+                                   struct stele_rpc_message *message) {
+    struct stele_ingest *ingest = service;
+    size_t bytes = stele_rpc_message_view(message).size;
+    stele_err err = {0};
+    stele_rpc_call_ref(call);
+    if (!stele_ingest_hold(ingest, bytes)) {
+        stele_rpc_message_release(message);
+        stele_status st = stele_ingest_refuse_hold(&err);
+        finish(call, st, &err, stele_view_of(NULL, 0));
+        return;
+    }
+    struct unary *unary = stele_alloc(1, sizeof *unary);
+    if (unary == NULL) {
+        stele_rpc_message_release(message);
+        stele_status st = STELE_FAIL(&err, NO_MEMORY, "no memory for a call; send it again");
+        finish(call, st, &err, stele_view_of(NULL, 0));
+        stele_ingest_drop(ingest, bytes);
+        return;
+    }
+    unary->work.run = unary_run;
+    unary->ingest = ingest;
+    unary->call = call;
+    unary->message = message;
+    stele_work_post(ingest->pool, &unary->work);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ingest/service.h: the inside of stele_ingest, shared by the files that serve Append and AppendStream.
+ * Layer: ingest, and only for ingest.c, append*.c and receipts.c.
+ *
+ * Threads: what is not atomic here is written before the service starts and never again.
+ */
+#ifndef STELE_INGEST_SERVICE_H
+#define STELE_INGEST_SERVICE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "ingest/admit.h"
+#include "ingest/dedup.h"
+#include "ingest/doubt.h"
+#include "ingest/ingest.h"
+#include "ingest/journal.h"
+#include "ingest/work.h"
+
+struct stele_ingest {
+    struct stele_admission admission;
+    struct stele_store *store[STELE_INGEST_REGIONS_MAX];
+    struct stele_dedup *dedup[STELE_INGEST_REGIONS_MAX]; /* by region, as the next */
+    struct stele_doubt *doubt[STELE_INGEST_REGIONS_MAX];
+    struct stele_work_pool *pool;
+    struct stele_journal *journal;
+    struct stele_rpc_method method[2];
+
+    atomic_uint_fast64_t events_stored, events_refused, events_duplicate, batches, busy;
+    atomic_size_t held_bytes; /* of messages that are not decided */
+    atomic_size_t held_calls;
+    pthread_mutex_t lock;
+    pthread_cond_t idle; /* held_calls fell to 0 */
+};
+
+/* Takes room for a message of `bytes`; false: the server holds as much as it may. Every hold has its drop. */
+bool stele_ingest_hold(struct stele_ingest *ingest, size_t bytes);
+void stele_ingest_drop(struct stele_ingest *ingest, size_t bytes);
+/* Whether streams should have one message under way only. */
+bool stele_ingest_is_tight(const struct stele_ingest *ingest);
+/* Fills *err with what a client is told when stele_ingest_hold said no: BUSY. */
+STELE_MUST_USE stele_status stele_ingest_refuse_hold(stele_err *err);
+
+/* A message that could not be taken apart, or was over a limit: into the journal. */
+void stele_ingest_note_message(struct stele_ingest *ingest, const struct stele_rpc_peer *peer,
+                               stele_view message, const stele_err *err);
+
+/* The methods' callbacks. */
+void stele_append_unary_on_message(void *service, struct stele_rpc_call *call,
+                                   struct stele_rpc_message *message);
+void stele_append_stream_on_message(void *service, struct stele_rpc_call *call,
+                                    struct stele_rpc_message *message);
+void stele_append_stream_on_half_close(void *service, struct stele_rpc_call *call);
+void stele_append_stream_on_sent(void *service, struct stele_rpc_call *call);
+void stele_append_stream_on_done(void *service, struct stele_rpc_call *call);
+
+#endif
