@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "storage/cursor.h"
+#include "storage/hash_ni.h"
 
 _Static_assert(sizeof(SHA256_CTX) <= sizeof(struct stele_sha256), "the opaque stream is too small");
 _Static_assert(_Alignof(SHA256_CTX) <= _Alignof(struct stele_sha256), "the opaque stream is misaligned");
@@ -66,10 +67,7 @@ static void hash_pair(uint8_t prefix, const uint8_t *left, const uint8_t *right,
     message[0] = prefix;
     memcpy(message + 1, left, STELE_HASH_BYTES);
     memcpy(message + 1 + STELE_HASH_BYTES, right, STELE_HASH_BYTES);
-    SHA256_CTX c;
-    (void)SHA256_Init(&c);
-    (void)SHA256_Update(&c, message, sizeof message);
-    (void)SHA256_Final(out, &c);
+    stele_sha256_of(stele_view_of(message, sizeof message), out);
 }
 
 void stele_hash_leaf(stele_view entry, uint8_t out[STELE_AT_LEAST(32)]) {
@@ -81,18 +79,35 @@ void stele_hash_inner(const uint8_t left[STELE_AT_LEAST(32)], const uint8_t righ
     hash_pair(0x01, left, right, out);
 }
 
-void stele_hash_inner_many(const uint8_t *pairs, size_t n, uint8_t *out) {
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *pair = pairs + i * 2 * STELE_HASH_BYTES;
-        hash_pair(0x01, pair, pair + STELE_HASH_BYTES, out + i * STELE_HASH_BYTES);
+/* H(prefix || data) of n adjacent messages, four at a time where the processor can. A last group of
+ * three is worth the four lanes: one of them is then hashed twice. All of a group is read before its
+ * first hash is written, and hashes are shorter than messages, so that `out` may be `data`. */
+static void hash_many(uint8_t prefix, const uint8_t *data, size_t data_bytes, size_t n, uint8_t *out) {
+    size_t i = 0;
+    if (data_bytes >= STELE_HASH_NI_DATA_MIN && data_bytes <= STELE_HASH_NI_DATA_MAX && n >= 3 &&
+        stele_hash__ni_available()) {
+        for (; n - i >= 3; i += n - i >= 4 ? 4 : 3) {
+            uint8_t hashes[STELE_HASH_NI_LANES * STELE_HASH_BYTES];
+            const uint8_t *first = data + i * data_bytes;
+            const uint8_t *last = n - i >= 4 ? first + 3 * data_bytes : first;
+            const uint8_t *const lanes[STELE_HASH_NI_LANES] = {first, first + data_bytes,
+                                                               first + 2 * data_bytes, last};
+            stele_hash__ni_x4(prefix, lanes, data_bytes, hashes);
+            memcpy(out + i * STELE_HASH_BYTES, hashes, (n - i >= 4 ? 4 : 3) * STELE_HASH_BYTES);
+        }
+    }
+    for (; i < n; i++) {
+        hash_two(prefix, stele_view_of(data + i * data_bytes, data_bytes), stele_view_of(NULL, 0),
+                 out + i * STELE_HASH_BYTES);
     }
 }
 
+void stele_hash_inner_many(const uint8_t *pairs, size_t n, uint8_t *out) {
+    hash_many(0x01, pairs, (size_t)2 * STELE_HASH_BYTES, n, out);
+}
+
 void stele_hash_leaf_many(const uint8_t *entries, size_t entry_bytes, size_t n, uint8_t *out) {
-    for (size_t i = 0; i < n; i++) {
-        stele_hash_leaf(stele_view_of(entries + i * entry_bytes, entry_bytes),
-                        out + i * STELE_HASH_BYTES);
-    }
+    hash_many(0x00, entries, entry_bytes, n, out);
 }
 
 void stele_hash_payload(const uint8_t salt[STELE_AT_LEAST(16)], stele_view payload,

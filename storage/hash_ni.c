@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage/hash_ni.c: see hash_ni.h. The registers hold a state as two vectors, (a, b, e, f) and
+ * (c, d, g, h), because that is the order in which the instructions want it. Nothing here depends on
+ * the compiler's flags: the functions name the instructions they need, and hash.c asks first.
+ */
+#include "storage/hash_ni.h"
+
+#include <assert.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+#include <immintrin.h>
+#include <stdatomic.h>
+
+#define NI_TARGET __attribute__((target("sha,sse4.1")))
+#define NI_INLINE __attribute__((target("sha,sse4.1"), always_inline)) static inline
+
+bool stele_hash__ni_available(void) {
+    /* 0 not asked, 1 no, 2 yes. Asking is slow under a hypervisor; asking twice does no harm. */
+    static atomic_int known;
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer == 0) {
+        unsigned a = 0;
+        unsigned b = 0;
+        unsigned c = 0;
+        unsigned d = 0;
+        bool sse = __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_SSE4_1) != 0 && (c & bit_SSSE3) != 0;
+        bool sha = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_SHA) != 0;
+        answer = sse && sha ? 2 : 1;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == 2;
+}
+
+/* FIPS 180-4 section 4.2.2. */
+static const uint32_t round_constants[64] __attribute__((aligned(16))) = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+
+struct lane {
+    __m128i abef;
+    __m128i cdgh;
+    __m128i w[4]; /* the sixteen message words in use */
+};
+
+/* Four rounds, and the four message words that come sixteen later (not wanted in the last sixteen). */
+NI_INLINE void step(struct lane *x, unsigned i, __m128i k, bool more) {
+    __m128i wk = _mm_add_epi32(x->w[i], k);
+    x->cdgh = _mm_sha256rnds2_epu32(x->cdgh, x->abef, wk);
+    x->abef = _mm_sha256rnds2_epu32(x->abef, x->cdgh, _mm_shuffle_epi32(wk, 0x0e));
+    if (more) {
+        __m128i last = x->w[(i + 3) & 3];
+        __m128i sum = _mm_add_epi32(_mm_sha256msg1_epu32(x->w[i], x->w[(i + 1) & 3]),
+                                    _mm_alignr_epi8(last, x->w[(i + 2) & 3], 4));
+        x->w[i] = _mm_sha256msg2_epu32(sum, last);
+    }
+}
+
+#define STEP_ALL(g)                                                                                \
+    do {                                                                                           \
+        const __m128i k = _mm_load_si128((const __m128i *)(const void *)(round_constants + 4 * (g))); \
+        step(a, (g) & 3, k, (g) < 12);                                                             \
+        step(b, (g) & 3, k, (g) < 12);                                                             \
+        step(c, (g) & 3, k, (g) < 12);                                                             \
+        step(d, (g) & 3, k, (g) < 12);                                                             \
+    } while (0)
+
+NI_INLINE void add_state(struct lane *x, __m128i abef, __m128i cdgh) {
+    x->abef = _mm_add_epi32(x->abef, abef);
+    x->cdgh = _mm_add_epi32(x->cdgh, cdgh);
+}
+
+/* One block of each of four lanes. */
+NI_INLINE void compress(struct lane *a, struct lane *b, struct lane *c, struct lane *d) {
+    const __m128i before[8] = {a->abef, a->cdgh, b->abef, b->cdgh, c->abef, c->cdgh, d->abef, d->cdgh};
+    STEP_ALL(0);
+    STEP_ALL(1);
+    STEP_ALL(2);
+    STEP_ALL(3);
+    STEP_ALL(4);
+    STEP_ALL(5);
+    STEP_ALL(6);
+    STEP_ALL(7);
+    STEP_ALL(8);
+    STEP_ALL(9);
+    STEP_ALL(10);
+    STEP_ALL(11);
+    STEP_ALL(12);
+    STEP_ALL(13);
+    STEP_ALL(14);
+    STEP_ALL(15);
+    add_state(a, before[0], before[1]);
+    add_state(b, before[2], before[3]);
+    add_state(c, before[4], before[5]);
+    add_state(d, before[6], before[7]);
+}
+
+NI_INLINE __m128i load(const uint8_t *at) {
+    return _mm_loadu_si128((const __m128i *)(const void *)at);
+}
+
+NI_INLINE __m128i words_of(__m128i bytes) {
+    return _mm_shuffle_epi8(bytes, _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203));
+}
+
+/* The first block: the prefix and 63 bytes of data, straight from where they are. */
+NI_INLINE void first_block(struct lane *x, uint8_t prefix, const uint8_t *data) {
+    x->abef = _mm_set_epi32(0x6a09e667, (int)0xbb67ae85, 0x510e527f, (int)0x9b05688c);
+    x->cdgh = _mm_set_epi32(0x3c6ef372, (int)0xa54ff53a, 0x1f83d9ab, 0x5be0cd19);
+    x->w[0] = words_of(_mm_or_si128(_mm_slli_si128(load(data), 1), _mm_cvtsi32_si128(prefix)));
+    x->w[1] = words_of(load(data + 15));
+    x->w[2] = words_of(load(data + 31));
+    x->w[3] = words_of(load(data + 47));
+}
+
+/* The second block: the rest of the data, a bit 1, zeros and the length in bits. `tail` is zeroed. */
+NI_INLINE void second_block(struct lane *x, const uint8_t *data, size_t data_bytes, uint8_t *tail) {
+    size_t rest = data_bytes - STELE_HASH_NI_DATA_MIN;
+    size_t bits = 8 * (1 + data_bytes);
+    memcpy(tail, data + STELE_HASH_NI_DATA_MIN, rest);
+    tail[rest] = 0x80;
+    tail[62] = (uint8_t)(bits >> 8);
+    tail[63] = (uint8_t)bits;
+    x->w[0] = words_of(load(tail));
+    x->w[1] = words_of(load(tail + 16));
+    x->w[2] = words_of(load(tail + 32));
+    x->w[3] = words_of(load(tail + 48));
+}
+
+NI_INLINE void store_hash(const struct lane *x, uint8_t *out) {
+    const __m128i reverse = _mm_set_epi64x(0x0001020304050607, 0x08090a0b0c0d0e0f);
+    __m128i abcd = _mm_shuffle_epi8(_mm_unpackhi_epi64(x->cdgh, x->abef), reverse);
+    __m128i efgh = _mm_shuffle_epi8(_mm_unpacklo_epi64(x->cdgh, x->abef), reverse);
+    _mm_storeu_si128((__m128i *)(void *)out, abcd);
+    _mm_storeu_si128((__m128i *)(void *)(out + 16), efgh);
+}
+
+NI_TARGET void stele_hash__ni_x4(uint8_t prefix, const uint8_t *const data[STELE_HASH_NI_LANES],
+                                 size_t data_bytes, uint8_t out[STELE_AT_LEAST(128)]) {
+    assert(data_bytes >= STELE_HASH_NI_DATA_MIN && data_bytes <= STELE_HASH_NI_DATA_MAX);
+    struct lane a;
+    struct lane b;
+    struct lane c;
+    struct lane d;
+    uint8_t tail[STELE_HASH_NI_LANES][64] = {{0}};
+    first_block(&a, prefix, data[0]);
+    first_block(&b, prefix, data[1]);
+    first_block(&c, prefix, data[2]);
+    first_block(&d, prefix, data[3]);
+    compress(&a, &b, &c, &d);
+    second_block(&a, data[0], data_bytes, tail[0]);
+    second_block(&b, data[1], data_bytes, tail[1]);
+    second_block(&c, data[2], data_bytes, tail[2]);
+    second_block(&d, data[3], data_bytes, tail[3]);
+    compress(&a, &b, &c, &d);
+    store_hash(&a, out);
+    store_hash(&b, out + 32);
+    store_hash(&c, out + 64);
+    store_hash(&d, out + 96);
+}
+
+#else
+
+bool stele_hash__ni_available(void) {
+    return false;
+}
+
+void stele_hash__ni_x4(uint8_t prefix, const uint8_t *const data[STELE_HASH_NI_LANES], size_t data_bytes,
+                       uint8_t out[STELE_AT_LEAST(128)]) {
+    (void)prefix;
+    (void)data;
+    (void)data_bytes;
+    (void)out;
+    assert(!"called although stele_hash__ni_available is false");
+}
+
+#endif
