@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * query/search_rpc.c: Search, the streamed answer. One message is made, sent, and dropped before the
+ * next is begun; between two messages the call is a place in every log and nothing more that grows.
+ */
+#include "query/asking.h"
+#include "query/prove.h"
+
+struct search_call {
+    struct stele_call call;
+    struct stele_asking asking;
+    struct stele_prover *prover; /* prove only */
+    stele_buf message;           /* hits, or the whole last message */
+    stele_buf answer;            /* prove: bytes of the file not sent yet */
+    uint32_t message_hits;
+};
+
+static struct search_call *of(struct stele_call *call) {
+    return (struct search_call *)(void *)call;
+}
+
+static stele_status begin(struct stele_call *call, stele_err *err) {
+    return stele_asking_begin(&of(call)->asking, call, err);
+}
+
+static void end(struct stele_call *call) {
+    struct search_call *search = of(call);
+    stele_prover_free(search->prover);
+    stele_asking_end(&search->asking);
+    stele_buf_done(&search->message);
+    stele_buf_done(&search->answer);
+}
+
+static stele_status open_search(struct search_call *search, stele_err *err) {
+    stele_status st = stele_asking_open(&search->asking, &search->call, err);
+    if (st == STELE_OK && search->asking.question.prove) {
+        st = stele_prover_new(&search->asking.scope, &search->asking.question.asked, &search->prover,
+                              &search->answer, err);
+    }
+    return st;
+}
+
+static stele_status add_hit(struct search_call *search, const struct stele_search_hit *hit,
+                            stele_err *err) {
+    const struct stele_stored_entry *entry = hit->entry;
+    if (search->prover != NULL) {
+        return stele_prover_event(search->prover, hit->log, entry, &search->answer, err);
+    }
+    struct stele_hit made = {
+        .log = stele_view_str(stele_log_full_name(search->asking.scope.log[hit->log].log)),
+        .seq = entry->entry.seq,
+        .log_time_unix_nano = entry->entry.time_us * 1000,
+        .event = entry->payload,
+    };
+    search->message_hits++;
+    return stele_search_response_put_hit(&search->message, &made, err);
+}
+
+/* Sends what there is; the buffers' memory goes too, because the reader may take its time. */
+static stele_status send(struct search_call *search, stele_err *err) {
+    stele_status st = STELE_OK;
+    if (search->answer.size > 0) {
+        STELE_TRY(stele_search_response_put_answer(&search->message, stele_view_buf(&search->answer),
+                                                   err));
+    }
+    STELE_TRY(stele_rpc_send(search->call.rpc, stele_view_buf(&search->message), err));
+    stele_buf_done(&search->answer);
+    stele_buf_done(&search->message);
+    search->message_hits = 0;
+cleanup:
+    return st;
+}
+
+static stele_status finish(struct search_call *search, stele_err *err) {
+    struct stele_search_outcome outcome;
+    stele_buf cursor = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    stele_search_outcome(search->asking.search, &outcome);
+    STELE_TRY(stele_asking_cursor(&search->asking, &cursor, err));
+    if (search->prover != NULL) {
+        STELE_TRY(stele_prover_end(search->prover, !outcome.whole || search->asking.resumed,
+                                   &search->answer, err));
+        STELE_TRY(stele_search_response_put_answer(&search->message, stele_view_buf(&search->answer),
+                                                   err));
+        stele_buf_done(&search->answer);
+    }
+    struct stele_search_end made = {
+        .hits = outcome.hits,
+        .cursor = stele_view_buf(&cursor),
+        .budget_spent = outcome.budget_spent,
+        .rows_examined = outcome.rows_examined,
+    };
+    STELE_TRY(stele_search_response_put_end(&search->message, &made, err));
+    STELE_TRY(send(search, err));
+    stele_rpc_finish_ok(search->call.rpc, stele_view_of(NULL, 0));
+cleanup:
+    stele_buf_done(&cursor);
+    return st;
+}
+
+static bool is_full(const struct search_call *search) {
+    return search->message.size >= STELE_QUERY_MESSAGE_BYTES ||
+           search->answer.size >= STELE_QUERY_MESSAGE_BYTES ||
+           search->message_hits >= STELE_QUERY_MESSAGE_HITS_MAX;
+}
+
+static stele_status make_message(struct search_call *search, stele_call_step *ret, stele_err *err) {
+    stele_search_got got = STELE_SEARCH_HIT;
+    struct stele_search_hit hit;
+    stele_status st = STELE_OK;
+    while (!is_full(search) && got == STELE_SEARCH_HIT) {
+        STELE_TRY(stele_search_next(search->asking.search, &got, &hit, err));
+        if (got == STELE_SEARCH_HIT) {
+            STELE_TRY(add_hit(search, &hit, err));
+        }
+    }
+    if (got == STELE_SEARCH_END) {
+        *ret = STELE_CALL_FINISHED;
+        STELE_TRY(finish(search, err));
+    } else if (search->message.size + search->answer.size == 0) {
+        *ret = STELE_CALL_AGAIN;
+    } else {
+        *ret = STELE_CALL_SENT; /* also at the end of a slice: what was found need not wait */
+        STELE_TRY(send(search, err));
+        if (atomic_load(&search->call.query->n_searches) > STELE_QUERY_WARM_SEARCHES) {
+            stele_search_rest(search->asking.search);
+        }
+    }
+cleanup:
+    return st;
+}
+
+static stele_status step(struct stele_call *call, stele_call_step *ret, stele_err *err) {
+    struct search_call *search = of(call);
+    if (search->asking.search == NULL) {
+        stele_status st = open_search(search, err);
+        if (st != STELE_OK) {
+            return st;
+        }
+    }
+    stele_search_begin(search->asking.search, STELE_QUERY_SLICE_US);
+    stele_status st = make_message(search, ret, err);
+    stele_search_pause(search->asking.search);
+    return st;
+}
+
+const struct stele_call_kind stele_search_kind = {
+    .path = "/stele.v1.Query/Search",
+    .rpc = STELE_RPC_SERVER_STREAM,
+    .is_search = true,
+    .bytes = sizeof(struct search_call),
+    .begin = begin,
+    .step = step,
+    .end = end,
+};
