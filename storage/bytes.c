@@ -100,7 +100,11 @@ stele_status stele_buf_printf(stele_buf *buf, stele_err *err, const char *format
 }
 
 void *stele_alloc(size_t count, size_t size) {
-    return calloc(count == 0 ? 1 : count, size == 0 ? 1 : size);
+    size_t total = 0;
+    if (__builtin_mul_overflow(count, size, &total)) {
+        return NULL;
+    }
+    return calloc(total == 0 ? 1 : total, 1); /* NULL means exhaustion and nothing else */
 }
 
 void *stele_realloc(void *block, size_t count, size_t size) {
