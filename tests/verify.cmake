@@ -3,6 +3,6 @@ include(${CMAKE_CURRENT_LIST_DIR}/fuzz.cmake)
 set(sample support/sample_log.c support/sample_answer.c support/answer_forge.c support/answer_pair.c
   support/tree_model.c)
 
-foreach(name receipt answer answer_damage answer_forgery event_filter question)
+foreach(name receipt answer answer_damage answer_forgery event_filter question verify)
   stele_unit_test(${name} SOURCES ${sample} LIBS stele-verify)
 endforeach()
