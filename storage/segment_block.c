@@ -40,20 +40,22 @@ stele_status stele_segment__scan_bad(const struct stele_segment__scan *scan, ste
                       scan->block, (size_t)(scan->end - scan->at));
 }
 
-/* Count and size of a long record: the postings take at least a byte each. */
-static stele_status long_record(struct stele_segment__scan *scan, struct stele_reader *r, stele_err *err) {
+/* Count and size of a long record: the postings take at least a byte each. Moves the scan on success. */
+static stele_status long_record(struct stele_segment__scan *scan, const uint8_t *at, stele_err *err) {
+    struct stele_reader r = stele_reader_of(stele_view_of(at, (size_t)(scan->end - at)), "segment record");
     uint64_t more = 0;
     uint64_t size = 0;
     stele_status st = STELE_OK;
-    STELE_TRY(stele_read_varint(r, &more, err));
-    STELE_TRY(stele_read_varint(r, &size, err));
-    if (size > stele_reader_left(r) || size < STELE_SEGMENT__COUNT_LONG ||
+    STELE_TRY(stele_read_varint(&r, &more, err));
+    STELE_TRY(stele_read_varint(&r, &size, err));
+    if (size > stele_reader_left(&r) || size < STELE_SEGMENT__COUNT_LONG ||
         more > size - STELE_SEGMENT__COUNT_LONG) {
         st = stele_segment__scan_bad(scan, err);
         goto cleanup;
     }
     scan->n = (uint32_t)more + STELE_SEGMENT__COUNT_LONG;
-    scan->postings_end = r->at + size;
+    scan->at = r.at;
+    scan->postings_end = r.at + size;
 cleanup:
     return stele_corrupt(st, err);
 }
@@ -78,34 +80,31 @@ stele_status stele_segment__scan_record(struct stele_segment__scan *scan, stele_
     if (st != STELE_OK || scan->at == scan->end) {
         return st == STELE_OK ? STELE_END : st;
     }
-    uint8_t tag[STELE_TAG_BYTES];
-    unsigned shared = *scan->at >> 4;
+    const uint8_t *at = scan->at;
+    unsigned shared = *at >> 4;
+    unsigned n = *at & 15;
     size_t own = STELE_TAG_BYTES - shared;
-    if ((!scan->started && shared != 0) || own > (size_t)(scan->end - scan->at) - 1) {
+    if (own > (size_t)(scan->end - at) - 1) {
         return stele_segment__scan_bad(scan, err);
     }
-    memcpy(tag, scan->tag, shared);
-    memcpy(tag + shared, scan->at + 1, own);
-    if (scan->started && memcmp(tag, scan->tag, STELE_TAG_BYTES) <= 0) {
+    /* A tag shares all it can with the one before, so it is above it iff its first own byte is. */
+    if (scan->started ? at[1] <= scan->tag[shared] : shared != 0) {
         return stele_segment__scan_bad(scan, err);
     }
-    struct stele_segment__scan next = *scan;
-    struct stele_reader r = stele_reader_of(
-        stele_view_of(scan->at + 1 + own, (size_t)(scan->end - scan->at) - 1 - own), "segment record");
-    next.n = *scan->at & 15;
-    next.postings_end = NULL;
-    if (next.n == 0) {
-        st = long_record(&next, &r, err);
+    if (n == 0) {
+        st = long_record(scan, at + 1 + own, err);
         if (st != STELE_OK) {
             return st;
         }
+    } else {
+        scan->n = n;
+        scan->at = at + 1 + own;
+        scan->postings_end = NULL;
     }
-    memcpy(next.tag, tag, STELE_TAG_BYTES);
-    next.started = true;
-    next.at = r.at;
-    next.left = next.n;
-    next.offset_least = 0;
-    *scan = next;
+    memcpy(scan->tag + shared, at + 1, own);
+    scan->started = true;
+    scan->left = scan->n;
+    scan->offset_least = 0;
     return STELE_OK;
 }
 

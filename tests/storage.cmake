@@ -70,3 +70,11 @@ set_tests_properties(layers house layers.scripts PROPERTIES LABELS layers TIMEOU
 add_library(stele-test-store STATIC support/store_fixture.c support/event_gen.c support/event_gen_any.c)
 target_link_libraries(stele-test-store PUBLIC stele-storage stele-event PkgConfig::CMOCKA m)
 stele_unit_test(log LIBS stele-test-store)
+
+stele_unit_test(segment SOURCES support/memory_segment.c LIBS stele-storage)
+stele_unit_test(golden_segment LABEL golden SOURCES support/memory_segment.c LIBS stele-storage)
+if(STELE_PYTHON3)
+  add_test(NAME golden.segment_py COMMAND ${STELE_PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/golden/v1/segment.py --check)
+  set_tests_properties(golden.segment_py PROPERTIES LABELS golden TIMEOUT 60)
+endif()
+stele_fuzz_target(segment LIBS stele-storage)
