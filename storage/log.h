@@ -62,8 +62,8 @@ void stele_log_view_close(struct stele_log_view *view);
 struct stele_log *stele_log_view_log(const struct stele_log_view *view);
 uint64_t stele_log_view_size(const struct stele_log_view *view);
 /* A stele_tree_node_fn; ctx is the view. */
-stele_status stele_log_view_node(void *view, unsigned level, uint64_t index,
-                                 uint8_t ret[STELE_AT_LEAST(32)], stele_err *err);
+STELE_MUST_USE stele_status stele_log_view_node(void *view, unsigned level, uint64_t index,
+                                                uint8_t ret[STELE_AT_LEAST(32)], stele_err *err);
 /* The first seq whose log time is >= time_us; the view's size if there is none. */
 STELE_MUST_USE stele_status stele_log_view_seq_at(struct stele_log_view *view, uint64_t time_us,
                                                   uint64_t *ret_seq, stele_err *err);

@@ -142,9 +142,21 @@ static int compare(const struct samples *samples, stele_view fresh) {
     return alike ? 0 : fail("comparison", "the two differ by more than 5 %");
 }
 
+/* 0 for what is no number below 1,000. */
+static uint32_t number_of(const char *text) {
+    uint32_t value = 0;
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        if (i == 3 || text[i] < '0' || text[i] > '9') {
+            return 0;
+        }
+        value = value * 10 + (uint32_t)(text[i] - '0');
+    }
+    return value;
+}
+
 int main(int argc, char **argv) {
     bool comparing = argc == 2 && strcmp(argv[1], "--compare") == 0;
-    uint32_t id = argc == 2 && !comparing ? (uint32_t)strtoul(argv[1], NULL, 10) : 1;
+    uint32_t id = argc == 2 && !comparing ? number_of(argv[1]) : 1;
     if (argc != 2 || id == 0 || id > 255) {
         return fail("usage", "train-dictionary NUMBER (1 to 255, one byte in a frame) | --compare");
     }
