@@ -74,6 +74,26 @@ static void test_note__a_refused_note_leaves_the_outputs_as_they_were(void **sta
     stele_buf_done(&note);
 }
 
+/* Two known keys may share name and id, which is 32 bits long: the one that does not fit is not ignored. */
+static void test_note__a_failing_signature_is_not_outweighed_by_a_good_one(void **state) {
+    (void)state;
+    struct stele_signer *a = signer_of(1);
+    struct stele_signer *b = signer_of(2);
+    stele_buf note = STELE_BUF_EMPTY;
+    stele_view text;
+    assert_ok(stele_note_sign(stele_view_str(TEXT), "a", a, &note, NULL));
+    for (size_t good = 0; good < 2; good++) {
+        struct stele_vkey keys[2];
+        keys[good] = vkey_of("a", a);
+        keys[1 - good] = vkey_of("a", b);
+        keys[1 - good].key_id = keys[good].key_id;
+        assert_status(stele_note_open(stele_view_buf(&note), keys, 2, &text, NULL, NULL), UNVERIFIED);
+    }
+    stele_signer_free(b);
+    stele_signer_free(a);
+    stele_buf_done(&note);
+}
+
 static void test_note__every_flipped_bit_is_refused(void **state) {
     (void)state;
     struct stele_signer *a = signer_of(3);
@@ -132,7 +152,9 @@ static void test_note__a_note_over_a_mebibyte_is_refused(void **state) {
 
 static void test_note__texts_and_names_that_no_note_can_have_are_not_signed(void **state) {
     (void)state;
-    static const char *const texts[] = {"", "no newline", "tab\t\n", "\xff\n", "cr\r\n"};
+    static const char *const texts[] = {"", "no newline", "tab\t\n", "\xff\n", "cr\r\n", "\xc0\xaf\n",
+                                        "\xe0\x80\xaf\n", "\xf0\x80\x80\xaf\n", "\xf4\x90\x80\x80\n",
+                                        "\xe2\x80\n", "\x80\n"};
     static const char *const names[] = {"", "a b", "a+b", "a\n", "a\tb", "nbsp\xc2\xa0", "\xe2\x80\xa8",
                                         "\xed\xa0\x80", "cut\xc3"};
     struct stele_signer *a = signer_of(1);
@@ -177,6 +199,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_note__what_is_signed_opens),
         cmocka_unit_test(test_note__a_refused_note_leaves_the_outputs_as_they_were),
+        cmocka_unit_test(test_note__a_failing_signature_is_not_outweighed_by_a_good_one),
         cmocka_unit_test(test_note__every_flipped_bit_is_refused),
         cmocka_unit_test(test_note__a_hundred_signature_lines_are_read_and_no_more),
         cmocka_unit_test(test_note__a_note_over_a_mebibyte_is_refused),
