@@ -42,7 +42,7 @@ static struct local *local_of(struct stele_engine *e) {
 static stele_status meta_name(char out[STELE_AT_LEAST(META_NAME_MAX)], const char *family,
                               const char *name, stele_view *ret, stele_err *err) {
     int size = snprintf(out, META_NAME_MAX, "%s/%s", family, name);
-    if (name[0] == '\0' || size < 0 || size >= META_NAME_MAX) {
+    if (name[0] == '\0' || strlen(name) > STELE_BLOB_KEY_MAX || size < 0 || size >= META_NAME_MAX) {
         return STELE_FAIL(err, INVALID, "'%.100s' is no name of a fact: 1 to %d characters", name,
                           STELE_BLOB_KEY_MAX);
     }

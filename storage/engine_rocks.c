@@ -8,24 +8,27 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rocksdb/c.h>
 
-#define MIB ((size_t)1 << 20)
+#include "storage/engine_rocks_tuning.h"
+#include "storage/file.h"
+
 #define FAMILIES                                                                                   \
     (STELE_ROCKS_FAMILIES + 1) /* RocksDB's own "default" is opened too, and stays empty */
-/* A value of ours is one record, one view entry or one fact; a batch is a view_apply at most. */
-#define SCAN_READAHEAD_BYTES (2 * MIB)
+#define SCAN_READAHEAD_BYTES (2u << 20)
+#define ROOM_BYTES (4 << 20)
 
 struct stele_rocks {
     char *path;
     rocksdb_t *db; /* NULL: down, because reopening failed */
     rocksdb_column_family_handle_t *family[FAMILIES];
     rocksdb_options_t *options[FAMILIES]; /* [0] holds the store-wide ones */
-    rocksdb_cache_t *cache;
     rocksdb_readoptions_t *read;
     rocksdb_readoptions_t *scan;
     rocksdb_writeoptions_t *write[3]; /* by stele_durability */
@@ -55,7 +58,7 @@ static stele_status rocks_fail(const struct stele_rocks *r, const char *doing, c
         os_errno = strstr(text, strerror(known[i])) != NULL ? known[i] : 0;
     }
     stele_status st = STELE_IO;
-    const char *advice = "check the disk, then reopen the store";
+    const char *advice = "check the disk, then claim the log or open the store again";
     if (strncmp(text, "Corruption", 10) == 0) {
         st = STELE_CORRUPT;
         advice = "keep a copy of the folder, then restore from backup";
@@ -75,86 +78,14 @@ static stele_status rocks_fail(const struct stele_rocks *r, const char *doing, c
     return st;
 }
 
-/* ---- tuning ---- */
-
-static void tune_store(rocksdb_options_t *o) {
-    rocksdb_options_set_paranoid_checks(o, 1);
-    /*
-     * A power cut leaves at most the last, unsynced record of the log torn: that must not stop the
-     * store, and everything else must. kTolerateCorruptedTailRecords is the mode that tells them
-     * apart: a record cut off at the end of a log file ends the replay; a bad checksum or length
-     * before that is Corruption and the store refuses to open. kPointInTimeRecovery ends the replay
-     * silently at ANY bad record: one flipped bit would drop every acknowledged record after it
-     * without a word. kAbsoluteConsistency would refuse to open after every power cut in the middle
-     * of a write.
-     */
-    rocksdb_options_set_wal_recovery_mode(o, rocksdb_tolerate_corrupted_tail_records_recovery);
-    /* RocksDB must not retry by itself what failed: claim() decides, after reading back. */
-    /* (max_bgerror_resume_count=0 is set by text below: the C interface has no setter.) */
-    rocksdb_options_set_max_background_jobs(o, 2);
-    rocksdb_options_set_max_open_files(o, 256);
-    rocksdb_options_set_info_log_level(o,
-                                       2); /* warnings: its LOG says why a background job failed */
-    rocksdb_options_set_max_log_file_size(o, MIB);
-    rocksdb_options_set_keep_log_file_num(o, 4);
-    rocksdb_options_set_stats_dump_period_sec(o, 0);
-    rocksdb_options_set_max_manifest_file_size(o, 4 * MIB);
-    /*
-     * A log file lives until every family has flushed what it has in it. Facts and locks are few
-     * and would never flush by themselves: this bound makes them, and with it bounds the replay
-     * after a crash.
-     */
-    rocksdb_options_set_max_total_wal_size(o, 512 * MIB);
-}
-
-/*
- * Chain records are written once, read only by recovery, and dropped by range within minutes. If
- * they are dropped before the memtable is flushed they are never written a second time: hence a
- * memtable much larger than what waits for packing, and no compression (records are compressed
- * frames already).
- */
-static void tune_chain(rocksdb_options_t *o) {
-    rocksdb_options_set_write_buffer_size(o, 256 * MIB);
-    rocksdb_options_set_max_write_buffer_number(o, 3);
-    rocksdb_options_set_compression(o, rocksdb_no_compression);
-    /* What a flush leaves is mostly covered by the next flush's range deletes: wait before merging.
-     */
-    rocksdb_options_set_level0_file_num_compaction_trigger(o, 4);
-    rocksdb_options_set_num_levels(o, 3);
-    rocksdb_options_set_target_file_size_base(o, 256 * MIB);
-    rocksdb_options_set_max_bytes_for_level_base(o, (uint64_t)4096 * MIB);
-}
-
-static void tune_view(rocksdb_options_t *o) {
-    rocksdb_options_set_write_buffer_size(o, 32 * MIB);
-    rocksdb_options_set_max_write_buffer_number(o, 3);
-    rocksdb_options_set_compression(o, rocksdb_lz4_compression);
-}
-
-static void tune_meta(rocksdb_options_t *o) {
-    rocksdb_options_set_write_buffer_size(o, 4 * MIB);
-    rocksdb_options_set_compression(o, rocksdb_no_compression);
-}
-
 static stele_status make_options(struct stele_rocks *r, bool create, stele_err *err) {
-    static void (*const tune[FAMILIES])(rocksdb_options_t *) = {tune_store, tune_chain, tune_view,
-                                                                tune_meta};
     char *text = NULL;
-    r->cache = rocksdb_cache_create_lru(32 * MIB);
-    for (size_t i = 0; i < FAMILIES; i++) {
-        rocksdb_options_t *o = rocksdb_options_create();
-        rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
-        rocksdb_block_based_options_set_block_cache(table, r->cache);
-        rocksdb_block_based_options_set_block_size(table, 16 * 1024);
-        tune[i](o);
-        rocksdb_options_set_block_based_table_factory(o, table);
-        rocksdb_block_based_options_destroy(table);
-        r->options[i] = o;
+    rocksdb_options_t *plain = rocksdb_options_create();
+    for (size_t i = 0; i < FAMILIES && text == NULL; i++) {
+        r->options[i] = rocksdb_options_create();
+        rocksdb_get_options_from_string(plain, stele_rocks_tuning[i], r->options[i], &text);
     }
-    rocksdb_options_t *resumeless = rocksdb_options_create();
-    rocksdb_get_options_from_string(r->options[0], "max_bgerror_resume_count=0", resumeless, &text);
-    rocksdb_options_destroy(r->options[0]);
-    r->options[0] = resumeless;
+    rocksdb_options_destroy(plain);
     if (text != NULL) {
         return rocks_fail(r, "RocksDB refused its options for", text, err);
     }
@@ -177,7 +108,39 @@ static stele_status make_options(struct stele_rocks *r, bool create, stele_err *
 
 /* ---- opening and closing ---- */
 
+/*
+ * RocksDB with asserts on, as Debian builds it, aborts the process at the second line it writes to
+ * its LOG after one that met a full disk. It writes there at open only, so that is not tried
+ * without some room.
+ */
+static stele_status check_room(const struct stele_rocks *r, stele_err *err) {
+    char path[STELE_FILE_PATH_MAX];
+    stele_status st = stele_file_path(r->path, "room.tmp", path, err);
+    if (st != STELE_OK) {
+        return st;
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int os_errno = fd < 0 ? errno : posix_fallocate(fd, 0, ROOM_BYTES);
+    if (fd >= 0) {
+        (void)close(fd);
+        (void)unlink(path);
+    }
+    if (os_errno == ENOENT) {
+        return STELE_FAIL(err, NOT_FOUND, "there is no database '%.120s'", r->path);
+    }
+    return os_errno == 0
+               ? STELE_OK
+               : STELE_FAIL_ERRNO(err, os_errno,
+                                  "no room for %d bytes in '%.100s': %s; free space, then claim "
+                                  "the log or open the store again",
+                                  ROOM_BYTES, r->path, strerror(os_errno));
+}
+
 static stele_status open_db(struct stele_rocks *r, bool read_only, stele_err *err) {
+    stele_status st = read_only ? STELE_OK : check_room(r, err);
+    if (st != STELE_OK) {
+        return st;
+    }
     const rocksdb_options_t *options[FAMILIES];
     char *text = NULL;
     for (size_t i = 0; i < FAMILIES; i++) {
@@ -207,6 +170,23 @@ static void close_db(struct stele_rocks *r) {
     }
 }
 
+/* A full disk stops writing; it need not stop reading: opened for that, the store is as after a
+ * failed write. */
+static stele_status open_for_writing(struct stele_rocks *r, stele_err *err) {
+    stele_err detail;
+    stele_status st = open_db(r, false, &detail);
+    r->failed = st != STELE_OK;
+    if (st != STELE_OK) {
+        (void)snprintf(r->why, sizeof r->why, "%s", detail.text);
+        if (err != NULL) {
+            *err = detail;
+        }
+        stele_err ignored;
+        (void)open_db(r, true, &ignored);
+    }
+    return st;
+}
+
 stele_status stele_rocks_open(const char *path, bool create, struct stele_rocks **ret,
                               stele_err *err) {
     stele_status st = STELE_OK;
@@ -218,7 +198,11 @@ stele_status stele_rocks_open(const char *path, bool create, struct stele_rocks 
     (void)pthread_mutex_init(&r->gate, NULL);
     (void)pthread_cond_init(&r->moved, NULL);
     STELE_TRY(make_options(r, create, err));
-    STELE_TRY(open_db(r, false, err));
+    st = open_for_writing(r, err);
+    if (r->db == NULL || (st != STELE_NO_SPACE && st != STELE_OK)) {
+        goto cleanup;
+    }
+    st = STELE_OK;
     *ret = r;
     r = NULL;
 cleanup:
@@ -245,9 +229,6 @@ void stele_rocks_close(struct stele_rocks *r) {
         if (r->options[i] != NULL) {
             rocksdb_options_destroy(r->options[i]);
         }
-    }
-    if (r->cache != NULL) {
-        rocksdb_cache_destroy(r->cache);
     }
     (void)pthread_cond_destroy(&r->moved);
     (void)pthread_mutex_destroy(&r->gate);
@@ -328,16 +309,10 @@ stele_status stele_rocks_reopen(struct stele_rocks *r, stele_err *err) {
      * also where the kernel had dropped a dirty page of the old log file after its sync failed. */
     close_db(r);
     rocksdb_options_set_create_if_missing(r->options[0], 0);
-    stele_status st = open_db(r, false, err);
-    if (st != STELE_OK) {
-        /* A full disk stops writing; it need not stop reading. */
-        stele_err ignored;
-        (void)open_db(r, true, &ignored);
-    }
+    stele_status st = open_for_writing(r, err);
 
     (void)pthread_mutex_lock(&r->gate);
     r->reopening = false;
-    r->failed = st != STELE_OK;
     r->generation++;
     (void)pthread_cond_broadcast(&r->moved);
     (void)pthread_mutex_unlock(&r->gate);
