@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/rpc_call.h: the life of one call, between the loop (rpc_server.c) and the services. Layer:
- * proto, and only for rpc_server.c and rpc_call.c; services use rpc_server.h.
+ * proto/rpc_call.h: the life of one call: rpc_loop.c brings it what core reports, rpc_call.c what
+ * services ask for. Layer: proto, and only for these two and rpc_server.c; services use
+ * rpc_server.h.
  *
  * What holds it together:
- *  - every operation given to core is counted in `pending` under the call's lock before it starts; the
- *    call is over when RECV_CLOSE has completed and pending is 0, and only then is the grpc_call let go;
+ *  - every operation given to core is counted in `pending` under the call's lock before it starts;
+ * the call is over when RECV_CLOSE has completed and pending is 0, and only then is the grpc_call
+ * let go;
  *  - after RECV_CLOSE nothing new is started, so pending can only fall;
  *  - events of a call arrive on one completion-queue thread; only that thread runs callbacks;
  *  - locks are taken in the order live set, then call; never while a callback runs.
@@ -13,10 +15,12 @@
 #ifndef STELE_PROTO_RPC_CALL_H
 #define STELE_PROTO_RPC_CALL_H
 
+#include "proto/rpc_peer.h"
 #include "proto/rpc_server.h"
 
 #include <grpc/grpc.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* A method as the loop serves it. */
 struct stele_rpc_slot {
@@ -29,9 +33,10 @@ struct stele_rpc_slot {
 /* All calls that are not over. */
 struct stele_rpc_live {
     pthread_mutex_t lock;
-    pthread_cond_t empty;
+    pthread_cond_t fewer; /* n_running is 0, perhaps n too */
     struct stele_rpc_call *first;
-    uint32_t n;
+    uint32_t n;         /* all in the list, refused ones too */
+    uint32_t n_running; /* those a drain waits for */
     uint32_t n_max;
     bool draining;
 };
@@ -46,16 +51,96 @@ struct stele_rpc_queue {
     bool started;
 };
 
+typedef enum stele_rpc_event {
+    STELE_RPC_EVENT_NEW,      /* core gave us a call */
+    STELE_RPC_EVENT_CLOSED,   /* RECV_CLOSE: status sent, cancelled, deadline, connection lost */
+    STELE_RPC_EVENT_RECEIVED, /* a message, or the client's half-close */
+    STELE_RPC_EVENT_SENT,     /* a message left */
+    STELE_RPC_EVENT_ENDED,    /* the status left */
+} stele_rpc_event;
+
+/* What core hands back: which operation of which call. */
+struct stele_rpc_tag {
+    stele_rpc_event event;
+    struct stele_rpc_call *call;
+};
+
+struct stele_rpc_call {
+    struct stele_rpc_queue *queue;
+    const struct stele_rpc_slot *slot;
+    atomic_uint refs;
+    struct stele_rpc_tag tag_new, tag_closed, tag_received, tag_sent, tag_ended;
+    gpr_timespec deadline;
+    grpc_metadata_array request_metadata;
+    grpc_call_details details; /* unknown methods only */
+    struct stele_rpc_identity identity;
+    struct stele_rpc_call *previous, *next; /* in the live set, under its lock */
+    bool running;                           /* the same: counted in n_running */
+    int cancelled_word;                     /* core writes it before STELE_RPC_EVENT_CLOSED */
+    bool seen;                              /* a callback ran; queue thread only */
+    grpc_byte_buffer *in;                   /* core writes it before STELE_RPC_EVENT_RECEIVED */
+
+    pthread_mutex_t lock;
+    grpc_call *core;   /* locked; NULL once the call is over */
+    uint32_t pending;  /* locked; operations core has not given back */
+    void *state;       /* locked; the service's */
+    bool headers_sent; /* locked */
+    bool receiving;    /* locked */
+    bool sending;      /* locked */
+    bool broken;       /* locked; a send failed */
+    bool closed;       /* locked; STELE_RPC_EVENT_CLOSED came */
+    bool cancelled;    /* locked */
+    bool ending;       /* locked; the service finished */
+    bool end_started;  /* locked */
+    bool half_closed;  /* locked */
+
+    grpc_byte_buffer *out; /* locked; of the send under way */
+    /* The outcome, locked; written once, by whoever set `ending`. */
+    grpc_byte_buffer *reply;
+    uint32_t code;
+    grpc_slice text;
+    grpc_slice rich; /* empty: no trailer */
+    grpc_metadata trailer;
+};
+
+/* Operations to start: put together under the call's lock, where they are counted in `pending` so
+ * that the call cannot end meanwhile; started after it, because core may write to the socket right
+ * there. */
+struct stele_rpc_batch {
+    grpc_call *core;
+    grpc_op ops[3];
+    size_t n; /* 0: nothing to start */
+    struct stele_rpc_tag *tag;
+};
+
+/* rpc_loop.c: */
+
 /* Asks core for the next call of `slot`. Errors: NO_MEMORY. */
 STELE_MUST_USE stele_status stele_rpc_call_arm(struct stele_rpc_queue *queue,
                                                const struct stele_rpc_slot *slot, stele_err *err);
 /* Handles one event of the queue: `tag` as core returned it. */
 void stele_rpc_call_event(void *tag, bool ok);
-
-/* Refuses new calls from now on and ends those whose slot says ends_at_drain. */
+/* Refuses new calls from now on, except health checks, and ends those whose slot says ends_at_drain. */
 void stele_rpc_live_drain(struct stele_rpc_live *live);
-void stele_rpc_live_wait(struct stele_rpc_live *live); /* until no call is left */
+/* Waits until no running call is left; false if that takes longer than timeout_ms. */
+bool stele_rpc_live_wait_running(struct stele_rpc_live *live, uint32_t timeout_ms);
+void stele_rpc_live_wait(struct stele_rpc_live *live); /* until no call at all is left */
 
+/* rpc_call.c: */
+
+/* With one reference, the loop's own, until the call is over. NULL on exhaustion. */
+struct stele_rpc_call *stele_rpc_call__new(struct stele_rpc_queue *queue,
+                                           const struct stele_rpc_slot *slot);
+/* Gives back all that is core's; plain memory and the identity stay until the last reference goes.
+ */
+void stele_rpc_call__drop_core(struct stele_rpc_call *call);
+/* Locked: counts a batch. */
+void stele_rpc_call__begin(struct stele_rpc_call *call, struct stele_rpc_batch *batch,
+                           struct stele_rpc_tag *tag);
+/* Locked: puts the end operation together, if the service finished and nothing is in its way. */
+void stele_rpc_call__end(struct stele_rpc_call *call, struct stele_rpc_batch *batch);
+/* Not locked. Does nothing with an empty batch. */
+void stele_rpc_batch__start(const struct stele_rpc_batch *batch);
 /* stele_rpc_finish_error with a code of its own. */
 void stele_rpc_call_refuse(struct stele_rpc_call *call, uint32_t code, const char *text,
                            uint32_t retry_after_ms);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * proto/rpc_client.c: blocking calls over gRPC core. Every operation is plucked by the thread that
- * started it, except a stream's status: that one is started with the stream and plucked by whoever needs
- * it first, under a lock.
+ * started it, except a stream's status: that one is started with the stream and plucked by whoever
+ * needs it first, under a lock.
  *
- * Nothing waits for a server that is not there: a call fails with the first failed connection attempt
- * and says why. The next call tries again, after a pause of at most BACKOFF_MS_MAX.
+ * Nothing waits for a server that is not there: a call fails with the first failed connection
+ * attempt and says why. The next call tries again, after a pause of at most BACKOFF_MS_MAX.
  */
 #include "proto/rpc_client.h"
 
@@ -21,10 +21,10 @@
 #include <string.h>
 
 enum {
-    CONNECT_MS_MAX = 10 * 1000,   /* core names it the smallest reconnect backoff */
-    BACKOFF_MS_FIRST = 100,       /* a server that restarts is back within a second or so */
+    CONNECT_MS_MAX = 10 * 1000, /* core names it the smallest reconnect backoff */
+    BACKOFF_MS_FIRST = 100,     /* a server that restarts is back within a second or so */
     BACKOFF_MS_MAX = 2 * 1000,
-    PING_AFTER_MS = 30 * 1000,    /* a stream without traffic notices a dead server */
+    PING_AFTER_MS = 30 * 1000, /* a stream without traffic notices a dead server */
     PING_TIMEOUT_MS = 20 * 1000,
     HEADER_BYTES_MAX = 16 * 1024,
 };
@@ -49,7 +49,8 @@ struct stele_rpc_stream {
     grpc_call *call;
     grpc_metadata_array headers;
     struct ending ending;
-    char tag_open, tag_send, tag_half_close, tag_receive, tag_ending; /* their addresses are the tags */
+    char tag_open, tag_send, tag_half_close, tag_receive,
+        tag_ending; /* their addresses are the tags */
     pthread_mutex_t lock;
     bool ended;         /* locked: `ending` is there */
     bool headers_asked; /* by the receiving thread */
@@ -59,20 +60,25 @@ struct stele_rpc_stream {
 
 static stele_status check_options(const struct stele_rpc_client_options *options, stele_err *err) {
     if (options->target == NULL || options->target[0] == '\0') {
-        return STELE_FAIL(err, INVALID, "no server address: write host:port, such as 127.0.0.1:7443");
+        return STELE_FAIL(err, INVALID,
+                          "no server address: write host:port, such as 127.0.0.1:7443");
     }
     if (options->message_bytes_max == 0 || options->message_bytes_max > INT32_MAX) {
-        return STELE_FAIL(err, INVALID, "message_bytes_max is %u: 1 to %d", options->message_bytes_max,
-                          INT32_MAX);
+        return STELE_FAIL(err, INVALID, "message_bytes_max is %u: 1 to %d",
+                          options->message_bytes_max, INT32_MAX);
     }
     if (options->insecure) {
         return STELE_OK;
     }
-    if (options->server_ca_pem == NULL || strstr(options->server_ca_pem, "-----BEGIN CERT") == NULL) {
-        return STELE_FAIL(err, INVALID, "the server CA is no PEM certificate: give the file's contents");
+    if (options->server_ca_pem == NULL ||
+        strstr(options->server_ca_pem, "-----BEGIN CERT") == NULL) {
+        return STELE_FAIL(err, INVALID,
+                          "the server CA is no PEM certificate: give the file's contents");
     }
-    if (options->private_key_pem != NULL && strstr(options->private_key_pem, "PRIVATE KEY-") == NULL) {
-        return STELE_FAIL(err, INVALID, "the client's private key is no PEM key: give the file's contents");
+    if (options->private_key_pem != NULL &&
+        strstr(options->private_key_pem, "PRIVATE KEY-") == NULL) {
+        return STELE_FAIL(err, INVALID,
+                          "the client's private key is no PEM key: give the file's contents");
     }
     if ((options->certificate_pem == NULL) != (options->private_key_pem == NULL)) {
         return STELE_FAIL(err, INVALID, "certificate and private key go together: one is missing");
@@ -141,7 +147,8 @@ stele_status stele_rpc_client_open(const struct stele_rpc_client_options *option
     credentials = credentials_of(options);
     client->channel = credentials == NULL ? NULL : create_channel(options, credentials);
     if (client->channel == NULL) {
-        st = STELE_FAIL(err, INVALID, "no connection to %s can be set up: check CA, certificate and key",
+        st = STELE_FAIL(err, INVALID,
+                        "no connection to %s can be set up: check CA, certificate and key",
                         options->target);
         goto cleanup;
     }
@@ -228,8 +235,9 @@ static stele_status unreachable(const struct stele_rpc_client *client, const cha
         {"certificate verify failed", "is the CA the one that signed the server's certificate?"},
         {"Peer name", "use the name in the server's certificate, or set the expected server name"},
         {"andshake", "do both sides use TLS, and the right certificates?"},
-        {"empty address list", "the CA, certificate or key is no usable PEM, or certificate and key "
-                               "do not belong together"},
+        {"empty address list",
+         "the CA, certificate or key is no usable PEM, or certificate and key "
+         "do not belong together"},
         {"DNS", "is the server's name right?"},
         {"Socket closed", "the server hung up: does it stop, or refuse this client's certificate?"},
         {"", "check that steled runs there, and the address, CA and certificate"},
@@ -278,11 +286,12 @@ static stele_status outcome(const struct stele_rpc_client *client, const struct 
 /* ---- calls ---- */
 
 static gpr_timespec deadline_in(uint32_t timeout_ms) {
-    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                        gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
 }
 
-static grpc_call *create_call(struct stele_rpc_client *client, const char *path, gpr_timespec deadline,
-                              grpc_completion_queue *cq) {
+static grpc_call *create_call(struct stele_rpc_client *client, const char *path,
+                              gpr_timespec deadline, grpc_completion_queue *cq) {
     grpc_slice method = grpc_slice_from_copied_string(path);
     grpc_call *call = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, cq,
                                                method, NULL, deadline, NULL);
@@ -341,7 +350,8 @@ stele_status stele_rpc_unary(struct stele_rpc_client *client, const char *path, 
     (void)await(cq, &ending);
     STELE_TRY(outcome(client, &ending, ret_result, err));
     if (in == NULL) {
-        st = STELE_FAIL(err, UNSUPPORTED, "%s: %s answered without a message", client->target, path);
+        st =
+            STELE_FAIL(err, UNSUPPORTED, "%s: %s answered without a message", client->target, path);
         goto cleanup;
     }
     STELE_TRY(stele_rpc_buffer_append(in, client->message_bytes_max, reply, err));
@@ -350,9 +360,7 @@ cleanup:
     destroy_cq(cq);
     ending_done(&ending);
     grpc_metadata_array_destroy(&headers);
-    if (in != NULL) {
-        grpc_byte_buffer_destroy(in);
-    }
+    stele_rpc_buffer_drop(&in);
     grpc_byte_buffer_destroy(out);
     return st;
 }
@@ -381,9 +389,10 @@ stele_status stele_rpc_stream_open(struct stele_rpc_client *client, const char *
     grpc_metadata_array_init(&stream->headers);
     ending_init(&stream->ending);
     stream->cq = grpc_completion_queue_create_for_pluck(NULL);
-    stream->call = create_call(client, path,
-                               timeout_ms == 0 ? gpr_inf_future(GPR_CLOCK_MONOTONIC)
-                                               : deadline_in(timeout_ms), stream->cq);
+    stream->call =
+        create_call(client, path,
+                    timeout_ms == 0 ? gpr_inf_future(GPR_CLOCK_MONOTONIC) : deadline_in(timeout_ms),
+                    stream->cq);
     grpc_op status = ending_op(&stream->ending);
     start(stream->call, &status, 1, &stream->tag_ending);
     grpc_op open = {.op = GRPC_OP_SEND_INITIAL_METADATA};
@@ -440,9 +449,7 @@ stele_status stele_rpc_stream_receive(struct stele_rpc_stream *stream, stele_buf
         grpc_byte_buffer_destroy(in);
         return st;
     }
-    if (in != NULL) {
-        grpc_byte_buffer_destroy(in);
-    }
+    stele_rpc_buffer_drop(&in);
     stream_await_ending(stream);
     stele_status st = outcome(stream->client, &stream->ending, ret_result, err);
     return st == STELE_OK ? STELE_END : st;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/rpc_core.c: lifetime and log of gRPC core, and messages as bytes. What a peer sends is expanded
- * only as far as the message limit allows.
+ * proto/rpc_core.c: lifetime and log of gRPC core, and messages as bytes. What a peer sends is
+ * expanded only as far as the message limit allows.
  */
 #include "proto/rpc_core.h"
 
@@ -58,18 +58,19 @@ const char *stele_rpc_log_end(void) {
     return log_text;
 }
 
-static stele_status append_plain(grpc_byte_buffer_reader *reader, uint32_t bytes_max, stele_buf *out,
-                                 stele_err *err) {
+static stele_status append_plain(grpc_byte_buffer_reader *reader, uint32_t bytes_max,
+                                 stele_buf *out, stele_err *err) {
     stele_status st = STELE_OK;
     grpc_slice *slice = NULL;
     size_t taken_bytes = 0;
     while (st == STELE_OK && grpc_byte_buffer_reader_peek(reader, &slice) != 0) {
         stele_view bytes = stele_view_of(GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice));
         taken_bytes += bytes.size;
-        st = taken_bytes > bytes_max
-                 ? STELE_FAIL(err, LIMIT, "a message is larger than max, %u bytes: send smaller ones",
-                              bytes_max)
-                 : stele_buf_append(out, bytes, err);
+        st =
+            taken_bytes > bytes_max
+                ? STELE_FAIL(err, LIMIT,
+                             "a message is larger than max, %u bytes: send smaller ones", bytes_max)
+                : stele_buf_append(out, bytes, err);
     }
     return st;
 }
@@ -93,14 +94,16 @@ static stele_status inflate_slice(z_stream *z, stele_view in, size_t size_max, s
         int code = inflate(z, Z_NO_FLUSH);
         out->size += room - z->avail_out;
         if (out->size > size_max) {
-            return STELE_FAIL(err, LIMIT, "a message is larger than max after decompression: "
-                                          "send smaller ones");
+            return STELE_FAIL(err, LIMIT,
+                              "a message is larger than max after decompression: "
+                              "send smaller ones");
         }
         if (code == Z_STREAM_END) {
             *ret_end = true;
-            return z->avail_in == 0 ? STELE_OK
-                                    : STELE_FAIL(err, INVALID, "%u bytes follow a compressed message",
-                                                 z->avail_in);
+            return z->avail_in == 0
+                       ? STELE_OK
+                       : STELE_FAIL(err, INVALID, "%u bytes follow a compressed message",
+                                    z->avail_in);
         }
         if (code != Z_OK && code != Z_BUF_ERROR) {
             return STELE_FAIL(err, INVALID, "a compressed message does not decompress: %s",
@@ -110,8 +113,8 @@ static stele_status inflate_slice(z_stream *z, stele_view in, size_t size_max, s
     return STELE_OK;
 }
 
-static stele_status append_compressed(grpc_byte_buffer_reader *reader, bool gzip, uint32_t bytes_max,
-                                      stele_buf *out, stele_err *err) {
+static stele_status append_compressed(grpc_byte_buffer_reader *reader, bool gzip,
+                                      uint32_t bytes_max, stele_buf *out, stele_err *err) {
     z_stream z = {0};
     /* 15: the largest window of the format; +16: with a gzip header instead of zlib's. */
     if (inflateInit2(&z, gzip ? 15 + 16 : 15) != Z_OK) {
@@ -174,6 +177,13 @@ stele_status stele_rpc_buffer_copy(stele_view bytes, grpc_byte_buffer **ret, ste
     return STELE_OK;
 }
 
+void stele_rpc_buffer_drop(grpc_byte_buffer **buffer) {
+    if (*buffer != NULL) {
+        grpc_byte_buffer_destroy(*buffer);
+        *buffer = NULL;
+    }
+}
+
 struct stele_rpc_message {
     grpc_byte_buffer *buffer; /* NULL if the bytes were copied */
     stele_buf copy;
@@ -203,9 +213,7 @@ stele_status stele_rpc_message_of(grpc_byte_buffer *buffer, uint32_t bytes_max,
     message = NULL;
 cleanup:
     stele_rpc_message_release(message);
-    if (buffer != NULL) {
-        grpc_byte_buffer_destroy(buffer);
-    }
+    stele_rpc_buffer_drop(&buffer);
     return st;
 }
 
@@ -217,9 +225,7 @@ void stele_rpc_message_release(struct stele_rpc_message *message) {
     if (message == NULL) {
         return;
     }
-    if (message->buffer != NULL) {
-        grpc_byte_buffer_destroy(message->buffer);
-    }
+    stele_rpc_buffer_drop(&message->buffer);
     stele_buf_done(&message->copy);
     stele_free(message);
 }

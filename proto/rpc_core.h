@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/rpc_core.h: what the server and the client share of gRPC core: its lifetime, what it says when
- * something fails, and its byte buffers as contiguous bytes. Layer: proto, and only for rpc_*.c.
+ * proto/rpc_core.h: what the server and the client share of gRPC core: its lifetime, what it says
+ * when something fails, and its byte buffers as contiguous bytes. Layer: proto, and only for
+ * rpc_*.c.
  */
 #ifndef STELE_PROTO_RPC_CORE_H
 #define STELE_PROTO_RPC_CORE_H
@@ -11,19 +12,20 @@
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>
 
-/* Counted: every start needs its stop. stop waits until core's own threads are gone if it is the last;
- * it must not run on a completion-queue thread. */
+/* Counted: every start needs its stop. stop waits until core's own threads are gone if it is the
+ * last; it must not run on a completion-queue thread. */
 void stele_rpc_core_start(void);
 void stele_rpc_core_stop(void);
 
-/* Core reports the reason of some failures only to its log. Between begin and end, what it logs on this
- * thread is kept; end returns the text ("" if nothing), valid until the next begin on this thread.
- * Otherwise core's log is silent, because libraries do not print; GRPC_VERBOSITY brings it back. */
+/* Core reports the reason of some failures only to its log. Between begin and end, what it logs on
+ * this thread is kept; end returns the text ("" if nothing), valid until the next begin on this
+ * thread. Otherwise core's log is silent, because libraries do not print; GRPC_VERBOSITY brings it
+ * back. */
 void stele_rpc_log_begin(void);
 const char *stele_rpc_log_end(void);
 
-/* Reads a received buffer to its end and appends it to `out`, decompressed if the sender compressed it.
- * Core's own decompression is off, since it expands a message before anyone looks at its size.
+/* Reads a received buffer to its end and appends it to `out`, decompressed if the sender compressed
+ * it. Core's own decompression is off, since it expands a message before anyone looks at its size.
  * Errors: LIMIT: more than bytes_max; INVALID: the compressed bytes are broken; NO_MEMORY. */
 STELE_MUST_USE stele_status stele_rpc_buffer_append(grpc_byte_buffer *buffer, uint32_t bytes_max,
                                                     stele_buf *out, stele_err *err);
@@ -31,8 +33,11 @@ STELE_MUST_USE stele_status stele_rpc_buffer_append(grpc_byte_buffer *buffer, ui
 STELE_MUST_USE stele_status stele_rpc_buffer_copy(stele_view bytes, grpc_byte_buffer **ret,
                                                   stele_err *err);
 
-/* Takes `buffer`, also on failure. One uncompressed slice is borrowed as it lies there, without a copy.
- * Errors: as stele_rpc_buffer_append. */
+/* Destroys *buffer, if there is one, and sets it to NULL. */
+void stele_rpc_buffer_drop(grpc_byte_buffer **buffer);
+
+/* Takes `buffer`, also on failure. One uncompressed slice is borrowed as it lies there, without a
+ * copy. Errors: as stele_rpc_buffer_append. */
 struct stele_rpc_message;
 STELE_MUST_USE stele_status stele_rpc_message_of(grpc_byte_buffer *buffer, uint32_t bytes_max,
                                                  struct stele_rpc_message **ret, stele_err *err);

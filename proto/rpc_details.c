@@ -85,7 +85,8 @@ uint32_t stele_rpc_details_retry_ms(stele_view details) {
     return 0;
 }
 
-/* Bytes of the well-formed UTF-8 sequence at `s`, 0 if there is none. Source: RFC 3629 section 4. */
+/* Bytes of the well-formed UTF-8 sequence at `s`, 0 if there is none. Source: RFC 3629 section 4.
+ */
 static size_t sequence_bytes(const unsigned char *s) {
     static const struct {
         unsigned char first_min, first_max, second_min, second_max;

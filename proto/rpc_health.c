@@ -82,7 +82,8 @@ static stele_view response_of(serving_status status, uint8_t out[STELE_AT_LEAST(
     return stele_view_of(out, 2);
 }
 
-static void on_check(void *service, struct stele_rpc_call *call, struct stele_rpc_message *message) {
+static void on_check(void *service, struct stele_rpc_call *call,
+                     struct stele_rpc_message *message) {
     struct stele_rpc_health *health = service;
     stele_err err;
     uint8_t bytes[2];
@@ -104,11 +105,11 @@ static void on_check(void *service, struct stele_rpc_call *call, struct stele_rp
     stele_rpc_message_release(message);
 }
 
-/* Locked. Tells the watcher what it does not know yet. If a message is under way, on_sent comes back
- * here; if the call is over, on_done follows. */
+/* Locked. Tells the watcher what it does not know yet. If a message is under way, on_sent comes
+ * back here; if the call is over, on_done follows. */
 static void watcher_tell(const struct stele_rpc_health *health, struct watcher *watcher) {
     uint8_t bytes[2];
-    serving_status status = !watcher->known    ? SERVICE_UNKNOWN
+    serving_status status = !watcher->known   ? SERVICE_UNKNOWN
                             : health->serving ? SERVING
                                               : NOT_SERVING;
     if (status != watcher->sent &&
@@ -117,7 +118,8 @@ static void watcher_tell(const struct stele_rpc_health *health, struct watcher *
     }
 }
 
-static void on_watch(void *service, struct stele_rpc_call *call, struct stele_rpc_message *message) {
+static void on_watch(void *service, struct stele_rpc_call *call,
+                     struct stele_rpc_message *message) {
     struct stele_rpc_health *health = service;
     stele_err err;
     stele_view name = {NULL, 0};
@@ -171,8 +173,9 @@ static void on_watch_done(void *service, struct stele_rpc_call *call) {
     stele_free(watcher);
 }
 
-void stele_rpc_health_methods(struct stele_rpc_health *health,
-                              struct stele_rpc_method ret[STELE_AT_LEAST(STELE_RPC_HEALTH_METHODS)]) {
+void stele_rpc_health_methods(
+    struct stele_rpc_health *health,
+    struct stele_rpc_method ret[STELE_AT_LEAST(STELE_RPC_HEALTH_METHODS)]) {
     ret[0] = (struct stele_rpc_method){.path = "/grpc.health.v1.Health/Check",
                                        .kind = STELE_RPC_UNARY,
                                        .service = health,

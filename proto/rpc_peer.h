@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/rpc_peer.h: who is at the other end of a call, as core verified it. Layer: proto, and only for
- * rpc_call.c; services read struct stele_rpc_peer.
+ * proto/rpc_peer.h: who is at the other end of a call, as core verified it. Layer: proto, and only
+ * for rpc_call.c; services read struct stele_rpc_peer.
  *
- * Names come only from a certificate that the handshake checked against the client CA, and a name that
- * holds a NUL byte is no name: it would read as a shorter, perhaps privileged one.
+ * Names come only from a certificate that the handshake checked against the client CA, and a name
+ * that holds a NUL byte is no name: it would read as a shorter, perhaps privileged one.
  */
 #ifndef STELE_PROTO_RPC_PEER_H
 #define STELE_PROTO_RPC_PEER_H

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * proto/rpc_reflection.c: answering from the serialized descriptors themselves. They are walked for
- * every question (some 40 kB, microseconds), so there is no index to build, to hold or to get wrong.
+ * every question (some 40 kB, microseconds), so there is no index to build, to hold or to get
+ * wrong.
  *
- * Field numbers are those of google/protobuf/descriptor.proto and grpc/reflection/v1/reflection.proto.
+ * Field numbers are those of google/protobuf/descriptor.proto and
+ * grpc/reflection/v1/reflection.proto.
  */
 #include "proto/rpc_reflection.h"
 
@@ -118,8 +120,8 @@ static bool service_named(stele_view file, stele_view name) {
     return false;
 }
 
-/* Messages of `parent`, what they contain, and what is nested in them. Walks down one path only: a name
- * belongs to at most one message of a scope. */
+/* Messages of `parent`, what they contain, and what is nested in them. Walks down one path only: a
+ * name belongs to at most one message of a scope. */
 static bool message_named(stele_view parent, uint32_t number, stele_view name) {
     for (int depth = 0; depth < NESTING_MAX; depth++) {
         struct stele_wire wire = stele_wire_of(parent);
@@ -132,8 +134,8 @@ static bool message_named(stele_view parent, uint32_t number, stele_view name) {
         if (!found || rest.size == 0) {
             return found;
         }
-        if (child_named(message, MESSAGE_FIELD, rest) || child_named(message, MESSAGE_ONEOF, rest) ||
-            enum_named(message, MESSAGE_ENUM, rest)) {
+        if (child_named(message, MESSAGE_FIELD, rest) ||
+            child_named(message, MESSAGE_ONEOF, rest) || enum_named(message, MESSAGE_ENUM, rest)) {
             return true;
         }
         parent = message;
@@ -174,7 +176,14 @@ static size_t file_with(const struct stele_rpc_reflection *reflection, stele_vie
 
 /* ---- answers ---- */
 
-enum { REQUEST_HOST = 1, BY_FILENAME = 3, BY_SYMBOL = 4, BY_EXTENSION = 5, EXTENSIONS = 6, LIST = 7 };
+enum {
+    REQUEST_HOST = 1,
+    BY_FILENAME = 3,
+    BY_SYMBOL = 4,
+    BY_EXTENSION = 5,
+    EXTENSIONS = 6,
+    LIST = 7
+};
 enum { VALID_HOST = 1, ORIGINAL = 2, FILES = 4, SERVICES = 6, ERROR = 7 };
 
 /* FileDescriptorResponse {1: repeated bytes}: the file, then everything it imports, each once. */
@@ -248,8 +257,9 @@ static stele_status answer_one(const struct stele_rpc_reflection *reflection,
     if (index == FILES_MAX) {
         char text[STELE_ERR_TEXT_BYTES];
         size_t shown = question->bytes.size > 100 ? 100 : question->bytes.size;
-        (void)snprintf(text, sizeof text, "no file or symbol '%.*s' here: list_services shows what is",
-                       (int)shown, shown == 0 ? "" : (const char *)question->bytes.data);
+        (void)snprintf(text, sizeof text,
+                       "no file or symbol '%.*s' here: list_services shows what is", (int)shown,
+                       shown == 0 ? "" : (const char *)question->bytes.data);
         put_error(&w, STELE_RPC_NOT_FOUND, text);
     } else {
         *ret_field = FILES;
@@ -296,8 +306,8 @@ static void on_question(void *service, struct stele_rpc_call *call,
                         struct stele_rpc_message *message) {
     stele_err err;
     stele_buf response = STELE_BUF_EMPTY;
-    stele_status st = stele_rpc_reflection_answer(service, stele_rpc_message_view(message), &response,
-                                                  &err);
+    stele_status st =
+        stele_rpc_reflection_answer(service, stele_rpc_message_view(message), &response, &err);
     if (st == STELE_OK) {
         st = stele_rpc_send(call, stele_view_buf(&response), &err);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/rpc_server.c: the server as a whole: checking its options, starting core and its queues, and the
- * way down. What a peer can make the server hold is bounded here, number by number.
+ * proto/rpc_server.c: the server as a whole: checking its options, starting core and its queues,
+ * and the way down. What a peer can make the server hold is bounded here, number by number.
  */
 #include "proto/rpc_server.h"
 
@@ -28,10 +28,11 @@ enum {
     /* What core may hold for all connections before it slows and then closes the greediest. */
     CORE_MEMORY_BYTES = 512 * 1024 * 1024,
     HEADER_BYTES_MAX = 16 * 1024,
-    HANDSHAKE_MS = 10 * 1000,          /* TLS included; a peer that only connects is gone after it */
+    HANDSHAKE_MS = 10 * 1000, /* TLS included; a peer that only connects is gone after it */
     IDLE_CONNECTION_MS = 5 * 60 * 1000, /* no call for so long: the connection is closed politely */
-    PING_AFTER_MS = 60 * 1000,         /* a silent peer is asked whether it lives */
+    PING_AFTER_MS = 60 * 1000,          /* a silent peer is asked whether it lives */
     PING_TIMEOUT_MS = 20 * 1000,
+    FAREWELL_MS = 2 * 1000, /* at the end, for clients to say that they have read everything */
     PING_FROM_CLIENT_MIN_MS = 5 * 1000, /* clients that ping more often are misconfigured */
 };
 
@@ -65,12 +66,14 @@ static bool is_loopback(const char *listen) {
     return false;
 }
 
-static stele_status check_pem(const char *pem, const char *label, const char *what, stele_err *err) {
+static stele_status check_pem(const char *pem, const char *label, const char *what,
+                              stele_err *err) {
     if (pem == NULL || strstr(pem, label) == NULL) {
-        return STELE_FAIL(err, INVALID,
-                          "the %s is not PEM with '%s': give the file's contents, or ask for insecure "
-                          "on loopback",
-                          what, label);
+        return STELE_FAIL(
+            err, INVALID,
+            "the %s is not PEM with '%s': give the file's contents, or ask for insecure "
+            "on loopback",
+            what, label);
     }
     return STELE_OK;
 }
@@ -78,7 +81,8 @@ static stele_status check_pem(const char *pem, const char *label, const char *wh
 static stele_status check_options(const struct stele_rpc_server_options *options, stele_err *err) {
     stele_status st = STELE_OK;
     if (options->listen == NULL || strchr(options->listen, ':') == NULL) {
-        return STELE_FAIL(err, INVALID, "listen address '%s': write host:port, such as 127.0.0.1:7443",
+        return STELE_FAIL(err, INVALID,
+                          "listen address '%s': write host:port, such as 127.0.0.1:7443",
                           options->listen == NULL ? "" : options->listen);
     }
     if (options->n_threads > THREADS_MAX || options->n_methods > METHODS_MAX) {
@@ -86,8 +90,8 @@ static stele_status check_options(const struct stele_rpc_server_options *options
                           options->n_threads, options->n_methods, THREADS_MAX, METHODS_MAX);
     }
     if (options->message_bytes_max == 0 || options->message_bytes_max > INT32_MAX) {
-        return STELE_FAIL(err, INVALID, "message_bytes_max is %u: 1 to %d", options->message_bytes_max,
-                          INT32_MAX);
+        return STELE_FAIL(err, INVALID, "message_bytes_max is %u: 1 to %d",
+                          options->message_bytes_max, INT32_MAX);
     }
     for (size_t i = 0; i < options->n_methods; i++) {
         const struct stele_rpc_method *method = &options->methods[i];
@@ -95,8 +99,9 @@ static stele_status check_options(const struct stele_rpc_server_options *options
         if (slash == NULL || method->path[0] != '/' || slash == method->path ||
             method->on_message == NULL ||
             (method->kind == STELE_RPC_BIDI && method->on_half_close == NULL)) {
-            return STELE_FAIL(err, BUG, "method %zu (%s) has no path of two parts or lacks a callback",
-                              i, method->path == NULL ? "" : method->path);
+            return STELE_FAIL(err, BUG,
+                              "method %zu (%s) has no path of two parts or lacks a callback", i,
+                              method->path == NULL ? "" : method->path);
         }
     }
     if (options->insecure) {
@@ -106,7 +111,8 @@ static stele_status check_options(const struct stele_rpc_server_options *options
                                 "listen address '%s' without TLS: only loopback may be insecure",
                                 options->listen);
     }
-    STELE_TRY(check_pem(options->certificate_pem, "-----BEGIN CERTIFICATE-----", "certificate", err));
+    STELE_TRY(
+        check_pem(options->certificate_pem, "-----BEGIN CERTIFICATE-----", "certificate", err));
     STELE_TRY(check_pem(options->private_key_pem, "PRIVATE KEY-----", "private key", err));
     STELE_TRY(check_pem(options->client_ca_pem, "-----BEGIN CERTIFICATE-----", "client CA", err));
 cleanup:
@@ -226,14 +232,19 @@ static stele_status bind_port(struct stele_rpc_server *server,
         return STELE_OK;
     }
     if (strstr(log, "Address already in use") != NULL) {
-        return STELE_FAIL(err, IO, "listen address '%s' is in use: stop the other process or choose "
-                                   "another port", options->listen);
+        return STELE_FAIL(err, IO,
+                          "listen address '%s' is in use: stop the other process or choose "
+                          "another port",
+                          options->listen);
     }
     if (strstr(log, "Permission denied") != NULL) {
-        return STELE_FAIL(err, IO, "listen address '%s': permission denied; ports below 1024 need "
-                                   "CAP_NET_BIND_SERVICE", options->listen);
+        return STELE_FAIL(err, IO,
+                          "listen address '%s': permission denied; ports below 1024 need "
+                          "CAP_NET_BIND_SERVICE",
+                          options->listen);
     }
-    return STELE_FAIL(err, INVALID, "cannot listen on '%s'; check address, certificate and key: %.120s",
+    return STELE_FAIL(err, INVALID,
+                      "cannot listen on '%s'; check address, certificate and key: %.120s",
                       options->listen, log);
 }
 
@@ -334,7 +345,7 @@ stele_status stele_rpc_server_start(const struct stele_rpc_server_options *optio
         return STELE_FAIL(err, NO_MEMORY, "no memory for the server");
     }
     (void)pthread_mutex_init(&server->live.lock, NULL);
-    (void)pthread_cond_init(&server->live.empty, NULL);
+    (void)pthread_cond_init(&server->live.fewer, NULL);
     (void)pthread_mutex_init(&server->drain_lock, NULL);
     server->live.n_max = CALLS_MAX;
     server->drain_ms = options->drain_ms;
@@ -360,11 +371,17 @@ void stele_rpc_server_set_serving(struct stele_rpc_server *server, bool serving)
 
 /* ---- the way down ---- */
 
+/* Running calls first, and the farewell after them: core's graceful GOAWAY ends with a ping that the client
+ * answers when it has read everything before it. With GOAWAY first, core would close each connection
+ * together with its last stream; bytes of the client that nobody read any more turn that close into a
+ * reset, and a reset throws away the end of an answer that is still on its way. */
 static void stop_core(struct stele_rpc_server *server) {
     void *tag = server;
+    bool finished = stele_rpc_live_wait_running(&server->live, server->drain_ms);
     grpc_server_shutdown_and_notify(server->core, server->stop_cq, tag);
-    gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                         gpr_time_from_millis(server->drain_ms, GPR_TIMESPAN));
+    gpr_timespec deadline =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                     gpr_time_from_millis(finished ? FAREWELL_MS : 0, GPR_TIMESPAN));
     grpc_event event = grpc_completion_queue_pluck(server->stop_cq, tag, deadline, NULL);
     if (event.type != GRPC_OP_COMPLETE) {
         grpc_server_cancel_all_calls(server->core); /* and closes the connections under them */
@@ -414,7 +431,7 @@ void stele_rpc_server_free(struct stele_rpc_server *server) {
     stele_rpc_health_free(server->health);
     stele_rpc_reflection_free(server->reflection);
     (void)pthread_mutex_destroy(&server->drain_lock);
-    (void)pthread_cond_destroy(&server->live.empty);
+    (void)pthread_cond_destroy(&server->live.fewer);
     (void)pthread_mutex_destroy(&server->live.lock);
     stele_free(server);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/rpc_status.c: the table of rpc_status.h. Every status and every code has exactly one answer. */
+/* proto/rpc_status.c: the table of rpc_status.h. Every status and every code has exactly one
+ * answer. */
 #include "proto/rpc_status.h"
 
 /* The canonical codes of google.rpc.Code, in their order: the index is the code. */

@@ -2,10 +2,10 @@
 /*
  * proto/rpc_status.h: the one table from Stele's statuses to gRPC codes and back. Layer: proto.
  *
- * Exporters act on codes: they retry UNAVAILABLE and RESOURCE_EXHAUSTED (with RetryInfo) and drop data
- * on INVALID_ARGUMENT. A full disk or a stopped log is therefore never INTERNAL:
- * INVALID, LIMIT -> INVALID_ARGUMENT; DENIED -> PERMISSION_DENIED; NOT_FOUND -> NOT_FOUND;
- * EXISTS -> ALREADY_EXISTS; BUSY -> RESOURCE_EXHAUSTED; IO, NO_SPACE, NO_MEMORY, CLOSED -> UNAVAILABLE;
+ * Exporters act on codes: they retry UNAVAILABLE and RESOURCE_EXHAUSTED (with RetryInfo) and drop
+ * data on INVALID_ARGUMENT. A full disk or a stopped log is therefore never INTERNAL: INVALID,
+ * LIMIT -> INVALID_ARGUMENT; DENIED -> PERMISSION_DENIED; NOT_FOUND -> NOT_FOUND; EXISTS ->
+ * ALREADY_EXISTS; BUSY -> RESOURCE_EXHAUSTED; IO, NO_SPACE, NO_MEMORY, CLOSED -> UNAVAILABLE;
  * UNSUPPORTED -> UNIMPLEMENTED; CORRUPT, UNVERIFIED -> DATA_LOSS; BUG -> INTERNAL.
  */
 #ifndef STELE_PROTO_RPC_STATUS_H
@@ -15,7 +15,8 @@
 
 #include <stdint.h>
 
-/* The codes of google.rpc.Code, as numbers: services and tools compare, and never see a grpc_* type. */
+/* The codes of google.rpc.Code, as numbers: services and tools compare, and never see a grpc_*
+ * type. */
 enum {
     STELE_RPC_OK = 0,
     STELE_RPC_CANCELLED = 1,
@@ -37,7 +38,9 @@ enum {
 };
 
 uint32_t stele_rpc_code_of(stele_status status);
-const char *stele_rpc_code_name(uint32_t code);   /* "INVALID_ARGUMENT"; "CODE_99" style never: "UNKNOWN" */
-stele_status stele_rpc_status_of(uint32_t code);  /* for clients; UNAVAILABLE and DEADLINE_EXCEEDED -> CLOSED */
+const char *
+stele_rpc_code_name(uint32_t code); /* "INVALID_ARGUMENT"; "CODE_99" style never: "UNKNOWN" */
+stele_status
+stele_rpc_status_of(uint32_t code); /* for clients; UNAVAILABLE and DEADLINE_EXCEEDED -> CLOSED */
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/rpc_wire.c: tags, varints and length-delimited fields. Source: protobuf's encoding document. */
+/* proto/rpc_wire.c: tags, varints and length-delimited fields. Source: protobuf's encoding
+ * document. */
 #include "proto/rpc_wire.h"
 
 void stele_wire_put_integer(struct stele_writer *w, uint32_t number, uint64_t value) {

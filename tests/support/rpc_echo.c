@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static void on_unary(void *service, struct stele_rpc_call *call, struct stele_rpc_message *message) {
+static void on_unary(void *service, struct stele_rpc_call *call,
+                     struct stele_rpc_message *message) {
     struct rpc_echo_counts *counts = service;
     atomic_fetch_add(&counts->messages, 1);
     stele_rpc_finish_ok(call, stele_rpc_message_view(message));
@@ -34,7 +35,8 @@ static void *run_job(void *arg) {
     return NULL;
 }
 
-static void on_thread(void *service, struct stele_rpc_call *call, struct stele_rpc_message *message) {
+static void on_thread(void *service, struct stele_rpc_call *call,
+                      struct stele_rpc_message *message) {
     struct rpc_echo_counts *counts = service;
     struct job *job = stele_alloc(1, sizeof *job);
     pthread_t thread;
@@ -51,7 +53,8 @@ static void on_who(void *service, struct stele_rpc_call *call, struct stele_rpc_
     const struct stele_rpc_peer *peer = stele_rpc_call_peer(call);
     stele_buf text = STELE_BUF_EMPTY;
     (void)service;
-    assert_ok(stele_buf_printf(&text, NULL, "%d %s", peer->authenticated ? 1 : 0, peer->common_name));
+    assert_ok(
+        stele_buf_printf(&text, NULL, "%d %s", peer->authenticated ? 1 : 0, peer->common_name));
     for (size_t i = 0; i < peer->n_sans; i++) {
         assert_ok(stele_buf_printf(&text, NULL, " %s", peer->san[i]));
     }
@@ -60,7 +63,8 @@ static void on_who(void *service, struct stele_rpc_call *call, struct stele_rpc_
     stele_rpc_message_release(message);
 }
 
-static void on_refuse(void *service, struct stele_rpc_call *call, struct stele_rpc_message *message) {
+static void on_refuse(void *service, struct stele_rpc_call *call,
+                      struct stele_rpc_message *message) {
     stele_err err;
     (void)service;
     (void)STELE_FAIL(&err, BUSY, "the queue is full (\xff, \xc3\xa9): send the batch again");
@@ -121,7 +125,8 @@ static void count_next(struct stele_rpc_call *call) {
     stele_free(bytes);
 }
 
-static void on_count(void *service, struct stele_rpc_call *call, struct stele_rpc_message *message) {
+static void on_count(void *service, struct stele_rpc_call *call,
+                     struct stele_rpc_message *message) {
     (void)service;
     struct counting *counting = stele_alloc(1, sizeof *counting);
     stele_view view = stele_rpc_message_view(message);
@@ -201,7 +206,8 @@ void rpc_echo_start(struct rpc_echo *echo, bool tls, uint32_t n_threads, uint32_
         {"/test.Echo/Count", STELE_RPC_SERVER_STREAM, counts, on_count, NULL, on_count_sent,
          on_count_done},
         {"/test.Echo/Keep", STELE_RPC_SERVER_STREAM, counts, on_keep, NULL, on_keep_sent, on_done},
-        {"/test.Echo/Chat", STELE_RPC_BIDI, counts, on_chat, on_chat_half_close, on_chat_sent, on_done},
+        {"/test.Echo/Chat", STELE_RPC_BIDI, counts, on_chat, on_chat_half_close, on_chat_sent,
+         on_done},
     };
     struct stele_rpc_server_options options = {
         .listen = "127.0.0.1:0",

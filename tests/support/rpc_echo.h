@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/support/rpc_echo.h: a server on 127.0.0.1 with a small service that does one thing per method,
- * and clients to it. Tests of proto/ start it with or without TLS.
+ * tests/support/rpc_echo.h: a server on 127.0.0.1 with a small service that does one thing per
+ * method, and clients to it. Tests of proto/ start it with or without TLS.
  *
- *   /test.Echo/Unary    the request comes back          /test.Echo/Thread  the same, by another thread
- *   /test.Echo/Who      the caller's names              /test.Echo/Refuse  BUSY, RetryInfo 1,500 ms
- *   /test.Echo/Hold     never answered by itself        /test.Echo/Wait    stream, never finished
- *   /test.Echo/Count    stream: request = u32 count, u32 size of each message
+ *   /test.Echo/Unary    the request comes back          /test.Echo/Thread  the same, by another
+ * thread /test.Echo/Who      the caller's names              /test.Echo/Refuse  BUSY, RetryInfo
+ * 1,500 ms /test.Echo/Hold     never answered by itself        /test.Echo/Wait    stream, never
+ * finished /test.Echo/Count    stream: request = u32 count, u32 size of each message
  *   /test.Echo/Chat     bidi: each message comes back; the next one is asked for when it is sent
- *   /test.Echo/Keep     stream; the call is kept, referenced, for the test's own thread (rpc_echo_kept)
+ *   /test.Echo/Keep     stream; the call is kept, referenced, for the test's own thread
+ * (rpc_echo_kept)
  */
 #ifndef STELE_TESTS_SUPPORT_RPC_ECHO_H
 #define STELE_TESTS_SUPPORT_RPC_ECHO_H

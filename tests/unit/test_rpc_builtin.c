@@ -41,8 +41,8 @@ static int check(const char *service, uint32_t *ret_code) {
     stele_buf reply = STELE_BUF_EMPTY;
     struct stele_rpc_result result = {0, 0};
     put_string(&request, 1, service);
-    stele_status st = stele_rpc_unary(client, "/grpc.health.v1.Health/Check", stele_view_buf(&request),
-                                      5000, &reply, &result, NULL);
+    stele_status st = stele_rpc_unary(client, "/grpc.health.v1.Health/Check",
+                                      stele_view_buf(&request), 5000, &reply, &result, NULL);
     int status = st == STELE_OK && reply.size == 2 && reply.data[0] == 8 ? reply.data[1] : -1;
     *ret_code = result.code;
     stele_buf_done(&request);
@@ -114,7 +114,8 @@ static void test_rpc_health__watch_hears_changes_and_ends_with_the_server(void *
 }
 
 /* One question; the field the answer is in, and its bytes. */
-static uint32_t ask(struct stele_rpc_stream *stream, uint32_t number, const char *text, stele_buf *answer) {
+static uint32_t ask(struct stele_rpc_stream *stream, uint32_t number, const char *text,
+                    stele_buf *answer) {
     stele_buf request = STELE_BUF_EMPTY;
     stele_buf response = STELE_BUF_EMPTY;
     uint32_t found = 0;
@@ -168,8 +169,9 @@ static void test_rpc_reflection__lists_and_finds(void **state) {
         {"grpc.health.v1.HealthCheckResponse.ServingStatus", "grpc/health/v1/health.proto"},
         {"grpc.health.v1.HealthCheckResponse.NOT_SERVING", "grpc/health/v1/health.proto"},
     };
-    static const char *const misses[] = {"stele.v1", "stele.v1.", "stele.v1.Nothing",
-                                         "stele.v1.Query.Search.x", "Query", "", ".stele.v1.Query"};
+    static const char *const misses[] = {
+        "stele.v1", "stele.v1.", "stele.v1.Nothing", "stele.v1.Query.Search.x",
+        "Query",    "",          ".stele.v1.Query"};
     stele_buf answer = STELE_BUF_EMPTY;
     for (size_t v = 0; v < 2; v++) {
         struct stele_rpc_stream *stream = NULL;
@@ -204,8 +206,8 @@ static void test_rpc_reflection__broken_request_is_refused(void **state) {
     stele_buf answer = STELE_BUF_EMPTY;
     struct stele_rpc_result result = {0, 0};
     struct stele_rpc_stream *stream = NULL;
-    assert_ok(stele_rpc_stream_open(client, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-                                    10000, &stream, NULL));
+    assert_ok(stele_rpc_stream_open(
+        client, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", 10000, &stream, NULL));
     assert_ok(stele_rpc_stream_send(stream, stele_view_str("\x22\x7f"), NULL));
     assert_status(stele_rpc_stream_receive(stream, &answer, &result, NULL), INVALID);
     assert_int_equal(result.code, STELE_RPC_INVALID_ARGUMENT);
@@ -218,8 +220,9 @@ static void test_rpc_reflection__descriptors_that_do_not_parse_are_refused(void 
     struct stele_rpc_reflection *reflection = NULL;
     stele_view set = stele_descriptor_set();
     assert_true(set.size > 10000);
-    assert_status(stele_rpc_reflection_new(stele_view_slice(set, 0, set.size - 1), NULL, 0, &reflection,
-                                           NULL), INVALID);
+    assert_status(stele_rpc_reflection_new(stele_view_slice(set, 0, set.size - 1), NULL, 0,
+                                           &reflection, NULL),
+                  INVALID);
     assert_null(reflection);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_rpc_python.c: the server as another implementation of gRPC sees it. Each test runs one
- * part of tests/proto/rpc_client.py, which prints what it found wrong.
+ * tests/unit/test_rpc_python.c: the server as another implementation of gRPC sees it. Each test
+ * runs one part of tests/proto/rpc_client.py, which prints what it found wrong.
  */
 #include "tests/support/cmocka.h"
 #include "tests/support/rpc_echo.h"
@@ -28,9 +28,10 @@ static int teardown(void **state) {
 static void run_part(const char *part) {
     char command[512];
     /* LD_PRELOAD: a sanitizer's runtime is for this program, not for Python. */
-    (void)snprintf(command, sizeof command,
-                   "LD_PRELOAD= /usr/bin/python3 '%s/tests/proto/rpc_client.py' '%s' '%s' '%s/proto' %s",
-                   STELE_SOURCE_DIR, echo.target, echo.folder, STELE_SOURCE_DIR, part);
+    (void)snprintf(
+        command, sizeof command,
+        "LD_PRELOAD= /usr/bin/python3 '%s/tests/proto/rpc_client.py' '%s' '%s' '%s/proto' %s",
+        STELE_SOURCE_DIR, echo.target, echo.folder, STELE_SOURCE_DIR, part);
     int status = system(command);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
@@ -70,7 +71,8 @@ int main(void) {
         cmocka_unit_test(test_rpc_python__reflection),
     };
     if (system("/usr/bin/python3 -c 'import grpc, google.protobuf' 2>/dev/null") != 0) {
-        (void)printf("skipped: /usr/bin/python3 has no grpc (Debian: python3-grpcio, python3-protobuf)\n");
+        (void)printf(
+            "skipped: /usr/bin/python3 has no grpc (Debian: python3-grpcio, python3-protobuf)\n");
         return 77;
     }
     return cmocka_run_group_tests(tests, setup, teardown);

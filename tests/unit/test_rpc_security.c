@@ -24,8 +24,8 @@ static int teardown(void **state) {
 
 static stele_status call_as(struct stele_rpc_client *client, stele_buf *reply, stele_err *err) {
     struct stele_rpc_result result = {0, 0};
-    stele_status st = stele_rpc_unary(client, "/test.Echo/Who", stele_view_str("x"), 5000, reply, &result,
-                                      err);
+    stele_status st =
+        stele_rpc_unary(client, "/test.Echo/Who", stele_view_str("x"), 5000, reply, &result, err);
     assert_true(st == STELE_OK || result.code == STELE_RPC_UNAVAILABLE);
     return st;
 }
@@ -35,8 +35,8 @@ static void test_rpc_security__peer_is_the_certificate(void **state) {
     stele_buf reply = STELE_BUF_EMPTY;
     struct stele_rpc_client *client = rpc_echo_client(&echo, "client");
     assert_ok(call_as(client, &reply, NULL));
-    assert_true(stele_view_is(stele_view_buf(&reply),
-                              "1 client spiffe://test/exporter exporter.test"));
+    assert_true(
+        stele_view_is(stele_view_buf(&reply), "1 client spiffe://test/exporter exporter.test"));
     stele_rpc_client_close(client);
     stele_buf_done(&reply);
 }
@@ -73,10 +73,13 @@ static stele_status call_with(const char *ca_name, const char *server_name, stel
     char *ca = rpc_echo_file(&echo, ca_name, ".pem");
     char *certificate = rpc_echo_file(&echo, "client", ".pem");
     char *key = rpc_echo_file(&echo, "client", ".key");
-    struct stele_rpc_client_options options = {.target = echo.target, .server_ca_pem = ca,
-                                               .certificate_pem = certificate, .private_key_pem = key,
+    struct stele_rpc_client_options options = {.target = echo.target,
+                                               .server_ca_pem = ca,
+                                               .certificate_pem = certificate,
+                                               .private_key_pem = key,
                                                .server_name = server_name,
-                                               .message_bytes_max = 1000, .own_connection = true};
+                                               .message_bytes_max = 1000,
+                                               .own_connection = true};
     struct stele_rpc_client *client = NULL;
     assert_ok(stele_rpc_client_open(&options, &client, NULL));
     stele_status st = call_as(client, reply, err);
@@ -116,8 +119,8 @@ static void test_rpc_security__client_options_are_checked(void **state) {
     assert_status(stele_rpc_client_open(&options, &client, &err), INVALID);
     assert_null(client);
     /* What only core can read is found out at the first call. */
-    options = (struct stele_rpc_client_options){.target = echo.target, .message_bytes_max = 1000,
-                                                .server_ca_pem = options.server_ca_pem};
+    options = (struct stele_rpc_client_options){
+        .target = echo.target, .message_bytes_max = 1000, .server_ca_pem = options.server_ca_pem};
     stele_buf reply = STELE_BUF_EMPTY;
     assert_ok(stele_rpc_client_open(&options, &client, &err));
     assert_status(call_as(client, &reply, &err), CLOSED);
@@ -126,14 +129,16 @@ static void test_rpc_security__client_options_are_checked(void **state) {
     stele_buf_done(&reply);
 }
 
-/* True if a handshake of exactly this version gets through: openssl then names the session's cipher. */
+/* True if a handshake of exactly this version gets through: openssl then names the session's
+ * cipher. */
 static bool handshake(const char *version) {
     char command[512];
-    (void)snprintf(command, sizeof command,
-                   "cd '%s' && openssl s_client -connect %s -CAfile ca.pem -cert client.pem -key client.key "
-                   "-alpn h2 %s -cipher DEFAULT@SECLEVEL=0 </dev/null 2>/dev/null "
-                   "| grep -q '^New, TLS.*Cipher is [A-Z]'",
-                   echo.folder, echo.target, version);
+    (void)snprintf(
+        command, sizeof command,
+        "cd '%s' && openssl s_client -connect %s -CAfile ca.pem -cert client.pem -key client.key "
+        "-alpn h2 %s -cipher DEFAULT@SECLEVEL=0 </dev/null 2>/dev/null "
+        "| grep -q '^New, TLS.*Cipher is [A-Z]'",
+        echo.folder, echo.target, version);
     return system(command) == 0;
 }
 

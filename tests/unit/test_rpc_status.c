@@ -95,12 +95,13 @@ static void test_rpc_details__texts_become_utf8(void **state) {
     assert_clean("", "");
     assert_clean("plain ~", "plain ~");
     assert_clean("a\nb\x7f", "a?b?");
-    assert_clean("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x99\x82", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x99\x82");
-    assert_clean("\xc3", "?");                 /* cut */
-    assert_clean("\xe2\x82", "??");            /* cut */
-    assert_clean("\xc0\x80", "??");            /* overlong NUL */
-    assert_clean("\xed\xa0\x80", "???");       /* surrogate */
-    assert_clean("\xf4\x90\x80\x80", "????");  /* over U+10FFFF */
+    assert_clean("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x99\x82",
+                 "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x99\x82");
+    assert_clean("\xc3", "?");                /* cut */
+    assert_clean("\xe2\x82", "??");           /* cut */
+    assert_clean("\xc0\x80", "??");           /* overlong NUL */
+    assert_clean("\xed\xa0\x80", "???");      /* surrogate */
+    assert_clean("\xf4\x90\x80\x80", "????"); /* over U+10FFFF */
     assert_clean("\x80\xff", "??");
 }
 
