@@ -6,3 +6,7 @@ set(sample support/sample_log.c support/sample_answer.c support/answer_forge.c s
 foreach(name receipt answer answer_damage answer_forgery event_filter question verify)
   stele_unit_test(${name} SOURCES ${sample} LIBS stele-verify)
 endforeach()
+stele_unit_test(golden_verify LABEL golden SOURCES ${sample} LIBS stele-verify)
+# The same files read by a second implementation, in Python's standard library.
+add_test(NAME golden.verify_python COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/golden/v1/check_verify.py)
+set_tests_properties(golden.verify_python PROPERTIES LABELS golden TIMEOUT 300)
