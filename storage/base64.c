@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* storage/base64.c: every text has one decoding and every bytes one encoding; all else is refused. */
+/* storage/base64.c: every text has one decoding and every bytes one encoding; all
+ * else is refused. */
 #include "storage/base64.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -45,7 +46,8 @@ stele_status stele_base64_encode(stele_view bytes, stele_buf *out, stele_err *er
 
 stele_status stele_base64_decode(stele_view text, stele_buf *out, stele_err *err) {
     if (text.size % 4 != 0) {
-        return STELE_FAIL(err, INVALID, "base64 of %zu characters: a multiple of 4 is needed, padded with '='",
+        return STELE_FAIL(err, INVALID,
+                          "base64 of %zu characters: a multiple of 4 is needed, padded with '='",
                           text.size);
     }
     size_t padding = 0;
@@ -56,7 +58,8 @@ stele_status stele_base64_decode(stele_view text, stele_buf *out, stele_err *err
     uint32_t bits = 0;
     for (size_t i = 0; i < digits; i++) {
         if (value_of(text.data[i]) == NO_VALUE) {
-            return STELE_FAIL(err, INVALID, "character %zu is not of the base64 alphabet A-Za-z0-9+/", i);
+            return STELE_FAIL(err, INVALID,
+                              "character %zu is not of the base64 alphabet A-Za-z0-9+/", i);
         }
     }
     for (size_t i = digits & ~(size_t)3; i < digits; i++) {

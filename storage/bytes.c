@@ -58,7 +58,8 @@ stele_status stele_buf_reserve(stele_buf *buf, size_t more, stele_err *err) {
         return STELE_OK;
     }
     if (more > SIZE_MAX / 2 - buf->size) {
-        return STELE_FAIL(err, NO_MEMORY, "a buffer of %zu bytes cannot grow by %zu", buf->size, more);
+        return STELE_FAIL(err, NO_MEMORY, "a buffer of %zu bytes cannot grow by %zu", buf->size,
+                          more);
     }
     size_t capacity = buf->capacity < 64 ? 64 : buf->capacity * 2;
     if (capacity < buf->size + more) {
@@ -141,7 +142,8 @@ static int hex_value(uint8_t c) {
 
 stele_status stele_hex_decode(stele_view text, uint8_t *out, size_t out_bytes, stele_err *err) {
     if (text.size != 2 * out_bytes) {
-        return STELE_FAIL(err, INVALID, "hex of %zu characters, %zu needed", text.size, 2 * out_bytes);
+        return STELE_FAIL(err, INVALID, "hex of %zu characters, %zu needed", text.size,
+                          2 * out_bytes);
     }
     for (size_t i = 0; i < text.size; i++) {
         if (hex_value(text.data[i]) < 0) {

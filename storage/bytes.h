@@ -38,19 +38,19 @@ stele_view stele_view_of(const void *data, size_t size);
 stele_view stele_view_str(const char *text); /* without the NUL */
 stele_view stele_view_buf(const stele_buf *buf);
 stele_view stele_view_slice(stele_view view, size_t offset, size_t size); /* asserts the range */
-bool stele_view_equal(stele_view a, stele_view b);   /* not constant time: never for secrets */
-int stele_view_compare(stele_view a, stele_view b);  /* bytewise; a proper prefix sorts first */
+bool stele_view_equal(stele_view a, stele_view b);  /* not constant time: never for secrets */
+int stele_view_compare(stele_view a, stele_view b); /* bytewise; a proper prefix sorts first */
 bool stele_view_is(stele_view view, const char *text);
 
 #define STELE_BUF_EMPTY ((stele_buf){NULL, 0, 0})
 
-void stele_buf_done(stele_buf *buf); /* frees; the buffer is empty and usable afterwards */
+void stele_buf_done(stele_buf *buf);  /* frees; the buffer is empty and usable afterwards */
 void stele_buf_clear(stele_buf *buf); /* size 0, memory kept */
 /* Room for `more` bytes beyond size; growth doubles. Errors: NO_MEMORY. */
 STELE_MUST_USE stele_status stele_buf_reserve(stele_buf *buf, size_t more, stele_err *err);
 STELE_MUST_USE stele_status stele_buf_append(stele_buf *buf, stele_view bytes, stele_err *err);
-STELE_MUST_USE stele_status stele_buf_printf(stele_buf *buf, stele_err *err, const char *format, ...)
-    STELE_PRINTF(3, 4);
+STELE_MUST_USE stele_status stele_buf_printf(stele_buf *buf, stele_err *err, const char *format,
+                                             ...) STELE_PRINTF(3, 4);
 
 /* Zeroed memory for `count` items of `size` bytes, NULL on overflow or exhaustion. */
 void *stele_alloc(size_t count, size_t size);

@@ -49,17 +49,21 @@ stele_status stele_checkpoint_parse(stele_view text, struct stele_checkpoint *re
         return STELE_FAIL(err, INVALID, "a checkpoint is exactly three lines: origin, size, root");
     }
     if (!stele_note_name_valid(origin)) {
-        return STELE_FAIL(err, INVALID, "checkpoint line 1: the origin is no valid key name of at most %d bytes",
+        return STELE_FAIL(err, INVALID,
+                          "checkpoint line 1: the origin is no valid key name of at most %d bytes",
                           STELE_ORIGIN_MAX);
     }
     memcpy(made.origin, origin.data, origin.size);
     if (!parse_size(size, &made.size_leaves)) {
-        return STELE_FAIL(err, INVALID, "checkpoint of '%.80s', line 2: the size is no decimal number below 2^64 "
-                                        "without leading zeros", made.origin);
+        return STELE_FAIL(err, INVALID,
+                          "checkpoint of '%.80s', line 2: the size is no decimal number below 2^64 "
+                          "without leading zeros",
+                          made.origin);
     }
     STELE_TRY(stele_base64_decode(root_text, &root, err));
     if (root.size != sizeof made.root) {
-        st = STELE_FAIL(err, INVALID, "checkpoint of '%.80s', line 3: a root of %zu bytes, 32 are needed",
+        st = STELE_FAIL(err, INVALID,
+                        "checkpoint of '%.80s', line 3: a root of %zu bytes, 32 are needed",
                         made.origin, root.size);
         goto cleanup;
     }
@@ -75,12 +79,15 @@ stele_status stele_checkpoint_print(const struct stele_checkpoint *checkpoint, s
     size_t before = out->size;
     stele_status st = STELE_OK;
     if (!stele_note_name_valid(stele_view_str(checkpoint->origin))) {
-        return STELE_FAIL(err, INVALID, "origin '%.80s' is no valid key name: 1 to %d bytes of UTF-8 without "
-                                        "spaces, control characters and '+' are needed",
+        return STELE_FAIL(err, INVALID,
+                          "origin '%.80s' is no valid key name: 1 to %d bytes of UTF-8 without "
+                          "spaces, control characters and '+' are needed",
                           checkpoint->origin, STELE_ORIGIN_MAX);
     }
-    STELE_TRY(stele_buf_printf(out, err, "%s\n%" PRIu64 "\n", checkpoint->origin, checkpoint->size_leaves));
-    STELE_TRY(stele_base64_encode(stele_view_of(checkpoint->root, sizeof checkpoint->root), out, err));
+    STELE_TRY(stele_buf_printf(out, err, "%s\n%" PRIu64 "\n", checkpoint->origin,
+                               checkpoint->size_leaves));
+    STELE_TRY(
+        stele_base64_encode(stele_view_of(checkpoint->root, sizeof checkpoint->root), out, err));
     STELE_TRY(stele_buf_append(out, stele_view_str("\n"), err));
 cleanup:
     if (st != STELE_OK) {
@@ -89,8 +96,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_checkpoint_sign(const struct stele_checkpoint *checkpoint, struct stele_signer *signer,
-                                   stele_buf *out, stele_err *err) {
+stele_status stele_checkpoint_sign(const struct stele_checkpoint *checkpoint,
+                                   struct stele_signer *signer, stele_buf *out, stele_err *err) {
     stele_buf text = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
     STELE_TRY(stele_checkpoint_print(checkpoint, &text, err));
@@ -106,8 +113,8 @@ stele_status stele_checkpoint_open(stele_view note, const struct stele_vkey *key
     stele_view text = {NULL, 0};
     stele_status st = STELE_OK;
     if (note.size > STELE_CHECKPOINT_BYTES_MAX) {
-        return STELE_FAIL(err, INVALID, "a signed checkpoint of %zu bytes, at most %d are read", note.size,
-                          STELE_CHECKPOINT_BYTES_MAX);
+        return STELE_FAIL(err, INVALID, "a signed checkpoint of %zu bytes, at most %d are read",
+                          note.size, STELE_CHECKPOINT_BYTES_MAX);
     }
     bool *verified = stele_alloc(n_keys, sizeof *verified);
     if (verified == NULL) {
@@ -120,8 +127,10 @@ stele_status stele_checkpoint_open(stele_view note, const struct stele_vkey *key
         by_origin = by_origin || (verified[i] && strcmp(keys[i].name, made.origin) == 0);
     }
     if (!by_origin) {
-        st = STELE_FAIL(err, UNVERIFIED, "the checkpoint of '%.80s' is signed, but not by a known key of that "
-                                         "name: give the log's own verifier key", made.origin);
+        st = STELE_FAIL(err, UNVERIFIED,
+                        "the checkpoint of '%.80s' is signed, but not by a known key of that "
+                        "name: give the log's own verifier key",
+                        made.origin);
         goto cleanup;
     }
     *ret = made;

@@ -9,7 +9,8 @@
 #include "storage/note.h"
 
 #define STELE_ORIGIN_MAX STELE_NOTE_NAME_MAX
-#define STELE_CHECKPOINT_BYTES_MAX 16384 /* three lines, our signature and up to 99 cosignatures */
+/* Three lines, our signature and up to 99 cosignatures. */
+#define STELE_CHECKPOINT_BYTES_MAX 16384
 
 struct stele_checkpoint {
     char origin[STELE_ORIGIN_MAX + 1];

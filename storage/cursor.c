@@ -21,8 +21,8 @@ size_t stele_reader_offset(const struct stele_reader *reader) {
 
 stele_status stele_read_view(struct stele_reader *r, size_t size, stele_view *ret, stele_err *err) {
     if (size > stele_reader_left(r)) {
-        return STELE_FAIL(err, INVALID, "%s: %zu bytes needed at offset %zu, %zu left", r->what, size,
-                          stele_reader_offset(r), stele_reader_left(r));
+        return STELE_FAIL(err, INVALID, "%s: %zu bytes needed at offset %zu, %zu left", r->what,
+                          size, stele_reader_offset(r), stele_reader_left(r));
     }
     *ret = (stele_view){r->at, size};
     r->at += size;
@@ -120,7 +120,8 @@ stele_status stele_read_expect(struct stele_reader *r, stele_view bytes, stele_e
     stele_status st = stele_read_view(r, bytes.size, &found, err);
     if (st == STELE_OK && !stele_view_equal(found, bytes)) {
         *r = before;
-        st = STELE_FAIL(err, INVALID, "%s: the %zu bytes at offset %zu are not the ones the format has there",
+        st = STELE_FAIL(err, INVALID,
+                        "%s: the %zu bytes at offset %zu are not the ones the format has there",
                         r->what, bytes.size, stele_reader_offset(r));
     }
     return st;
@@ -187,7 +188,8 @@ void stele_write_lp(struct stele_writer *w, stele_view bytes) {
 
 stele_status stele_writer_end(const struct stele_writer *w, stele_err *err) {
     if (w->failed) {
-        return STELE_FAIL(err, NO_MEMORY, "writing stopped at %zu bytes: no memory, or a field over 65,535 bytes",
+        return STELE_FAIL(err, NO_MEMORY,
+                          "writing stopped at %zu bytes: no memory, or a field over 65,535 bytes",
                           w->buf->size);
     }
     return STELE_OK;

@@ -3,9 +3,9 @@
  * storage/cursor.h: the only way bytes become integers and back. Layer: storage. Big-endian.
  *
  * A reader never passes its end: each read that does not fit fails with INVALID and moves nothing.
- * Callers that read stored bytes turn that into CORRUPT with stele_corrupt. A writer is sticky: after
- * a failed write it does nothing, and stele_writer_end says what went wrong, so that a message is
- * written straight down without a check per field.
+ * Callers that read stored bytes turn that into CORRUPT with stele_corrupt. A writer is sticky:
+ * after a failed write it does nothing, and stele_writer_end says what went wrong, so that a
+ * message is written straight down without a check per field.
  */
 #ifndef STELE_STORAGE_CURSOR_H
 #define STELE_STORAGE_CURSOR_H
@@ -27,7 +27,8 @@ STELE_MUST_USE stele_status stele_read_u16(struct stele_reader *r, uint16_t *ret
 STELE_MUST_USE stele_status stele_read_u32(struct stele_reader *r, uint32_t *ret, stele_err *err);
 STELE_MUST_USE stele_status stele_read_u64(struct stele_reader *r, uint64_t *ret, stele_err *err);
 /* LEB128, minimal form only, at most 10 bytes. */
-STELE_MUST_USE stele_status stele_read_varint(struct stele_reader *r, uint64_t *ret, stele_err *err);
+STELE_MUST_USE stele_status stele_read_varint(struct stele_reader *r, uint64_t *ret,
+                                              stele_err *err);
 /* A view of the next `size` bytes, borrowing the reader's bytes. */
 STELE_MUST_USE stele_status stele_read_view(struct stele_reader *r, size_t size, stele_view *ret,
                                             stele_err *err);
@@ -36,7 +37,8 @@ STELE_MUST_USE stele_status stele_read_lp(struct stele_reader *r, stele_view *re
 STELE_MUST_USE stele_status stele_read_bytes(struct stele_reader *r, uint8_t *out, size_t size,
                                              stele_err *err);
 /* Fails if the next bytes are not exactly `bytes`: magic numbers and reserved zeros. */
-STELE_MUST_USE stele_status stele_read_expect(struct stele_reader *r, stele_view bytes, stele_err *err);
+STELE_MUST_USE stele_status stele_read_expect(struct stele_reader *r, stele_view bytes,
+                                              stele_err *err);
 /* Leftover bytes are refused. */
 STELE_MUST_USE stele_status stele_reader_end(const struct stele_reader *r, stele_err *err);
 

@@ -24,8 +24,8 @@ static bool is_too_early(uint64_t time_us, uint64_t event_us) {
     return event_us > time_us && event_us - time_us > STELE_LATE_AFTER_US;
 }
 
-/* Days since 1970 to a Gregorian month: years are counted from 1 March, so that the leap day is their
- * last and a month's start is a linear function (153 days in 5 months). */
+/* Days since 1970 to a Gregorian month: years are counted from 1 March, so that the leap day is
+ * their last and a month's start is a linear function (153 days in 5 months). */
 uint32_t stele_entry_month(uint64_t time_us) {
     uint64_t days = time_us / STELE_LATE_AFTER_US + 719468; /* since 1 March of the year 0 */
     uint64_t era = days / 146097;                           /* of 400 years */
@@ -164,8 +164,10 @@ static bool decode_rest(const uint8_t *in, struct stele_entry *made) {
 stele_status stele_entry_decode(stele_view bytes, struct stele_entry *ret, stele_err *err) {
     const uint8_t *in = bytes.data;
     if (bytes.size == 0 || bytes_of_type(in[0]) != bytes.size) {
-        return STELE_FAIL(err, INVALID, "an entry of %zu bytes and type %u: events have 96, index entries 72, "
-                                        "control entries 112 bytes", bytes.size, bytes.size == 0 ? 0u : in[0]);
+        return STELE_FAIL(err, INVALID,
+                          "an entry of %zu bytes and type %u: events have 96, index entries 72, "
+                          "control entries 112 bytes",
+                          bytes.size, bytes.size == 0 ? 0u : in[0]);
     }
     if (in[1] != ENTRY_VERSION) {
         return STELE_FAIL(err, INVALID, "an entry of version %u, only version 1 is known", in[1]);
@@ -176,7 +178,8 @@ stele_status stele_entry_decode(stele_view bytes, struct stele_entry *ret, stele
     made.seq = stele_get_u64(in + 8);
     made.time_us = stele_get_u64(in + 16);
     if (!decode_rest(in, &made)) {
-        return STELE_FAIL(err, INVALID, "entry %" PRIu64 " of type %u: a reserved bit is not 0", made.seq, in[0]);
+        return STELE_FAIL(err, INVALID, "entry %" PRIu64 " of type %u: a reserved bit is not 0",
+                          made.seq, in[0]);
     }
     const char *fault = fault_of(&made);
     if (fault != NULL) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/entry.h: the leaf data of a log: EVENT (96 B), INDEX (72 B), CONTROL (112 B). Layer: storage.
- * Pure. Source: FORMAT.md section 2. Encoded and decoded in this one place; reserved bits that are not
- * zero, wrong sizes and unknown types are refused.
+ * storage/entry.h: the leaf data of a log: EVENT (96 B), INDEX (72 B), CONTROL (112 B). Layer:
+ * storage. Pure. Source: FORMAT.md section 2. Encoded and decoded in this one place; reserved bits
+ * that are not zero, wrong sizes and unknown types are refused.
  */
 #ifndef STELE_STORAGE_ENTRY_H
 #define STELE_STORAGE_ENTRY_H
@@ -44,8 +44,8 @@ struct stele_entry_event {
 
 struct stele_entry_index {
     uint32_t n_segments;
-    uint64_t covered;  /* M: the index covers [0, M) */
-    uint64_t control;  /* greatest CONTROL seq below this one */
+    uint64_t covered; /* M: the index covers [0, M) */
+    uint64_t control; /* greatest CONTROL seq below this one */
     uint8_t manifest_root[STELE_HASH_BYTES];
 };
 
@@ -59,7 +59,7 @@ struct stele_entry_control {
 
 struct stele_entry {
     stele_entry_type type;
-    uint32_t era;      /* EVENT and CONTROL; 0 for INDEX, which carries none */
+    uint32_t era; /* EVENT and CONTROL; 0 for INDEX, which carries none */
     uint64_t seq;
     uint64_t time_us;
     union {
@@ -71,9 +71,10 @@ struct stele_entry {
 
 /* Writes the entry's bytes and returns their count. Asserts ranges: entries are made by us. */
 size_t stele_entry_encode(const struct stele_entry *entry, uint8_t out[STELE_AT_LEAST(112)]);
-/* Errors: INVALID. Also refuses a retention class outside 1..7, a late bit that does not fit the two
- * times, M > seq, and an EVENT more than a day ahead of its log time. */
-STELE_MUST_USE stele_status stele_entry_decode(stele_view bytes, struct stele_entry *ret, stele_err *err);
+/* Errors: INVALID. Also refuses a retention class outside 1..7, a late bit that does not fit the
+ * two times, M > seq, and an EVENT more than a day ahead of its log time. */
+STELE_MUST_USE stele_status stele_entry_decode(stele_view bytes, struct stele_entry *ret,
+                                               stele_err *err);
 /* 1 iff time_us > event_us + 86,400,000,000. */
 bool stele_entry_is_late(uint64_t time_us, uint64_t event_us);
 /* YYYYMM of a time in UTC (Gregorian), e.g. 202611; the era is this times 100 plus the cut. */

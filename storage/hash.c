@@ -2,9 +2,9 @@
 /*
  * storage/hash.c: every hash of FORMAT.md section 1, over libcrypto's low-level SHA-256.
  *
- * The low-level calls are deprecated in OpenSSL 3 and are used on purpose: fetching an EVP digest costs
- * more than hashing a tree node (measured: 321 ns against 75 ns for 65 bytes), and a midstate that can
- * be copied as a plain struct is what makes a tag one compression.
+ * The low-level calls are deprecated in OpenSSL 3 and are used on purpose: fetching an EVP digest
+ * costs more than hashing a tree node (measured: 321 ns against 75 ns for 65 bytes), and a midstate
+ * that can be copied as a plain struct is what makes a tag one compression.
  */
 #define OPENSSL_API_COMPAT 10100
 
@@ -17,7 +17,8 @@
 #include "storage/hash_ni.h"
 
 _Static_assert(sizeof(SHA256_CTX) <= sizeof(struct stele_sha256), "the opaque stream is too small");
-_Static_assert(_Alignof(SHA256_CTX) <= _Alignof(struct stele_sha256), "the opaque stream is misaligned");
+_Static_assert(_Alignof(SHA256_CTX) <= _Alignof(struct stele_sha256),
+               "the opaque stream is misaligned");
 _Static_assert(SHA256_DIGEST_LENGTH == STELE_HASH_BYTES, "a hash is 32 bytes");
 
 /* Only libcrypto looks inside, so that nothing in this file sees the memory as two types. */
@@ -74,15 +75,16 @@ void stele_hash_leaf(stele_view entry, uint8_t out[STELE_AT_LEAST(32)]) {
     hash_two(0x00, entry, stele_view_of(NULL, 0), out);
 }
 
-void stele_hash_inner(const uint8_t left[STELE_AT_LEAST(32)], const uint8_t right[STELE_AT_LEAST(32)],
-                      uint8_t out[STELE_AT_LEAST(32)]) {
+void stele_hash_inner(const uint8_t left[STELE_AT_LEAST(32)],
+                      const uint8_t right[STELE_AT_LEAST(32)], uint8_t out[STELE_AT_LEAST(32)]) {
     hash_pair(0x01, left, right, out);
 }
 
 /* H(prefix || data) of n adjacent messages, four at a time where the processor can. A last group of
- * three is worth the four lanes: one of them is then hashed twice. All of a group is read before its
- * first hash is written, and hashes are shorter than messages, so that `out` may be `data`. */
-static void hash_many(uint8_t prefix, const uint8_t *data, size_t data_bytes, size_t n, uint8_t *out) {
+ * three is worth the four lanes: one of them is then hashed twice. All of a group is read before
+ * its first hash is written, and hashes are shorter than messages, so that `out` may be `data`. */
+static void hash_many(uint8_t prefix, const uint8_t *data, size_t data_bytes, size_t n,
+                      uint8_t *out) {
     size_t i = 0;
     if (data_bytes >= STELE_HASH_NI_DATA_MIN && data_bytes <= STELE_HASH_NI_DATA_MAX && n >= 3 &&
         stele_hash__ni_available()) {
@@ -123,7 +125,8 @@ void stele_hash_keys(const uint8_t ksalt[STELE_AT_LEAST(16)], const uint8_t *tag
     hash_two(0x11, stele_view_of(head, sizeof head), stele_view_of(tags, (size_t)n * 16), out);
 }
 
-void stele_hash_tag_key(const uint8_t tag_key[STELE_AT_LEAST(32)], uint8_t out[STELE_AT_LEAST(32)]) {
+void stele_hash_tag_key(const uint8_t tag_key[STELE_AT_LEAST(32)],
+                        uint8_t out[STELE_AT_LEAST(32)]) {
     hash_two(0x13, stele_view_of(tag_key, 32), stele_view_of(NULL, 0), out);
 }
 
@@ -160,7 +163,8 @@ void stele_hash_state_leaf(stele_view key, stele_view value, uint8_t out[STELE_A
     stele_sha256_final(&h, out);
 }
 
-void stele_hash_state_inner(const uint8_t left[STELE_AT_LEAST(32)], const uint8_t right[STELE_AT_LEAST(32)],
+void stele_hash_state_inner(const uint8_t left[STELE_AT_LEAST(32)],
+                            const uint8_t right[STELE_AT_LEAST(32)],
                             uint8_t out[STELE_AT_LEAST(32)]) {
     hash_pair(0x28, left, right, out);
 }

@@ -23,9 +23,10 @@ void stele_sha256_update(struct stele_sha256 *h, stele_view bytes);
 void stele_sha256_final(struct stele_sha256 *h, uint8_t out[STELE_AT_LEAST(32)]);
 void stele_sha256_of(stele_view bytes, uint8_t out[STELE_AT_LEAST(32)]);
 
-void stele_hash_leaf(stele_view entry, uint8_t out[STELE_AT_LEAST(32)]);              /* 0x00 */
-void stele_hash_inner(const uint8_t left[STELE_AT_LEAST(32)], const uint8_t right[STELE_AT_LEAST(32)],
-                      uint8_t out[STELE_AT_LEAST(32)]);                               /* 0x01 */
+void stele_hash_leaf(stele_view entry, uint8_t out[STELE_AT_LEAST(32)]); /* 0x00 */
+void stele_hash_inner(const uint8_t left[STELE_AT_LEAST(32)],
+                      const uint8_t right[STELE_AT_LEAST(32)],
+                      uint8_t out[STELE_AT_LEAST(32)]); /* 0x01 */
 /* n pairs of 32-byte hashes, left and right adjacent: 64 n bytes in, 32 n bytes out. out may be
  * `pairs` itself: the tree is folded level by level in place. */
 void stele_hash_inner_many(const uint8_t *pairs, size_t n, uint8_t *out);
@@ -33,18 +34,21 @@ void stele_hash_inner_many(const uint8_t *pairs, size_t n, uint8_t *out);
 void stele_hash_leaf_many(const uint8_t *entries, size_t entry_bytes, size_t n, uint8_t *out);
 
 void stele_hash_payload(const uint8_t salt[STELE_AT_LEAST(16)], stele_view payload,
-                        uint8_t out[STELE_AT_LEAST(32)]);                             /* 0x10 */
+                        uint8_t out[STELE_AT_LEAST(32)]); /* 0x10 */
 /* n tags of 16 bytes, strictly ascending. */
 void stele_hash_keys(const uint8_t ksalt[STELE_AT_LEAST(16)], const uint8_t *tags, uint16_t n,
-                     uint8_t out[STELE_AT_LEAST(32)]);                                /* 0x11 */
-void stele_hash_tag_key(const uint8_t tag_key[STELE_AT_LEAST(32)], uint8_t out[STELE_AT_LEAST(32)]); /* 0x13 */
-void stele_hash_body(stele_view body, uint8_t out[STELE_AT_LEAST(32)]);               /* 0x14 */
+                     uint8_t out[STELE_AT_LEAST(32)]); /* 0x11 */
+void stele_hash_tag_key(const uint8_t tag_key[STELE_AT_LEAST(32)],
+                        uint8_t out[STELE_AT_LEAST(32)]);               /* 0x13 */
+void stele_hash_body(stele_view body, uint8_t out[STELE_AT_LEAST(32)]); /* 0x14 */
 void stele_hash_salt(const uint8_t seed[STELE_AT_LEAST(32)], uint8_t i,
-                     uint8_t out[STELE_AT_LEAST(16)]);                                /* 0x17 */
+                     uint8_t out[STELE_AT_LEAST(16)]); /* 0x17 */
 void stele_hash_ksalt(const uint8_t kseed[STELE_AT_LEAST(32)], uint8_t i,
-                      uint8_t out[STELE_AT_LEAST(16)]);                               /* 0x18 */
-void stele_hash_state_leaf(stele_view key, stele_view value, uint8_t out[STELE_AT_LEAST(32)]); /* 0x27 */
-void stele_hash_state_inner(const uint8_t left[STELE_AT_LEAST(32)], const uint8_t right[STELE_AT_LEAST(32)],
-                            uint8_t out[STELE_AT_LEAST(32)]);                         /* 0x28 */
+                      uint8_t out[STELE_AT_LEAST(16)]); /* 0x18 */
+void stele_hash_state_leaf(stele_view key, stele_view value,
+                           uint8_t out[STELE_AT_LEAST(32)]); /* 0x27 */
+void stele_hash_state_inner(const uint8_t left[STELE_AT_LEAST(32)],
+                            const uint8_t right[STELE_AT_LEAST(32)],
+                            uint8_t out[STELE_AT_LEAST(32)]); /* 0x28 */
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * storage/hash_ni.c: see hash_ni.h. The registers hold a state as two vectors, (a, b, e, f) and
- * (c, d, g, h), because that is the order in which the instructions want it. Nothing here depends on
- * the compiler's flags: the functions name the instructions they need, and hash.c asks first.
+ * (c, d, g, h), because that is the order in which the instructions want it. Nothing here depends
+ * on the compiler's flags: the functions name the instructions they need, and hash.c asks first.
  */
 #include "storage/hash_ni.h"
 
@@ -27,7 +27,8 @@ bool stele_hash__ni_available(void) {
         unsigned b = 0;
         unsigned c = 0;
         unsigned d = 0;
-        bool sse = __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_SSE4_1) != 0 && (c & bit_SSSE3) != 0;
+        bool sse =
+            __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_SSE4_1) != 0 && (c & bit_SSSE3) != 0;
         bool sha = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_SHA) != 0;
         answer = sse && sha ? 2 : 1;
         atomic_store_explicit(&known, answer, memory_order_relaxed);
@@ -53,7 +54,8 @@ struct lane {
     __m128i w[4]; /* the sixteen message words in use */
 };
 
-/* Four rounds, and the four message words that come sixteen later (not wanted in the last sixteen). */
+/* Four rounds, and the four message words that come sixteen later (not wanted in
+ * the last sixteen). */
 NI_INLINE void step(struct lane *x, unsigned i, __m128i k, bool more) {
     __m128i wk = _mm_add_epi32(x->w[i], k);
     x->cdgh = _mm_sha256rnds2_epu32(x->cdgh, x->abef, wk);
@@ -68,11 +70,12 @@ NI_INLINE void step(struct lane *x, unsigned i, __m128i k, bool more) {
 
 #define STEP_ALL(g)                                                                                \
     do {                                                                                           \
-        const __m128i k = _mm_load_si128((const __m128i *)(const void *)(round_constants + 4 * (g))); \
-        step(a, (g) & 3, k, (g) < 12);                                                             \
-        step(b, (g) & 3, k, (g) < 12);                                                             \
-        step(c, (g) & 3, k, (g) < 12);                                                             \
-        step(d, (g) & 3, k, (g) < 12);                                                             \
+        const __m128i k =                                                                          \
+            _mm_load_si128((const __m128i *)(const void *)(round_constants + 4 * (g)));            \
+        step(a, (g) % 4, k, (g) < 12);                                                             \
+        step(b, (g) % 4, k, (g) < 12);                                                             \
+        step(c, (g) % 4, k, (g) < 12);                                                             \
+        step(d, (g) % 4, k, (g) < 12);                                                             \
     } while (0)
 
 NI_INLINE void add_state(struct lane *x, __m128i abef, __m128i cdgh) {
@@ -82,7 +85,8 @@ NI_INLINE void add_state(struct lane *x, __m128i abef, __m128i cdgh) {
 
 /* One block of each of four lanes. */
 NI_INLINE void compress(struct lane *a, struct lane *b, struct lane *c, struct lane *d) {
-    const __m128i before[8] = {a->abef, a->cdgh, b->abef, b->cdgh, c->abef, c->cdgh, d->abef, d->cdgh};
+    const __m128i before[8] = {a->abef, a->cdgh, b->abef, b->cdgh,
+                               c->abef, c->cdgh, d->abef, d->cdgh};
     STEP_ALL(0);
     STEP_ALL(1);
     STEP_ALL(2);
@@ -123,7 +127,8 @@ NI_INLINE void first_block(struct lane *x, uint8_t prefix, const uint8_t *data) 
     x->w[3] = words_of(load(data + 47));
 }
 
-/* The second block: the rest of the data, a bit 1, zeros and the length in bits. `tail` is zeroed. */
+/* The second block: the rest of the data, a bit 1, zeros and the length in bits.
+ * `tail` is zeroed. */
 NI_INLINE void second_block(struct lane *x, const uint8_t *data, size_t data_bytes, uint8_t *tail) {
     size_t rest = data_bytes - STELE_HASH_NI_DATA_MIN;
     size_t bits = 8 * (1 + data_bytes);
@@ -175,8 +180,8 @@ bool stele_hash__ni_available(void) {
     return false;
 }
 
-void stele_hash__ni_x4(uint8_t prefix, const uint8_t *const data[STELE_HASH_NI_LANES], size_t data_bytes,
-                       uint8_t out[STELE_AT_LEAST(128)]) {
+void stele_hash__ni_x4(uint8_t prefix, const uint8_t *const data[STELE_HASH_NI_LANES],
+                       size_t data_bytes, uint8_t out[STELE_AT_LEAST(128)]) {
     (void)prefix;
     (void)data;
     (void)data_bytes;

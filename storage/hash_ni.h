@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/hash_ni.h: four independent SHA-256 messages at a time on processors with the SHA extensions.
- * Layer: storage, private to hash.c. One message is a chain of instructions that wait for each other;
- * four of them side by side fill the waiting. The results are those of libcrypto. Threads: any.
+ * storage/hash_ni.h: four independent SHA-256 messages at a time on processors with the SHA
+ * extensions. Layer: storage, private to hash.c. One message is a chain of instructions that wait
+ * for each other; four of them side by side fill the waiting. The results are those of libcrypto.
+ * Threads: any.
  */
 #ifndef STELE_STORAGE_HASH_NI_H
 #define STELE_STORAGE_HASH_NI_H
@@ -16,8 +17,9 @@
 
 /* Asked of the processor once. The calls below must not be made where it is false. */
 bool stele_hash__ni_available(void);
-/* SHA-256 of `prefix` and data_bytes bytes, for each of four messages. `out` may be the messages. */
-void stele_hash__ni_x4(uint8_t prefix, const uint8_t *const data[STELE_HASH_NI_LANES], size_t data_bytes,
-                       uint8_t out[STELE_AT_LEAST(128)]);
+/* SHA-256 of `prefix` and data_bytes bytes, for each of four messages. `out` may
+ * be the messages. */
+void stele_hash__ni_x4(uint8_t prefix, const uint8_t *const data[STELE_HASH_NI_LANES],
+                       size_t data_bytes, uint8_t out[STELE_AT_LEAST(128)]);
 
 #endif

@@ -87,8 +87,10 @@ stele_status stele_vkey_of(const char *name, const uint8_t public_key[STELE_AT_L
                            struct stele_vkey *ret, stele_err *err) {
     stele_view name_view = stele_view_str(name);
     if (!stele_note_name_valid(name_view)) {
-        return STELE_FAIL(err, INVALID, "key name '%.80s': 1 to %d bytes of UTF-8 without spaces, control "
-                                        "characters and '+' are needed", name, STELE_NOTE_NAME_MAX);
+        return STELE_FAIL(err, INVALID,
+                          "key name '%.80s': 1 to %d bytes of UTF-8 without spaces, control "
+                          "characters and '+' are needed",
+                          name, STELE_NOTE_NAME_MAX);
     }
     struct stele_sha256 h;
     uint8_t hash[STELE_HASH_BYTES];
@@ -117,7 +119,8 @@ stele_status stele_vkey_parse(stele_view text, struct stele_vkey *ret, stele_err
     size_t key_at = id_at + 2 * KEY_ID_BYTES + 1;
     if (text.size <= key_at || text.data[key_at - 1] != '+' ||
         !stele_note_name_valid(stele_view_slice(text, 0, name_bytes))) {
-        return STELE_FAIL(err, INVALID, "a verifier key of %zu bytes is not <name>+<8 hex digits>+<base64>",
+        return STELE_FAIL(err, INVALID,
+                          "a verifier key of %zu bytes is not <name>+<8 hex digits>+<base64>",
                           text.size);
     }
     memcpy(name, text.data, name_bytes);
@@ -126,14 +129,18 @@ stele_status stele_vkey_parse(stele_view text, struct stele_vkey *ret, stele_err
     stele_hex_encode(stele_view_of(id, sizeof id), id_text);
     STELE_TRY(stele_base64_decode(stele_view_slice(text, key_at, text.size - key_at), &key, err));
     if (key.size < 1 || key.data[0] != ALGORITHM_ED25519 || key.size != VKEY_BYTES) {
-        st = STELE_FAIL(err, INVALID, "verifier key '%.80s': only Ed25519 keys, a byte 01 and 32 bytes, are "
-                                      "known", name);
+        st = STELE_FAIL(err, INVALID,
+                        "verifier key '%.80s': only Ed25519 keys, a byte 01 and 32 bytes, are "
+                        "known",
+                        name);
         goto cleanup;
     }
     STELE_TRY(stele_vkey_of(name, key.data + 1, &made, err));
     if (made.key_id != stele_get_u32(id) || !stele_view_is(id_view, id_text)) {
-        st = STELE_FAIL(err, INVALID, "verifier key '%.80s': the key id is not '%08" PRIx32 "', the one of "
-                                      "this name and key; copy the key again", name, made.key_id);
+        st = STELE_FAIL(err, INVALID,
+                        "verifier key '%.80s': the key id is not '%08" PRIx32 "', the one of "
+                        "this name and key; copy the key again",
+                        name, made.key_id);
         goto cleanup;
     }
     *ret = made;
@@ -175,15 +182,18 @@ struct parsed_note {
 static stele_status parse_line(stele_view line, size_t number, stele_buf *scratch,
                                struct signature_line *ret, stele_err *err) {
     if (line.size < LINE_START_BYTES || memcmp(line.data, line_start, LINE_START_BYTES) != 0) {
-        return STELE_FAIL(err, INVALID, "signature line %zu of a note does not begin with U+2014 and a space",
+        return STELE_FAIL(err, INVALID,
+                          "signature line %zu of a note does not begin with U+2014 and a space",
                           number);
     }
     line = stele_view_slice(line, LINE_START_BYTES, line.size - LINE_START_BYTES);
     size_t name_bytes = find_byte(line, ' ');
     ret->name = stele_view_slice(line, 0, name_bytes);
     if (name_bytes == line.size || !name_characters_valid(ret->name)) {
-        return STELE_FAIL(err, INVALID, "signature line %zu of a note has no valid key name followed by a "
-                                        "space and a signature", number);
+        return STELE_FAIL(err, INVALID,
+                          "signature line %zu of a note has no valid key name followed by a "
+                          "space and a signature",
+                          number);
     }
     stele_buf_clear(scratch);
     stele_view encoded = stele_view_slice(line, name_bytes + 1, line.size - name_bytes - 1);
@@ -192,8 +202,10 @@ static stele_status parse_line(stele_view line, size_t number, stele_buf *scratc
         return st;
     }
     if (scratch->size <= KEY_ID_BYTES) {
-        return STELE_FAIL(err, INVALID, "signature line %zu of a note has %zu bytes: a key id of 4 and a "
-                                        "signature are needed", number, scratch->size);
+        return STELE_FAIL(err, INVALID,
+                          "signature line %zu of a note has %zu bytes: a key id of 4 and a "
+                          "signature are needed",
+                          number, scratch->size);
     }
     ret->key_id = stele_get_u32(scratch->data);
     ret->signature_bytes = scratch->size - KEY_ID_BYTES;
@@ -206,12 +218,14 @@ static stele_status parse_line(stele_view line, size_t number, stele_buf *scratc
 static stele_status split_note(stele_view note, stele_view *ret_text, stele_view *ret_lines,
                                stele_err *err) {
     if (note.size == 0 || note.size > STELE_NOTE_BYTES_MAX || note.data[note.size - 1] != '\n') {
-        return STELE_FAIL(err, INVALID, "a note has 1 to %u bytes and ends in a newline, this one has %zu",
+        return STELE_FAIL(err, INVALID,
+                          "a note has 1 to %u bytes and ends in a newline, this one has %zu",
                           STELE_NOTE_BYTES_MAX, note.size);
     }
     size_t valid = valid_prefix(note, false);
     if (valid != note.size) {
-        return STELE_FAIL(err, INVALID, "byte %zu of a note is a control character or not UTF-8", valid);
+        return STELE_FAIL(err, INVALID, "byte %zu of a note is a control character or not UTF-8",
+                          valid);
     }
     /* The last empty line separates; it is found from the end. */
     size_t lines_at = note.size;
@@ -219,7 +233,8 @@ static stele_status split_note(stele_view note, stele_view *ret_text, stele_view
         lines_at--;
     }
     if (lines_at < 2 || lines_at == note.size) {
-        return STELE_FAIL(err, INVALID, "a note of %zu bytes has no empty line with signatures after it",
+        return STELE_FAIL(err, INVALID,
+                          "a note of %zu bytes has no empty line with signatures after it",
                           note.size);
     }
     *ret_text = stele_view_slice(note, 0, lines_at - 1);
@@ -235,12 +250,13 @@ static stele_status parse_note(stele_view note, struct parsed_note *ret, stele_e
     STELE_TRY(split_note(note, &ret->text, &lines, err));
     while (lines.size > 0) {
         if (ret->n == STELE_NOTE_SIGNATURES_MAX) {
-            st = STELE_FAIL(err, INVALID, "a note has more than %d signature lines", STELE_NOTE_SIGNATURES_MAX);
+            st = STELE_FAIL(err, INVALID, "a note has more than %d signature lines",
+                            STELE_NOTE_SIGNATURES_MAX);
             goto cleanup;
         }
         size_t end = find_byte(lines, '\n'); /* there is one: the note ends in it */
-        STELE_TRY(parse_line(stele_view_slice(lines, 0, end), ret->n + 1, &scratch, &ret->line[ret->n],
-                             err));
+        STELE_TRY(parse_line(stele_view_slice(lines, 0, end), ret->n + 1, &scratch,
+                             &ret->line[ret->n], err));
         ret->n++;
         lines = stele_view_slice(lines, end + 1, lines.size - end - 1);
     }
@@ -256,8 +272,9 @@ static stele_status check_line(stele_view text, const struct signature_line *lin
         st = stele_signature_check(key->public_key, text, line->signature, err);
     }
     if (st == STELE_UNVERIFIED) {
-        return STELE_FAIL(err, UNVERIFIED, "the signature of '%.80s' (key id %08" PRIx32 ") under the note does "
-                                           "not hold: the note was changed, or the key is another one",
+        return STELE_FAIL(err, UNVERIFIED,
+                          "the signature of '%.80s' (key id %08" PRIx32 ") under the note does "
+                          "not hold: the note was changed, or the key is another one",
                           key->name, key->key_id);
     }
     return st;
@@ -277,7 +294,8 @@ stele_status stele_note_open(stele_view note, const struct stele_vkey *keys, siz
     bool any = false;
     for (size_t i = 0; i < parsed.n && st == STELE_OK; i++) {
         for (size_t k = 0; k < n_keys && st == STELE_OK; k++) {
-            if (parsed.line[i].key_id == keys[k].key_id && stele_view_is(parsed.line[i].name, keys[k].name)) {
+            if (parsed.line[i].key_id == keys[k].key_id &&
+                stele_view_is(parsed.line[i].name, keys[k].name)) {
                 st = check_line(parsed.text, &parsed.line[i], &keys[k], err);
                 verified[k] = st == STELE_OK;
                 any = true;
@@ -285,8 +303,10 @@ stele_status stele_note_open(stele_view note, const struct stele_vkey *keys, siz
         }
     }
     if (st == STELE_OK && !any) {
-        st = STELE_FAIL(err, UNVERIFIED, "none of the %zu known keys signed the note (it has %zu signature "
-                                         "lines): give the key of its signer", n_keys, parsed.n);
+        st = STELE_FAIL(err, UNVERIFIED,
+                        "none of the %zu known keys signed the note (it has %zu signature "
+                        "lines): give the key of its signer",
+                        n_keys, parsed.n);
     }
     if (st == STELE_OK) {
         *ret_text = parsed.text;
@@ -306,10 +326,12 @@ stele_status stele_note_sign(stele_view text, const char *name, struct stele_sig
     stele_status st = STELE_OK;
     uint8_t public_key[STELE_ED25519_PUBLIC_BYTES];
     /* 1,024 covers one signature line with the longest name. */
-    if (text.size == 0 || text.size > STELE_NOTE_BYTES_MAX - 1024 || text.data[text.size - 1] != '\n' ||
-        valid_prefix(text, false) != text.size) {
-        return STELE_FAIL(err, INVALID, "a text of %zu bytes cannot be signed as a note: it must be UTF-8 "
-                                        "without control characters and end in a newline", text.size);
+    if (text.size == 0 || text.size > STELE_NOTE_BYTES_MAX - 1024 ||
+        text.data[text.size - 1] != '\n' || valid_prefix(text, false) != text.size) {
+        return STELE_FAIL(err, INVALID,
+                          "a text of %zu bytes cannot be signed as a note: it must be UTF-8 "
+                          "without control characters and end in a newline",
+                          text.size);
     }
     signer->ops->public_key(signer, public_key);
     STELE_TRY(stele_vkey_of(name, public_key, &key, err));

@@ -25,10 +25,11 @@ struct stele_signer {
 
 /*
  * signer_sodium.c: the key file. The file holds the 32-byte seed in hex and a newline, mode 0600; a
- * file to which group or others have any right is refused (DENIED). The secret lives in sodium_malloc
- * memory and is wiped. _create makes a new random key and syncs file and folder before it returns;
- * EXISTS if it is there, and an existing file is never touched. Crash: before the return there may be
- * no file, or a shorter one, which _open refuses (INVALID); it has signed nothing and can be removed.
+ * file to which group or others have any right is refused (DENIED). The secret lives in
+ * sodium_malloc memory and is wiped. _create makes a new random key and syncs file and folder
+ * before it returns; EXISTS if it is there, and an existing file is never touched. Crash: before
+ * the return there may be no file, or a shorter one, which _open refuses (INVALID); it has signed
+ * nothing and can be removed.
  */
 STELE_MUST_USE stele_status stele_signer_sodium_create(const char *path, struct stele_signer **ret,
                                                        stele_err *err);

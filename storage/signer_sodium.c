@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/signer_sodium.c: Ed25519 by libsodium, with the seed in a file that only its owner can read.
- * The secret is only ever in sodium_malloc memory (locked, guarded, wiped when freed); the hex of the
- * file passes through such memory too.
+ * storage/signer_sodium.c: Ed25519 by libsodium, with the seed in a file that only its owner can
+ * read. The secret is only ever in sodium_malloc memory (locked, guarded, wiped when freed); the
+ * hex of the file passes through such memory too.
  */
 #include "storage/signer.h"
 
@@ -17,7 +17,8 @@
 #define FILE_BYTES (2 * SEED_BYTES + 1) /* hex and a newline */
 
 _Static_assert(crypto_sign_SEEDBYTES == SEED_BYTES, "an Ed25519 seed has 32 bytes");
-_Static_assert(crypto_sign_PUBLICKEYBYTES == STELE_ED25519_PUBLIC_BYTES, "a public key has 32 bytes");
+_Static_assert(crypto_sign_PUBLICKEYBYTES == STELE_ED25519_PUBLIC_BYTES,
+               "a public key has 32 bytes");
 _Static_assert(crypto_sign_BYTES == STELE_ED25519_SIGNATURE_BYTES, "a signature has 64 bytes");
 
 struct sodium_signer {
@@ -32,7 +33,8 @@ static struct sodium_signer *signer_of(struct stele_signer *signer) {
 
 static stele_status start_sodium(stele_err *err) {
     if (sodium_init() < 0) {
-        return STELE_FAIL(err, BUG, "libsodium does not start: it finds no source of random numbers");
+        return STELE_FAIL(err, BUG,
+                          "libsodium does not start: it finds no source of random numbers");
     }
     return STELE_OK;
 }
@@ -41,7 +43,8 @@ static stele_status sodium_sign(struct stele_signer *signer, stele_view message,
                                 uint8_t ret[STELE_AT_LEAST(64)], stele_err *err) {
     (void)err;
     /* Deterministic and without state: calls of several threads need no lock. */
-    (void)crypto_sign_detached(ret, NULL, message.data, message.size, signer_of(signer)->secret_key);
+    (void)crypto_sign_detached(ret, NULL, message.data, message.size,
+                               signer_of(signer)->secret_key);
     return STELE_OK;
 }
 
@@ -54,7 +57,8 @@ static void sodium_signer_free(struct stele_signer *signer) {
     sodium_free(signer_of(signer)); /* wipes first; also where the memory is read-only */
 }
 
-static const struct stele_signer_ops sodium_ops = {sodium_sign, sodium_public_key, sodium_signer_free};
+static const struct stele_signer_ops sodium_ops = {sodium_sign, sodium_public_key,
+                                                   sodium_signer_free};
 
 stele_status stele_signer_sodium_of_seed(const uint8_t seed[STELE_AT_LEAST(32)],
                                          struct stele_signer **ret, stele_err *err) {
@@ -64,8 +68,9 @@ stele_status stele_signer_sodium_of_seed(const uint8_t seed[STELE_AT_LEAST(32)],
     }
     struct sodium_signer *signer = sodium_malloc(sizeof *signer);
     if (signer == NULL) {
-        return STELE_FAIL(err, NO_MEMORY, "no locked memory for a signing key: raise the limit on it "
-                                          "(ulimit -l)");
+        return STELE_FAIL(err, NO_MEMORY,
+                          "no locked memory for a signing key: raise the limit on it "
+                          "(ulimit -l)");
     }
     signer->base.ops = &sodium_ops;
     (void)crypto_sign_seed_keypair(signer->public_key, signer->secret_key, seed);
@@ -87,7 +92,8 @@ stele_status stele_signature_check(const uint8_t public_key[STELE_AT_LEAST(32)],
         return st;
     }
     if (crypto_sign_verify_detached(signature, message.data, message.size, public_key) != 0) {
-        return STELE_FAIL(err, UNVERIFIED, "the Ed25519 signature of a message of %zu bytes does not hold",
+        return STELE_FAIL(err, UNVERIFIED,
+                          "the Ed25519 signature of a message of %zu bytes does not hold",
                           message.size);
     }
     return STELE_OK;
@@ -114,7 +120,8 @@ static stele_status sync_folder_of(const char *path, stele_err *err) {
     return st;
 }
 
-static stele_status write_whole(int fd, const char *path, const char *text, size_t size, stele_err *err) {
+static stele_status write_whole(int fd, const char *path, const char *text, size_t size,
+                                stele_err *err) {
     for (size_t done = 0; done < size;) {
         ssize_t n = write(fd, text + done, size - done);
         if (n < 0 && errno != EINTR) {
@@ -141,14 +148,16 @@ static stele_status secret_text_new(struct secret_text **ret, stele_err *err) {
     }
     *ret = sodium_malloc(sizeof **ret);
     if (*ret == NULL) {
-        return STELE_FAIL(err, NO_MEMORY, "no locked memory for a signing key: raise the limit on it "
-                                          "(ulimit -l)");
+        return STELE_FAIL(err, NO_MEMORY,
+                          "no locked memory for a signing key: raise the limit on it "
+                          "(ulimit -l)");
     }
     sodium_memzero(*ret, sizeof **ret);
     return STELE_OK;
 }
 
-stele_status stele_signer_sodium_create(const char *path, struct stele_signer **ret, stele_err *err) {
+stele_status stele_signer_sodium_create(const char *path, struct stele_signer **ret,
+                                        stele_err *err) {
     struct secret_text *text = NULL;
     struct stele_signer *signer = NULL;
     int fd = -1;
@@ -162,8 +171,10 @@ stele_status stele_signer_sodium_create(const char *path, struct stele_signer **
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
         st = errno == EEXIST
-                 ? STELE_FAIL(err, EXISTS, "key file '%s' is there already and is not replaced: open it, "
-                                           "or choose another path", path)
+                 ? STELE_FAIL(err, EXISTS,
+                              "key file '%s' is there already and is not replaced: open it, "
+                              "or choose another path",
+                              path)
                  : STELE_FAIL_ERRNO(err, errno, "key file '%s': cannot be created", path);
         goto cleanup;
     }
@@ -184,7 +195,8 @@ cleanup:
     return st;
 }
 
-static stele_status read_key_file(int fd, const char *path, struct secret_text *text, stele_err *err) {
+static stele_status read_key_file(int fd, const char *path, struct secret_text *text,
+                                  stele_err *err) {
     struct stat about;
     if (fstat(fd, &about) != 0) {
         return STELE_FAIL_ERRNO(err, errno, "key file '%s': cannot be examined", path);
@@ -193,8 +205,9 @@ static stele_status read_key_file(int fd, const char *path, struct secret_text *
         return STELE_FAIL(err, INVALID, "key file '%s' is not a regular file", path);
     }
     if ((about.st_mode & 077) != 0) {
-        return STELE_FAIL(err, DENIED, "key file '%s' has mode %04o: group and others must have no right "
-                                       "to it; run chmod 600, and replace the key if others may have read it",
+        return STELE_FAIL(err, DENIED,
+                          "key file '%s' has mode %04o: group and others must have no right "
+                          "to it; run chmod 600, and replace the key if others may have read it",
                           path, (unsigned)(about.st_mode & 07777));
     }
     size_t size = 0;
@@ -213,10 +226,13 @@ static stele_status read_key_file(int fd, const char *path, struct secret_text *
     }
     size_t seed_bytes = 0;
     if (size != FILE_BYTES || text->hex[FILE_BYTES - 1] != '\n' ||
-        sodium_hex2bin(text->seed, SEED_BYTES, text->hex, FILE_BYTES - 1, NULL, &seed_bytes, NULL) != 0 ||
+        sodium_hex2bin(text->seed, SEED_BYTES, text->hex, FILE_BYTES - 1, NULL, &seed_bytes,
+                       NULL) != 0 ||
         seed_bytes != SEED_BYTES) {
-        return STELE_FAIL(err, INVALID, "key file '%s' is not 64 hex digits and a newline: restore it from "
-                                        "its backup", path);
+        return STELE_FAIL(err, INVALID,
+                          "key file '%s' is not 64 hex digits and a newline: restore it from "
+                          "its backup",
+                          path);
     }
     return STELE_OK;
 }

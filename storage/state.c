@@ -8,7 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *const write_once[] = {"epoch/", "disposed/", "erased/", "gone/", "logs/", "tenant/"};
+static const char *const write_once[] = {"epoch/", "disposed/", "erased/",
+                                         "gone/",  "logs/",     "tenant/"};
 
 void stele_state_init(struct stele_state *state) {
     *state = (struct stele_state){NULL, 0, 0};
@@ -42,9 +43,10 @@ static bool is_write_once(stele_view key) {
 
 static stele_status check_leaf(stele_view key, stele_view value, stele_err *err) {
     if (key.size == 0 || key.size > STELE_STATE_KEY_MAX || value.size > STELE_STATE_VALUE_MAX) {
-        return STELE_FAIL(err, LIMIT, "a state key of %zu bytes with a value of %zu: keys have 1 to %d bytes, "
-                                      "values up to %d", key.size, value.size, STELE_STATE_KEY_MAX,
-                          STELE_STATE_VALUE_MAX);
+        return STELE_FAIL(err, LIMIT,
+                          "a state key of %zu bytes with a value of %zu: keys have 1 to %d bytes, "
+                          "values up to %d",
+                          key.size, value.size, STELE_STATE_KEY_MAX, STELE_STATE_VALUE_MAX);
     }
     for (size_t i = 0; i < key.size; i++) {
         if (key.data[i] < 0x20 || key.data[i] > 0x7e) {
@@ -74,7 +76,8 @@ static bool place_of(const struct stele_state *state, stele_view key, size_t *re
 
 static stele_status grow(struct stele_state *state, stele_err *err) {
     if (state->n == STELE_STATE_LEAVES_MAX) {
-        return STELE_FAIL(err, LIMIT, "a state of %d leaves is full: this log must be succeeded by another",
+        return STELE_FAIL(err, LIMIT,
+                          "a state of %d leaves is full: this log must be succeeded by another",
                           STELE_STATE_LEAVES_MAX);
     }
     if (state->n < state->capacity) {
@@ -90,15 +93,16 @@ static stele_status grow(struct stele_state *state, stele_err *err) {
     return STELE_OK;
 }
 
-stele_status stele_state_put(struct stele_state *state, stele_view key, stele_view value, stele_err *err) {
+stele_status stele_state_put(struct stele_state *state, stele_view key, stele_view value,
+                             stele_err *err) {
     struct stele_state_leaf made = {STELE_BUF_EMPTY, STELE_BUF_EMPTY};
     size_t place = 0;
     stele_status st = STELE_OK;
     STELE_TRY(check_leaf(key, value, err));
     bool found = place_of(state, key, &place);
     if (found && is_write_once(key)) {
-        st = STELE_FAIL(err, EXISTS, "state key '%.*s' is written once and is there already", (int)key.size,
-                        (const char *)key.data);
+        st = STELE_FAIL(err, EXISTS, "state key '%.*s' is written once and is there already",
+                        (int)key.size, (const char *)key.data);
         goto cleanup;
     }
     if (!found) {
@@ -136,8 +140,8 @@ static stele_status leaf_hashes(const struct stele_state *state, uint8_t **ret, 
         return STELE_FAIL(err, NO_MEMORY, "no memory for the hashes of %zu state leaves", state->n);
     }
     for (size_t i = 0; i < state->n; i++) {
-        stele_hash_state_leaf(stele_view_buf(&state->leaf[i].key), stele_view_buf(&state->leaf[i].value),
-                              hashes + i * STELE_HASH_BYTES);
+        stele_hash_state_leaf(stele_view_buf(&state->leaf[i].key),
+                              stele_view_buf(&state->leaf[i].value), hashes + i * STELE_HASH_BYTES);
     }
     *ret = hashes;
     return STELE_OK;
@@ -180,7 +184,8 @@ stele_status stele_state_check(stele_view key, stele_view value, struct stele_le
                                const uint8_t state_root[STELE_AT_LEAST(32)], stele_err *err) {
     uint8_t leaf[STELE_HASH_BYTES];
     if (check_leaf(key, value, err) != STELE_OK) {
-        return STELE_FAIL(err, INVALID, "a state leaf with a key of %zu bytes and a value of %zu cannot be",
+        return STELE_FAIL(err, INVALID,
+                          "a state leaf with a key of %zu bytes and a value of %zu cannot be",
                           key.size, value.size);
     }
     stele_hash_state_leaf(key, value, leaf);
@@ -210,8 +215,8 @@ stele_status stele_state_decode(struct stele_reader *r, struct stele_state *ret,
     stele_state_init(&made);
     STELE_TRY(stele_read_varint(r, &n, err));
     if (n > STELE_STATE_LEAVES_MAX) {
-        st = STELE_FAIL(err, INVALID, "%s: a state of %" PRIu64 " leaves, at most %d can be", r->what, n,
-                        STELE_STATE_LEAVES_MAX);
+        st = STELE_FAIL(err, INVALID, "%s: a state of %" PRIu64 " leaves, at most %d can be",
+                        r->what, n, STELE_STATE_LEAVES_MAX);
         goto cleanup;
     }
     for (uint64_t i = 0; i < n; i++) {
@@ -219,13 +224,15 @@ stele_status stele_state_decode(struct stele_reader *r, struct stele_state *ret,
         stele_view value;
         STELE_TRY(stele_read_lp(r, &key, err));
         STELE_TRY(stele_read_lp(r, &value, err));
-        if (made.n > 0 && stele_view_compare(stele_view_buf(&made.leaf[made.n - 1].key), key) >= 0) {
+        if (made.n > 0 &&
+            stele_view_compare(stele_view_buf(&made.leaf[made.n - 1].key), key) >= 0) {
             st = STELE_FAIL(err, INVALID, "%s: state key %" PRIu64 " does not ascend", r->what, i);
             goto cleanup;
         }
         st = stele_state_put(&made, key, value, err);
         if (st == STELE_LIMIT) {
-            st = STELE_FAIL(err, INVALID, "%s: state leaf %" PRIu64 " has no key, or one over %d bytes", r->what,
+            st = STELE_FAIL(err, INVALID,
+                            "%s: state leaf %" PRIu64 " has no key, or one over %d bytes", r->what,
                             i, STELE_STATE_KEY_MAX);
         }
         STELE_TRY(st);

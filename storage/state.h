@@ -3,8 +3,8 @@
  * storage/state.h: the state tree, a small sorted map per log that every CONTROL entry commits to.
  * Layer: storage. Pure. Source: FORMAT.md section 2, "State tree".
  *
- * Keys ascend strictly bytewise. `epoch/`, `disposed/`, `erased/`, `gone/`, `logs/` and `tenant/` keys
- * are written once: a second put of one of them is refused (EXISTS).
+ * Keys ascend strictly bytewise. `epoch/`, `disposed/`, `erased/`, `gone/`, `logs/` and `tenant/`
+ * keys are written once: a second put of one of them is refused (EXISTS).
  */
 #ifndef STELE_STORAGE_STATE_H
 #define STELE_STORAGE_STATE_H
@@ -14,7 +14,8 @@
 
 #define STELE_STATE_KEY_MAX 255
 #define STELE_STATE_VALUE_MAX 65535
-#define STELE_STATE_LEAVES_MAX 65536 /* 4,096 tenants a log and everything else fit many times over */
+#define STELE_STATE_LEAVES_MAX                                                                     \
+    65536 /* 4,096 tenants a log and everything else fit many times over */
 
 struct stele_state_leaf {
     stele_buf key;
@@ -29,8 +30,8 @@ void stele_state_init(struct stele_state *state);
 void stele_state_done(struct stele_state *state);
 /* Errors: EXISTS (write-once key), LIMIT, INVALID (a key that is not printable ASCII), NO_MEMORY.
  * Nothing changes on failure. */
-STELE_MUST_USE stele_status stele_state_put(struct stele_state *state, stele_view key, stele_view value,
-                                            stele_err *err);
+STELE_MUST_USE stele_status stele_state_put(struct stele_state *state, stele_view key,
+                                            stele_view value, stele_err *err);
 /* NULL view data if absent. Borrowed until the next put. */
 bool stele_state_get(const struct stele_state *state, stele_view key, stele_view *ret_value);
 /* The RFC 6962-shaped root with the 0x27 and 0x28 hashes; the empty state has the empty root. */
@@ -41,9 +42,11 @@ STELE_MUST_USE stele_status stele_state_prove(const struct stele_state *state, s
                                               uint64_t *ret_index, struct stele_tree_path *ret_path,
                                               stele_err *err);
 /* Checks one leaf against a CONTROL's (n_state, state_root). Errors: INVALID, UNVERIFIED. */
-STELE_MUST_USE stele_status stele_state_check(stele_view key, stele_view value, struct stele_leaf_pos pos,
-                                              const uint8_t *path, size_t n_path,
-                                              const uint8_t state_root[STELE_AT_LEAST(32)], stele_err *err);
+STELE_MUST_USE stele_status stele_state_check(stele_view key, stele_view value,
+                                              struct stele_leaf_pos pos, const uint8_t *path,
+                                              size_t n_path,
+                                              const uint8_t state_root[STELE_AT_LEAST(32)],
+                                              stele_err *err);
 /* Stored form inside packs: varint n, then lp(key) lp(value) each. Decoding checks the order. */
 STELE_MUST_USE stele_status stele_state_encode(const struct stele_state *state, stele_buf *out,
                                                stele_err *err);

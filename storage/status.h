@@ -3,8 +3,8 @@
  * storage/status.h: the closed set of outcomes every fallible call of Stele returns, and the detail
  * that travels beside it. Layer: storage (plain type, usable everywhere).
  *
- * A call returns stele_status and takes a nullable `stele_err *err` last. The detail is owned by the
- * caller, because a request hops between threads. It is set where the failure is first seen and
+ * A call returns stele_status and takes a nullable `stele_err *err` last. The detail is owned by
+ * the caller, because a request hops between threads. It is set where the failure is first seen and
  * passed up untouched. On failure, outputs stay as they were.
  */
 #ifndef STELE_STORAGE_STATUS_H
@@ -75,7 +75,8 @@ STELE_MUST_USE stele_status stele_err__set(stele_err *err, stele_status status, 
 
 stele_status stele_status_of_errno(int os_errno);
 
-/* Runs a call; on failure jumps to `cleanup` with the status in `st`. The only macro with hidden flow. */
+/* Runs a call; on failure jumps to `cleanup` with the status in `st`. The only macro with hidden
+ * flow. */
 #define STELE_TRY(call)                                                                            \
     do {                                                                                           \
         st = (call);                                                                               \

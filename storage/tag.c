@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/tag.c: blinded index keys. The first block holds the key alone, so that its compression is
- * done once an era and a short tag costs one more.
+ * storage/tag.c: blinded index keys. The first block holds the key alone, so that its compression
+ * is done once an era and a short tag costs one more.
  */
 #include "storage/tag.h"
 
@@ -35,12 +35,14 @@ void stele_tag_key_done(struct stele_tag_key *key) {
     }
 }
 
-void stele_tag_of(const struct stele_tag_key *key, stele_view tenant, uint8_t field, stele_view value,
-                  bool late, uint8_t out[STELE_AT_LEAST(16)]) {
-    uint8_t message[2 + STELE_TENANT_MAX + 1 + 128]; /* nearly every value is shorter than 128 bytes */
+void stele_tag_of(const struct stele_tag_key *key, stele_view tenant, uint8_t field,
+                  stele_view value, bool late, uint8_t out[STELE_AT_LEAST(16)]) {
+    uint8_t
+        message[2 + STELE_TENANT_MAX + 1 + 128]; /* nearly every value is shorter than 128 bytes */
     uint8_t hash[STELE_HASH_BYTES];
     struct stele_sha256 h = key->midstate;
-    /* The verifier asks for tenants it was given: a longer one still has a tag, which nothing bears. */
+    /* The verifier asks for tenants it was given: a longer one still has a tag, which nothing
+     * bears. */
     size_t tenant_bytes = tenant.size < UINT16_MAX ? tenant.size : UINT16_MAX;
     size_t size = 2 + tenant_bytes + 1;
     if (size + value.size <= sizeof message) {
@@ -82,8 +84,9 @@ static bool place_of(uint8_t tags[][STELE_TAG_BYTES], size_t n, const uint8_t *t
     return false;
 }
 
-stele_status stele_tag_set_of(const struct stele_tag_key *key, const struct stele_event_facts *facts,
-                              bool late, struct stele_tag_set *ret, stele_err *err) {
+stele_status stele_tag_set_of(const struct stele_tag_key *key,
+                              const struct stele_event_facts *facts, bool late,
+                              struct stele_tag_set *ret, stele_err *err) {
     uint8_t tags[STELE_TAGS_MAX][STELE_TAG_BYTES];
     size_t n = 0;
     if (facts->n_keys > STELE_EVENT_KEYS_MAX) {
@@ -98,7 +101,8 @@ stele_status stele_tag_set_of(const struct stele_tag_key *key, const struct stel
             continue;
         }
         if (n == STELE_TAGS_MAX) {
-            return STELE_FAIL(err, LIMIT, "an event with more than %d distinct keys: split it into several",
+            return STELE_FAIL(err, LIMIT,
+                              "an event with more than %d distinct keys: split it into several",
                               STELE_TAGS_MAX);
         }
         memmove(tags[place + 1], tags[place], (n - place) * STELE_TAG_BYTES);

@@ -3,8 +3,9 @@
  * storage/tag.h: blinded 16-byte index keys, and the seam through which storage learns an event's
  * keys without understanding events. Layer: storage. Pure. Source: FORMAT.md sections 1 and 4.
  *
- * The layer above gives a `stele_event_map_fn`: payload -> the facts below. It must be a pure function
- * of the payload: recovery, fsck and the verifier run it again, years later, and need the same result.
+ * The layer above gives a `stele_event_map_fn`: payload -> the facts below. It must be a pure
+ * function of the payload: recovery, fsck and the verifier run it again, years later, and need the
+ * same result.
  */
 #ifndef STELE_STORAGE_TAG_H
 #define STELE_STORAGE_TAG_H
@@ -12,7 +13,7 @@
 #include "storage/hash.h"
 
 #define STELE_TAG_BYTES 16
-#define STELE_TAGS_MAX 512      /* distinct tags of one event; over it the event is refused */
+#define STELE_TAGS_MAX 512        /* distinct tags of one event; over it the event is refused */
 #define STELE_EVENT_KEYS_MAX 1024 /* raw keys of one event, before duplicates are dropped */
 #define STELE_TENANT_MAX 64
 #define STELE_TAG_ALG 1
@@ -26,7 +27,8 @@ struct stele_event_key {
 
 /* What storage needs to know of an event. About 90 KiB: keep one per thread, not on a stack. */
 struct stele_event_facts {
-    uint64_t time_unix_nano; /* the event's own time; event_us of the format is this / 1000, rounded down */
+    uint64_t time_unix_nano; /* the event's own time; event_us of the format is this / 1000, rounded
+                                down */
     uint64_t event_us;
     stele_view tenant; /* borrows the payload; 1..64 bytes */
     size_t n_keys;
@@ -35,14 +37,16 @@ struct stele_event_facts {
     uint8_t scratch[65536]; /* composed values: lp(id) || version, numbers, raw ids */
 };
 
-/* Errors: INVALID (not a well-formed event), LIMIT (over STELE_EVENT_KEYS_MAX keys or the scratch). */
-typedef stele_status (*stele_event_map_fn)(void *ctx, stele_view payload, struct stele_event_facts *ret,
-                                           stele_err *err);
+/* Errors: INVALID (not a well-formed event), LIMIT (over STELE_EVENT_KEYS_MAX keys
+ * or the scratch). */
+typedef stele_status (*stele_event_map_fn)(void *ctx, stele_view payload,
+                                           struct stele_event_facts *ret, stele_err *err);
 struct stele_event_map {
     stele_event_map_fn map;
     void *ctx;
-    uint16_t version;               /* map_version: stands in every EPOCH */
-    uint8_t digest[STELE_HASH_BYTES]; /* H of the text that specifies the map: stands in every EPOCH */
+    uint16_t version; /* map_version: stands in every EPOCH */
+    uint8_t
+        digest[STELE_HASH_BYTES]; /* H of the text that specifies the map: stands in every EPOCH */
 };
 
 /* A tag key with its first compression done. Holds key material: wipe with stele_tag_key_done. */
@@ -54,8 +58,8 @@ void stele_tag_key_init(struct stele_tag_key *key, const uint8_t tag_key[STELE_A
 void stele_tag_key_done(struct stele_tag_key *key);
 
 /* One tag, with bit 0 of the last byte set to `late`. */
-void stele_tag_of(const struct stele_tag_key *key, stele_view tenant, uint8_t field, stele_view value,
-                  bool late, uint8_t out[STELE_AT_LEAST(16)]);
+void stele_tag_of(const struct stele_tag_key *key, stele_view tenant, uint8_t field,
+                  stele_view value, bool late, uint8_t out[STELE_AT_LEAST(16)]);
 
 /* An event's tags: strictly ascending, distinct. */
 struct stele_tag_set {

@@ -16,9 +16,12 @@
 
 stele_status stele_tile_path(const struct stele_tile *tile,
                              char out[STELE_AT_LEAST(STELE_TILE_PATH_BYTES)], stele_err *err) {
-    if (tile->level > LEVEL_MAX || tile->width >= STELE_TILE_WIDTH || (tile->entries && tile->level != 0)) {
-        return STELE_FAIL(err, INVALID, "there is no tile of level %u and width %u: levels end at 63, widths at "
-                                        "255, and entry bundles have level 0", tile->level, tile->width);
+    if (tile->level > LEVEL_MAX || tile->width >= STELE_TILE_WIDTH ||
+        (tile->entries && tile->level != 0)) {
+        return STELE_FAIL(err, INVALID,
+                          "there is no tile of level %u and width %u: levels end at 63, widths at "
+                          "255, and entry bundles have level 0",
+                          tile->level, tile->width);
     }
     char level[8] = "entries";
     if (!tile->entries) {
@@ -86,7 +89,8 @@ static bool take_tile(const char *at, struct stele_tile *ret) {
             return false;
         }
         (void)take_text(&at, "x");
-        if (!take_number(&at, 999, &group) || __builtin_mul_overflow(ret->index, (uint64_t)1000, &ret->index) ||
+        if (!take_number(&at, 999, &group) ||
+            __builtin_mul_overflow(ret->index, (uint64_t)1000, &ret->index) ||
             __builtin_add_overflow(ret->index, group, &ret->index)) {
             return false;
         }
@@ -111,16 +115,20 @@ stele_status stele_tile_parse(stele_view path, struct stele_tile *ret, stele_err
     }
     if (!take_tile(text, &tile) || stele_tile_path(&tile, again, NULL) != STELE_OK ||
         !stele_view_is(path, again)) {
-        return STELE_FAIL(err, INVALID, "'%s' is no tile path: tile/<0..63 or entries>/<groups of 3 digits, all "
-                                        "but the last with an x>, and .p/<1..255> if it is partial", text);
+        return STELE_FAIL(err, INVALID,
+                          "'%s' is no tile path: tile/<0..63 or entries>/<groups of 3 digits, all "
+                          "but the last with an x>, and .p/<1..255> if it is partial",
+                          text);
     }
     *ret = tile;
     return STELE_OK;
 }
 
-stele_status stele_tile_of_entry(uint64_t index, uint64_t size, struct stele_tile *ret, stele_err *err) {
+stele_status stele_tile_of_entry(uint64_t index, uint64_t size, struct stele_tile *ret,
+                                 stele_err *err) {
     if (index >= size) {
-        return STELE_FAIL(err, INVALID, "entry %" PRIu64 " is not in a log of %" PRIu64 " entries", index, size);
+        return STELE_FAIL(err, INVALID, "entry %" PRIu64 " is not in a log of %" PRIu64 " entries",
+                          index, size);
     }
     uint64_t tile = index / STELE_TILE_WIDTH;
     bool partial = tile == size / STELE_TILE_WIDTH;
@@ -130,7 +138,8 @@ stele_status stele_tile_of_entry(uint64_t index, uint64_t size, struct stele_til
 
 stele_status stele_bundle_append(stele_buf *bundle, stele_view entry, stele_err *err) {
     if (entry.size > UINT16_MAX) {
-        return STELE_FAIL(err, LIMIT, "an entry of %zu bytes, a bundle holds entries up to 65,535", entry.size);
+        return STELE_FAIL(err, LIMIT, "an entry of %zu bytes, a bundle holds entries up to 65,535",
+                          entry.size);
     }
     uint8_t size[2];
     stele_put_u16(size, (uint16_t)entry.size);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/tree.c: RFC 6962 trees as arithmetic. A range [lo, hi) of leaves always starts at a multiple
- * of a power of two that is at least its length, so that it splits into complete, aligned subtrees;
- * those are all that is ever asked of the caller.
+ * storage/tree.c: RFC 6962 trees as arithmetic. A range [lo, hi) of leaves always starts at a
+ * multiple of a power of two that is at least its length, so that it splits into complete, aligned
+ * subtrees; those are all that is ever asked of the caller.
  */
 #include "storage/tree.h"
 
@@ -59,14 +59,14 @@ void stele_frontier_push_subtree(struct stele_frontier *f, unsigned height,
 stele_status stele_frontier_push_many(struct stele_frontier *f, const uint8_t *leaves, size_t n,
                                       stele_err *err) {
     if (n > UINT64_MAX - f->size_leaves) {
-        return STELE_FAIL(err, LIMIT, "a tree of %" PRIu64 " leaves cannot take %zu more", f->size_leaves,
-                          n);
+        return STELE_FAIL(err, LIMIT, "a tree of %" PRIu64 " leaves cannot take %zu more",
+                          f->size_leaves, n);
     }
     uint8_t level[STELE_HASH_BYTES << FOLD_HEIGHT_MAX];
     while (n > 0) {
         /* The widest subtree that starts here, is aligned and is covered by what is left. */
-        unsigned height = f->size_leaves == 0 ? FOLD_HEIGHT_MAX
-                                              : (unsigned)__builtin_ctzll(f->size_leaves);
+        unsigned height =
+            f->size_leaves == 0 ? FOLD_HEIGHT_MAX : (unsigned)__builtin_ctzll(f->size_leaves);
         height = height < FOLD_HEIGHT_MAX ? height : FOLD_HEIGHT_MAX;
         height = height < floor_log2(n) ? height : floor_log2(n);
         size_t taken = (size_t)1 << height;
@@ -112,8 +112,8 @@ struct source {
     void *ctx;
 };
 
-/* The root of leaves [lo, hi), lo < hi, taken from the smallest complete subtree at the right end to
- * the largest at the left: each is the left sibling of all that is to its right. */
+/* The root of leaves [lo, hi), lo < hi, taken from the smallest complete subtree at the right end
+ * to the largest at the left: each is the left sibling of all that is to its right. */
 static stele_status range_root(struct source source, uint64_t lo, uint64_t hi,
                                uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
     uint8_t root[STELE_HASH_BYTES];
@@ -144,8 +144,8 @@ static void give_reversed(const struct stele_tree_path *down, struct stele_tree_
     }
 }
 
-stele_status stele_tree_prove_inclusion(struct stele_leaf_pos pos, stele_tree_node_fn node, void *ctx,
-                                        struct stele_tree_path *ret, stele_err *err) {
+stele_status stele_tree_prove_inclusion(struct stele_leaf_pos pos, stele_tree_node_fn node,
+                                        void *ctx, struct stele_tree_path *ret, stele_err *err) {
     if (pos.index_leaves >= pos.size_leaves) {
         return STELE_FAIL(err, INVALID, "leaf %" PRIu64 " is not in a tree of %" PRIu64 " leaves",
                           pos.index_leaves, pos.size_leaves);
@@ -170,10 +170,12 @@ stele_status stele_tree_prove_inclusion(struct stele_leaf_pos pos, stele_tree_no
     return STELE_OK;
 }
 
-stele_status stele_tree_prove_consistency(uint64_t old_size, uint64_t new_size, stele_tree_node_fn node,
-                                          void *ctx, struct stele_tree_path *ret, stele_err *err) {
+stele_status stele_tree_prove_consistency(uint64_t old_size, uint64_t new_size,
+                                          stele_tree_node_fn node, void *ctx,
+                                          struct stele_tree_path *ret, stele_err *err) {
     if (old_size > new_size) {
-        return STELE_FAIL(err, INVALID, "the older tree, %" PRIu64 " leaves, is larger than the newer, %" PRIu64,
+        return STELE_FAIL(err, INVALID,
+                          "the older tree, %" PRIu64 " leaves, is larger than the newer, %" PRIu64,
                           old_size, new_size);
     }
     struct source source = {node, ctx};
@@ -213,9 +215,10 @@ stele_status stele_tree_root_at(uint64_t size, stele_tree_node_fn node, void *ct
     return range_root((struct source){node, ctx}, 0, size, ret, err);
 }
 
-stele_status stele_tree_check_inclusion(const uint8_t leaf[STELE_AT_LEAST(32)], struct stele_leaf_pos pos,
-                                        const uint8_t *path, size_t n_path,
-                                        const uint8_t root[STELE_AT_LEAST(32)], stele_err *err) {
+stele_status stele_tree_check_inclusion(const uint8_t leaf[STELE_AT_LEAST(32)],
+                                        struct stele_leaf_pos pos, const uint8_t *path,
+                                        size_t n_path, const uint8_t root[STELE_AT_LEAST(32)],
+                                        stele_err *err) {
     return stele_tree_shape_check(stele_hash_inner, leaf, pos, path, n_path, root, err);
 }
 
@@ -227,9 +230,11 @@ static void skip_lone_levels(uint64_t *fn, uint64_t *sn) {
     }
 }
 
-/* The loop of RFC 9162 section 2.1.4.2 from its step 4 on; `fn`, `sn` are the two sizes less one. */
+/* The loop of RFC 9162 section 2.1.4.2 from its step 4 on; `fn`, `sn` are the two
+ * sizes less one. */
 static bool consistency_holds(uint64_t fn, uint64_t sn, const uint8_t *proof, size_t n_proof,
-                              const uint8_t *seed, const uint8_t *old_root, const uint8_t *new_root) {
+                              const uint8_t *seed, const uint8_t *old_root,
+                              const uint8_t *new_root) {
     uint8_t fr[STELE_HASH_BYTES];
     uint8_t sr[STELE_HASH_BYTES];
     memcpy(fr, seed, sizeof fr);
@@ -256,9 +261,11 @@ static bool consistency_holds(uint64_t fn, uint64_t sn, const uint8_t *proof, si
     return sn == 0 && memcmp(fr, old_root, sizeof fr) == 0 && memcmp(sr, new_root, sizeof sr) == 0;
 }
 
-stele_status stele_tree_check_consistency(uint64_t old_size, uint64_t new_size, const uint8_t *proof,
-                                          size_t n_proof, const uint8_t old_root[STELE_AT_LEAST(32)],
-                                          const uint8_t new_root[STELE_AT_LEAST(32)], stele_err *err) {
+stele_status stele_tree_check_consistency(uint64_t old_size, uint64_t new_size,
+                                          const uint8_t *proof, size_t n_proof,
+                                          const uint8_t old_root[STELE_AT_LEAST(32)],
+                                          const uint8_t new_root[STELE_AT_LEAST(32)],
+                                          stele_err *err) {
     if (old_size == 0 || old_size > new_size) {
         return STELE_FAIL(err, INVALID,
                           "consistency from %" PRIu64 " to %" PRIu64
@@ -277,10 +284,12 @@ stele_status stele_tree_check_consistency(uint64_t old_size, uint64_t new_size, 
                                   proof, old_root, new_root);
     }
     if (!holds) {
-        return STELE_FAIL(err, UNVERIFIED,
-                          "the consistency proof of %zu hashes does not connect the roots of %" PRIu64
-                          " and %" PRIu64 " leaves: one of the two trees was rewritten, or the proof is of other trees",
-                          n_proof, old_size, new_size);
+        return STELE_FAIL(
+            err, UNVERIFIED,
+            "the consistency proof of %zu hashes does not connect the roots of %" PRIu64
+            " and %" PRIu64
+            " leaves: one of the two trees was rewritten, or the proof is of other trees",
+            n_proof, old_size, new_size);
     }
     return STELE_OK;
 }

@@ -2,9 +2,9 @@
 /*
  * storage/tree.h: the RFC 6962 Merkle tree as arithmetic on hashes. Layer: storage. Pure: no I/O.
  *
- * Hashes travel as adjacent 32-byte strings. Where hashes come from is the caller's: a proof is built
- * by asking a `stele_tree_node_fn` for the roots of complete, aligned subtrees only.
- * Source: RFC 6962 section 2.1, RFC 9162 section 2.1.3.2 and 2.1.4.2. Threads: any.
+ * Hashes travel as adjacent 32-byte strings. Where hashes come from is the caller's: a proof is
+ * built by asking a `stele_tree_node_fn` for the roots of complete, aligned subtrees only. Source:
+ * RFC 6962 section 2.1, RFC 9162 section 2.1.3.2 and 2.1.4.2. Threads: any.
  */
 #ifndef STELE_STORAGE_TREE_H
 #define STELE_STORAGE_TREE_H
@@ -28,17 +28,19 @@ struct stele_frontier {
 void stele_tree_empty_root(uint8_t out[STELE_AT_LEAST(32)]); /* SHA-256 of nothing */
 void stele_frontier_init(struct stele_frontier *f);
 void stele_frontier_push(struct stele_frontier *f, const uint8_t leaf[STELE_AT_LEAST(32)]);
-/* Appends n leaf hashes; the same as n pushes, with the inner hashes of whole levels taken together.
- * Errors: LIMIT (the size would pass 2^64 - 1). */
-STELE_MUST_USE stele_status stele_frontier_push_many(struct stele_frontier *f, const uint8_t *leaves,
-                                                     size_t n, stele_err *err);
+/* Appends n leaf hashes; the same as n pushes, with the inner hashes of whole levels taken
+ * together. Errors: LIMIT (the size would pass 2^64 - 1). */
+STELE_MUST_USE stele_status stele_frontier_push_many(struct stele_frontier *f,
+                                                     const uint8_t *leaves, size_t n,
+                                                     stele_err *err);
 /* Appends a complete subtree of 2^height leaves; the frontier's size must be a multiple of 2^height
  * (asserted). This is how a multiproof's opaque subtrees are folded in. */
 void stele_frontier_push_subtree(struct stele_frontier *f, unsigned height,
                                  const uint8_t root[STELE_AT_LEAST(32)]);
 void stele_frontier_root(const struct stele_frontier *f, uint8_t out[STELE_AT_LEAST(32)]);
 
-/* The root of n adjacent leaf hashes (RFC 6962 MTH; n = 0 gives the empty root). Never fails today. */
+/* The root of n adjacent leaf hashes (RFC 6962 MTH; n = 0 gives the empty root).
+ * Never fails today. */
 STELE_MUST_USE stele_status stele_tree_root(const uint8_t *leaves, size_t n,
                                             uint8_t ret[STELE_AT_LEAST(32)], stele_err *err);
 
@@ -53,13 +55,14 @@ struct stele_tree_path {
 };
 
 /* Errors of the three: INVALID for impossible positions, and whatever `node` returns. */
-STELE_MUST_USE stele_status stele_tree_prove_inclusion(struct stele_leaf_pos pos, stele_tree_node_fn node,
-                                                       void *ctx, struct stele_tree_path *ret,
-                                                       stele_err *err);
+STELE_MUST_USE stele_status stele_tree_prove_inclusion(struct stele_leaf_pos pos,
+                                                       stele_tree_node_fn node, void *ctx,
+                                                       struct stele_tree_path *ret, stele_err *err);
 /* old_size <= new_size; an empty proof if they are equal or old_size is 0. */
 STELE_MUST_USE stele_status stele_tree_prove_consistency(uint64_t old_size, uint64_t new_size,
                                                          stele_tree_node_fn node, void *ctx,
-                                                         struct stele_tree_path *ret, stele_err *err);
+                                                         struct stele_tree_path *ret,
+                                                         stele_err *err);
 STELE_MUST_USE stele_status stele_tree_root_at(uint64_t size, stele_tree_node_fn node, void *ctx,
                                                uint8_t ret[STELE_AT_LEAST(32)], stele_err *err);
 
@@ -69,11 +72,12 @@ STELE_MUST_USE stele_status stele_tree_root_at(uint64_t size, stele_tree_node_fn
  * Errors: INVALID: index >= size, or n_path > 64. UNVERIFIED: the path does not reach root.
  */
 STELE_MUST_USE stele_status stele_tree_check_inclusion(const uint8_t leaf[STELE_AT_LEAST(32)],
-                                                       struct stele_leaf_pos pos, const uint8_t *path,
-                                                       size_t n_path,
+                                                       struct stele_leaf_pos pos,
+                                                       const uint8_t *path, size_t n_path,
                                                        const uint8_t root[STELE_AT_LEAST(32)],
                                                        stele_err *err);
-/* Errors: INVALID: old_size 0 or > new_size. UNVERIFIED: the proof does not connect the two roots. */
+/* Errors: INVALID: old_size 0 or > new_size. UNVERIFIED: the proof does not connect
+ * the two roots. */
 STELE_MUST_USE stele_status stele_tree_check_consistency(uint64_t old_size, uint64_t new_size,
                                                          const uint8_t *proof, size_t n_proof,
                                                          const uint8_t old_root[STELE_AT_LEAST(32)],
@@ -88,8 +92,9 @@ STELE_MUST_USE stele_status stele_tree_check_consistency(uint64_t old_size, uint
  * proof carries hashes only.
  */
 size_t stele_tree_gap_heights(uint64_t from, uint64_t to, uint8_t heights[STELE_AT_LEAST(128)]);
-STELE_MUST_USE stele_status stele_tree_prove_gap(uint64_t from, uint64_t to, stele_tree_node_fn node,
-                                                 void *ctx, struct stele_tree_path *ret, stele_err *err);
+STELE_MUST_USE stele_status stele_tree_prove_gap(uint64_t from, uint64_t to,
+                                                 stele_tree_node_fn node, void *ctx,
+                                                 struct stele_tree_path *ret, stele_err *err);
 
 /*
  * Trees of the same shape with another inner hash (state, keys, manifest), small enough to stand in
@@ -105,11 +110,8 @@ STELE_MUST_USE stele_status stele_tree_shape_root(stele_tree_inner_fn inner, con
 STELE_MUST_USE stele_status stele_tree_shape_prove(stele_tree_inner_fn inner, const uint8_t *leaves,
                                                    struct stele_leaf_pos pos,
                                                    struct stele_tree_path *ret, stele_err *err);
-STELE_MUST_USE stele_status stele_tree_shape_check(stele_tree_inner_fn inner,
-                                                   const uint8_t leaf[STELE_AT_LEAST(32)],
-                                                   struct stele_leaf_pos pos, const uint8_t *path,
-                                                   size_t n_path,
-                                                   const uint8_t root[STELE_AT_LEAST(32)],
-                                                   stele_err *err);
+STELE_MUST_USE stele_status stele_tree_shape_check(
+    stele_tree_inner_fn inner, const uint8_t leaf[STELE_AT_LEAST(32)], struct stele_leaf_pos pos,
+    const uint8_t *path, size_t n_path, const uint8_t root[STELE_AT_LEAST(32)], stele_err *err);
 
 #endif

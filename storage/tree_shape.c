@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/tree_shape.c: the RFC 6962 shape with any inner hash, for small trees in memory, and the one
- * inclusion check. Folding a level pairwise and promoting an odd last node gives the same tree as the
- * recursion of RFC 6962 section 2.1; the property tests compare both.
+ * storage/tree_shape.c: the RFC 6962 shape with any inner hash, for small trees in memory, and the
+ * one inclusion check. Folding a level pairwise and promoting an odd last node gives the same tree
+ * as the recursion of RFC 6962 section 2.1; the property tests compare both.
  */
 #include "storage/tree.h"
 
@@ -15,7 +15,8 @@ static void fold_level(stele_tree_inner_fn inner, uint8_t *level, uint64_t n) {
         inner(pair, pair + STELE_HASH_BYTES, level + i / 2 * STELE_HASH_BYTES);
     }
     if (n % 2 != 0) {
-        memmove(level + n / 2 * STELE_HASH_BYTES, level + (n - 1) * STELE_HASH_BYTES, STELE_HASH_BYTES);
+        memmove(level + n / 2 * STELE_HASH_BYTES, level + (n - 1) * STELE_HASH_BYTES,
+                STELE_HASH_BYTES);
     }
 }
 
@@ -74,12 +75,14 @@ stele_status stele_tree_shape_prove(stele_tree_inner_fn inner, const uint8_t *le
 }
 
 /* RFC 9162 section 2.1.3.2. */
-stele_status stele_tree_shape_check(stele_tree_inner_fn inner, const uint8_t leaf[STELE_AT_LEAST(32)],
+stele_status stele_tree_shape_check(stele_tree_inner_fn inner,
+                                    const uint8_t leaf[STELE_AT_LEAST(32)],
                                     struct stele_leaf_pos pos, const uint8_t *path, size_t n_path,
                                     const uint8_t root[STELE_AT_LEAST(32)], stele_err *err) {
     if (pos.index_leaves >= pos.size_leaves || n_path > STELE_TREE_PATH_MAX) {
         return STELE_FAIL(err, INVALID,
-                          "leaf %" PRIu64 " of %" PRIu64 " with a path of %zu hashes cannot be: the index "
+                          "leaf %" PRIu64 " of %" PRIu64
+                          " with a path of %zu hashes cannot be: the index "
                           "must be below the size and a path has at most %d hashes",
                           pos.index_leaves, pos.size_leaves, n_path, STELE_TREE_PATH_MAX);
     }

@@ -67,8 +67,8 @@ FNR == 1 {
     if (product && code ~ /(^|[^[:alnum:]_.>])(strcpy|strcat|stpcpy|sprintf|vsprintf|gets)[ \t]*\(/) {
         offend("use snprintf, stele_buf_printf or stele_buf_append: these do not know how much room there is")
     }
-    if (product && code ~ /(^|[^[:alnum:]_.>])(ato[ifl]+|strto[a-z]+)[ \t]*\(/ && code !~ /strtok/) {
-        offend("read numbers digit by digit and check the range: these accept signs, spaces and leftovers")
+    if (product && code ~ /(^|[^[:alnum:]_.>])(ato[ifl]+|strto(l|ul|ll|ull|imax|umax))[ \t]*\(/) {
+        offend("read integers digit by digit and check the range: these accept signs, spaces and leftovers")
     }
     if (product && code ~ /(^|[^[:alnum:]_])return[ \t]+\(?-1\)?[ \t]*;/) {
         offend("return a stele_status, or a bool")

@@ -3,7 +3,8 @@
  * tests/fuzz/fuzz.h: the one entry point of a fuzz target, and how a target states a property.
  *
  * A target takes any bytes, returns 0 and keeps nothing between calls. What must hold for whatever
- * parsed is stated with fuzz_require, which aborts, so that both libFuzzer and the replay report it.
+ * parsed is stated with fuzz_require, which aborts, so that both libFuzzer and the replay report
+ * it.
  */
 #ifndef STELE_TESTS_FUZZ_FUZZ_H
 #define STELE_TESTS_FUZZ_FUZZ_H

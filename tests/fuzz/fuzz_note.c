@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Notes: whatever opens is signed text of the very bytes given, and nothing changed opens by chance. */
+/* Notes: whatever opens is signed text of the very bytes given, and nothing changed opens by
+ * chance. */
 #include <string.h>
 
 #include "storage/note.h"

@@ -2,8 +2,8 @@
 /*
  * tests/fuzz/standalone.c: replays a corpus folder through a fuzz target without libFuzzer, so that
  * every build with any compiler runs the targets. Each input stands in a block of exactly its size,
- * for the address sanitizer to see a read past it. With --mutations=N each input is also tried with N
- * small seeded changes; --seed=S repeats a run.
+ * for the address sanitizer to see a read past it. With --mutations=N each input is also tried with
+ * N small seeded changes; --seed=S repeats a run.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -117,7 +117,8 @@ static int run_folder(const char *folder, uint64_t mutations) {
     struct dirent **names = NULL;
     int n = scandir(folder, &names, visible, by_name);
     if (n <= 0) {
-        (void)fprintf(stderr, "%s: no corpus there; a target without inputs proves nothing\n", folder);
+        (void)fprintf(stderr, "%s: no corpus there; a target without inputs proves nothing\n",
+                      folder);
         exit(1);
     }
     for (int i = 0; i < n; i++) {
@@ -149,7 +150,8 @@ int main(int argc, char **argv) {
             continue;
         }
         rng_state = seed;
-        (void)printf("%s: seed %" PRIu64 ", %" PRIu64 " mutations a file\n", argv[i], seed, mutations);
+        (void)printf("%s: seed %" PRIu64 ", %" PRIu64 " mutations a file\n", argv[i], seed,
+                     mutations);
         n += run_folder(argv[i], mutations);
     }
     if (n == 0) {

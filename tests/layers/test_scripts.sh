@@ -88,6 +88,7 @@ passed $house storage/x.c '    /* malloc(3) and return -1; strtol( */ f("free(p)
 passed $house storage/x.c '    (void)snprintf(a, sizeof a, "%d", -1);'
 passed $house storage/x.c '    return order < 0 ? -1 : 1;'
 passed $house tests/unit/x.c '    free(p);'
+passed $house storage/x.c '    double d = strtod(text, &end); t = strtok_r(a, b, &c);'
 passed $house storage/x.h 'STELE_MUST_USE stele_status stele_x_do(int what, stele_err *err);'
 passed $house storage/x.h '    stele_status (*sign)(struct stele_signer *signer, stele_err *err);'
 passed $house storage/x.h 'typedef stele_status (*stele_x_fn)(void *ctx, stele_err *err);'

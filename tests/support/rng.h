@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/support/rng.h: splitmix64, so that a seed means the same run on every machine. A property test
- * starts from rng_start, which prints the seed; STELE_TEST_SEED=n repeats or varies a run.
+ * tests/support/rng.h: splitmix64, so that a seed means the same run on every machine. A property
+ * test starts from rng_start, which prints the seed; STELE_TEST_SEED=n repeats or varies a run.
  */
 #ifndef STELE_TESTS_SUPPORT_RNG_H
 #define STELE_TESTS_SUPPORT_RNG_H
@@ -22,7 +22,8 @@ static inline struct rng rng_start(const char *test) {
     if (text != NULL) {
         (void)sscanf(text, "%" SCNu64, &seed);
     }
-    (void)printf("%s: seed %" PRIu64 " (repeat with STELE_TEST_SEED=%" PRIu64 ")\n", test, seed, seed);
+    (void)printf("%s: seed %" PRIu64 " (repeat with STELE_TEST_SEED=%" PRIu64 ")\n", test, seed,
+                 seed);
     return (struct rng){seed};
 }
 

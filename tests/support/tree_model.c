@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define HASH(leaves, i) ((leaves) + (size_t)(i) * STELE_HASH_BYTES)
+#define HASH(leaves, i) ((leaves) + (size_t)(i)*STELE_HASH_BYTES)
 
 /* "the largest power of two smaller than n" */
 static size_t k_of(size_t n) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/support/tree_model.h: RFC 6962 section 2.1 word for word, recursive and slow. It shares no code
- * with storage/tree.c but the two hashes.
+ * tests/support/tree_model.h: RFC 6962 section 2.1 word for word, recursive and slow. It shares no
+ * code with storage/tree.c but the two hashes.
  */
 #ifndef STELE_TESTS_SUPPORT_TREE_MODEL_H
 #define STELE_TESTS_SUPPORT_TREE_MODEL_H

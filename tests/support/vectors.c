@@ -65,7 +65,8 @@ static json_t *parse_lines(stele_view text, const char *path) {
     for (size_t at = 0; at < text.size;) {
         const uint8_t *end = memchr(text.data + at, '\n', text.size - at);
         size_t size = end == NULL ? text.size - at : (size_t)(end - text.data) - at;
-        assert_int_equal(json_array_append_new(lines, parse(stele_view_slice(text, at, size), path)), 0);
+        assert_int_equal(
+            json_array_append_new(lines, parse(stele_view_slice(text, at, size), path)), 0);
         at += size + 1;
     }
     return lines;
@@ -79,7 +80,8 @@ json_t *vectors_load(const char *path) {
     read_file((const char *)full.data, &raw);
     quote_numbers(stele_view_buf(&raw), &text);
     bool lines = strstr(path, ".jsonl") != NULL;
-    json_t *value = lines ? parse_lines(stele_view_buf(&text), path) : parse(stele_view_buf(&text), path);
+    json_t *value =
+        lines ? parse_lines(stele_view_buf(&text), path) : parse(stele_view_buf(&text), path);
     stele_buf_done(&full);
     stele_buf_done(&text);
     stele_buf_done(&raw);

@@ -7,9 +7,14 @@
 
 static void test_base64__vectors_of_rfc_4648(void **state) {
     (void)state;
-    static const char *const pairs[][2] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},
-                                           {"foo", "Zm9v"},   {"foob", "Zm9vYg=="},  {"fooba", "Zm9vYmE="},
-                                           {"foobar", "Zm9vYmFy"}, {"\xfb\xff\xfe", "+//+"}};
+    static const char *const pairs[][2] = {{"", ""},
+                                           {"f", "Zg=="},
+                                           {"fo", "Zm8="},
+                                           {"foo", "Zm9v"},
+                                           {"foob", "Zm9vYg=="},
+                                           {"fooba", "Zm9vYmE="},
+                                           {"foobar", "Zm9vYmFy"},
+                                           {"\xfb\xff\xfe", "+//+"}};
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         stele_buf text = STELE_BUF_EMPTY;
         stele_buf back = STELE_BUF_EMPTY;
@@ -25,10 +30,10 @@ static void test_base64__vectors_of_rfc_4648(void **state) {
 static void test_base64__other_forms_are_refused_and_append_nothing(void **state) {
     (void)state;
     static const char *const bad[] = {
-        "Zg",        "Zg=",     "Z",        "Z===",    "====",   "=",       "Zm8",       /* padding */
-        "Zh==",      "Zm9=",    "Zv==",     "Zm//Zm+=",                                  /* spare bits */
-        "Zm9v\n",    "Zm9 ",    " Zm9v",    "Zm9v\r\n", "Zm9-",   "Zm9_",    "Zm9\x80",   /* alphabet */
-        "Zg==Zg==",  "Zm8=Zm9v", "Zg=v",    "=Zm8",    "Zm9v====",                       /* inside */
+        "Zg",       "Zg=",      "Z",     "Z===",     "====",     "=",    "Zm8",     /* padding */
+        "Zh==",     "Zm9=",     "Zv==",  "Zm//Zm+=",                                /* spare bits */
+        "Zm9v\n",   "Zm9 ",     " Zm9v", "Zm9v\r\n", "Zm9-",     "Zm9_", "Zm9\x80", /* alphabet */
+        "Zg==Zg==", "Zm8=Zm9v", "Zg=v",  "=Zm8",     "Zm9v====",                    /* inside */
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         stele_buf out = STELE_BUF_EMPTY;
@@ -59,7 +64,8 @@ static void test_base64__random_bytes_go_there_and_back(void **state) {
     }
 }
 
-/* Of all texts of 4 characters over a small alphabet, those that decode are those encoding gives. */
+/* Of all texts of 4 characters over a small alphabet, those that decode are
+ * those encoding gives. */
 static void test_base64__what_decodes_is_what_is_encoded(void **state) {
     (void)state;
     static const char set[] = "AQZw/=+\n";
@@ -76,8 +82,8 @@ static void test_base64__what_decodes_is_what_is_encoded(void **state) {
         stele_buf_done(&again);
         stele_buf_done(&bytes);
     }
-    /* 6 digits. Full: 6^4. One '=': 6^2 and a third digit that is a multiple of 4 (A, Q, w). Two: the
-     * second a multiple of 16 (A, Q, w). */
+    /* 6 digits. Full: 6^4. One '=': 6^2 and a third digit that is a multiple of 4 (A, Q, w). Two:
+     * the second a multiple of 16 (A, Q, w). */
     assert_int_equal(accepted, 6 * 6 * 6 * 6 + 6 * 6 * 3 + 6 * 3);
 }
 

@@ -47,7 +47,8 @@ static void test_checkpoint__is_three_lines(void **state) {
 static void test_checkpoint__sizes_up_to_2_to_64_are_read(void **state) {
     (void)state;
     struct stele_checkpoint c;
-    assert_ok(stele_checkpoint_parse(stele_view_str("a\n18446744073709551615\n" ROOT "\n"), &c, NULL));
+    assert_ok(
+        stele_checkpoint_parse(stele_view_str("a\n18446744073709551615\n" ROOT "\n"), &c, NULL));
     assert_true(c.size_leaves == UINT64_MAX);
     assert_ok(stele_checkpoint_parse(stele_view_str("a\n0\n" ROOT "\n"), &c, NULL));
     assert_true(c.size_leaves == 0);
@@ -56,15 +57,37 @@ static void test_checkpoint__sizes_up_to_2_to_64_are_read(void **state) {
 static void test_checkpoint__other_texts_are_refused(void **state) {
     (void)state;
     static const char *const bad[] = {
-        "", "a", "a\n", "a\n1\n", "a\n1\n" ROOT, /* lines missing */
-        "a\n1\n" ROOT "\nextension\n", "a\n1\n" ROOT "\n\n", "\na\n1\n" ROOT "\n", /* lines too many */
-        "\n1\n" ROOT "\n", "a b\n1\n" ROOT "\n", "a+b\n1\n" ROOT "\n", " a\n1\n" ROOT "\n", /* origin */
-        "a\n\n" ROOT "\n", "a\n01\n" ROOT "\n", "a\n00\n" ROOT "\n", "a\n+1\n" ROOT "\n", "a\n-1\n" ROOT "\n",
-        "a\n 1\n" ROOT "\n", "a\n1 \n" ROOT "\n", "a\n0x1\n" ROOT "\n", "a\n1e3\n" ROOT "\n",
-        "a\n18446744073709551616\n" ROOT "\n", "a\n99999999999999999999\n" ROOT "\n",
-        "a\n100000000000000000000\n" ROOT "\n", "a\n1\r\n" ROOT "\n", /* size */
-        "a\n1\n\n", "a\n1\nAQID\n", "a\n1\n" ROOT ROOT "\n", "a\n1\n" ROOT " \n",
-        "a\n1\nAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyB=\n", "a\n1\nAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA\n",
+        "",
+        "a",
+        "a\n",
+        "a\n1\n",
+        "a\n1\n" ROOT, /* lines missing */
+        "a\n1\n" ROOT "\nextension\n",
+        "a\n1\n" ROOT "\n\n",
+        "\na\n1\n" ROOT "\n", /* lines too many */
+        "\n1\n" ROOT "\n",
+        "a b\n1\n" ROOT "\n",
+        "a+b\n1\n" ROOT "\n",
+        " a\n1\n" ROOT "\n", /* origin */
+        "a\n\n" ROOT "\n",
+        "a\n01\n" ROOT "\n",
+        "a\n00\n" ROOT "\n",
+        "a\n+1\n" ROOT "\n",
+        "a\n-1\n" ROOT "\n",
+        "a\n 1\n" ROOT "\n",
+        "a\n1 \n" ROOT "\n",
+        "a\n0x1\n" ROOT "\n",
+        "a\n1e3\n" ROOT "\n",
+        "a\n18446744073709551616\n" ROOT "\n",
+        "a\n99999999999999999999\n" ROOT "\n",
+        "a\n100000000000000000000\n" ROOT "\n",
+        "a\n1\r\n" ROOT "\n", /* size */
+        "a\n1\n\n",
+        "a\n1\nAQID\n",
+        "a\n1\n" ROOT ROOT "\n",
+        "a\n1\n" ROOT " \n",
+        "a\n1\nAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyB=\n",
+        "a\n1\nAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA\n",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct stele_checkpoint c = checkpoint_of("kept", 5);
@@ -129,7 +152,8 @@ static void test_checkpoint__a_signed_text_that_is_none_is_invalid(void **state)
     struct stele_vkey key = vkey_of(ORIGIN, signer);
     struct stele_checkpoint back;
     stele_buf note = STELE_BUF_EMPTY;
-    assert_ok(stele_note_sign(stele_view_str(ORIGIN "\n1\n" ROOT "\nmore\n"), ORIGIN, signer, &note, NULL));
+    assert_ok(stele_note_sign(stele_view_str(ORIGIN "\n1\n" ROOT "\nmore\n"), ORIGIN, signer, &note,
+                              NULL));
     assert_status(stele_checkpoint_open(stele_view_buf(&note), &key, 1, &back, NULL), INVALID);
     stele_signer_free(signer);
     stele_buf_done(&note);

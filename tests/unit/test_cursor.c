@@ -118,8 +118,8 @@ static void test_cursor__a_failed_write_sticks(void **state) {
 
 static void test_cursor__varints_go_there_and_back(void **state) {
     (void)state;
-    static const uint64_t values[] = {0, 1, 127, 128, 16383, 16384, UINT32_MAX, UINT64_C(1) << 62,
-                                      UINT64_C(1) << 63, UINT64_MAX};
+    static const uint64_t values[] = {
+        0, 1, 127, 128, 16383, 16384, UINT32_MAX, UINT64_C(1) << 62, UINT64_C(1) << 63, UINT64_MAX};
     static const size_t sizes[] = {1, 1, 1, 2, 2, 3, 5, 9, 10, 10};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         stele_buf buf = STELE_BUF_EMPTY;
@@ -148,11 +148,11 @@ static void test_cursor__other_forms_of_a_varint_are_refused(void **state) {
         const char *bytes;
         size_t size;
     } bad[] = {
-        {"\x80\x00", 2},                                     /* 0 in two bytes */
-        {"\xff\x80\x00", 3},                                 /* 127 in three */
-        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10},    /* bit 64 */
+        {"\x80\x00", 2},                                      /* 0 in two bytes */
+        {"\xff\x80\x00", 3},                                  /* 127 in three */
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10},     /* bit 64 */
         {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11}, /* eleven bytes */
-        {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00", 10},    /* 0 in ten */
+        {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00", 10},     /* 0 in ten */
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         uint64_t value = 99;

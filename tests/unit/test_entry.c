@@ -9,7 +9,8 @@
 #define DAY UINT64_C(86400000000)
 
 static struct stele_entry event_of(void) {
-    struct stele_entry e = {.type = STELE_ENTRY_EVENT, .era = 20261101, .seq = 9, .time_us = 20 * DAY};
+    struct stele_entry e = {
+        .type = STELE_ENTRY_EVENT, .era = 20261101, .seq = 9, .time_us = 20 * DAY};
     e.as.event.retention_years = 5;
     e.as.event.event_us = 19 * DAY;
     memset(e.as.event.payload_commit, 0xaa, 32);
@@ -27,7 +28,8 @@ static struct stele_entry index_of(void) {
 }
 
 static struct stele_entry control_of(void) {
-    struct stele_entry e = {.type = STELE_ENTRY_CONTROL, .era = 20261101, .seq = 9, .time_us = 20 * DAY};
+    struct stele_entry e = {
+        .type = STELE_ENTRY_CONTROL, .era = 20261101, .seq = 9, .time_us = 20 * DAY};
     e.as.control.kind = STELE_CONTROL_HOLD;
     e.as.control.prev = 8;
     e.as.control.n_state = 4;
@@ -89,7 +91,8 @@ static void test_entry__offsets_are_those_of_the_format(void **state) {
     assert_true(b[40] == 0xcc && b[71] == 0xcc);
     e = control_of();
     (void)stele_entry_encode(&e, b);
-    assert_true(b[0] == 3 && b[1] == 1 && b[2] == 4 && b[3] == 0 && stele_get_u32(b + 4) == 20261101);
+    assert_true(b[0] == 3 && b[1] == 1 && b[2] == 4 && b[3] == 0 &&
+                stele_get_u32(b + 4) == 20261101);
     assert_true(stele_get_u64(b + 24) == 8 && stele_get_u64(b + 32) == 4);
     assert_true(b[40] == 0xdd && b[71] == 0xdd && b[72] == 0xee && b[103] == 0xee);
     assert_true(stele_get_u64(b + 104) == 0);
@@ -138,7 +141,8 @@ static void test_entry__reserved_bits_and_unknown_values_are_refused(void **stat
         }
     }
     for (unsigned bit = 0; bit < 8; bit++) {
-        assert_refused(&e, 3, (uint8_t)(1u << bit)); /* bit 0: the late bit would not fit the times */
+        assert_refused(&e, 3,
+                       (uint8_t)(1u << bit)); /* bit 0: the late bit would not fit the times */
         assert_refused(&i, 2, (uint8_t)(1u << bit));
         assert_refused(&i, 3, (uint8_t)(1u << bit));
         assert_refused(&c, 3, (uint8_t)(1u << bit));
@@ -194,10 +198,11 @@ static void test_entry__months_are_gregorian(void **state) {
         uint64_t seconds;
         uint32_t month;
     } cases[] = {
-        {0, 197001},           {2678399, 197001},     {2678400, 197002},     /* January has 31 days */
-        {951782399, 200002},   {951868799, 200002},   {951868800, 200003},   /* 29 February 2000 */
-        {1709251199, 202402},  {1709251200, 202403},  {1735689599, 202412},  {1735689600, 202501},
-        {1793491199, 202610},  {1793491200, 202611},  {4107542399, 210002},  {4107542400, 210003}, /* no 29 */
+        {0, 197001},          {2678399, 197001},    {2678400, 197002},   /* January has 31 days */
+        {951782399, 200002},  {951868799, 200002},  {951868800, 200003}, /* 29 February 2000 */
+        {1709251199, 202402}, {1709251200, 202403}, {1735689599, 202412},
+        {1735689600, 202501}, {1793491199, 202610}, {1793491200, 202611},
+        {4107542399, 210002}, {4107542400, 210003}, /* no 29 */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(stele_entry_month(cases[i].seconds * 1000000), cases[i].month);

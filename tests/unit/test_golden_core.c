@@ -96,8 +96,8 @@ static void check_tag(const json_t *c) {
     vectors_hex(json_object_get(c, "value"), &value);
     stele_tag_key_init(&key, key_bytes);
     assert_hex(c, "commit", key.commit, 32);
-    stele_tag_of(&key, stele_view_buf(&tenant), (uint8_t)vectors_u64(c, "field"), stele_view_buf(&value),
-                 vectors_u64(c, "late") == 1, tag);
+    stele_tag_of(&key, stele_view_buf(&tenant), (uint8_t)vectors_u64(c, "field"),
+                 stele_view_buf(&value), vectors_u64(c, "late") == 1, tag);
     assert_hex(c, "tag", tag, 16);
     stele_tag_key_done(&key);
     stele_buf_done(&value);
@@ -121,7 +121,8 @@ static void check_tag_set(const json_t *c) {
     for (size_t i = 0; i < facts.n_keys; i++) {
         const json_t *raw = json_array_get(keys, i);
         get_hex(raw, "value", values[i], 4);
-        facts.key[i] = (struct stele_event_key){(uint8_t)vectors_u64(raw, "field"), stele_view_of(values[i], 4)};
+        facts.key[i] = (struct stele_event_key){(uint8_t)vectors_u64(raw, "field"),
+                                                stele_view_of(values[i], 4)};
     }
     assert_ok(stele_tag_set_of(&key, &facts, vectors_u64(c, "late") == 1, &set, NULL));
     assert_int_equal(set.n, vectors_u64(c, "n"));
@@ -146,7 +147,8 @@ static void test_golden__tags(void **state) {
     json_decref(file);
 }
 
-static void check_state_leaf(const json_t *leaf, size_t index, const struct stele_state *s, const uint8_t *root) {
+static void check_state_leaf(const json_t *leaf, size_t index, const struct stele_state *s,
+                             const uint8_t *root) {
     struct stele_tree_path path;
     struct stele_leaf_pos pos = {0, s->n};
     uint8_t hash[32];
@@ -180,7 +182,8 @@ static void check_state(const json_t *c) {
         const json_t *one = json_array_get(puts, i);
         stele_buf value = STELE_BUF_EMPTY;
         vectors_hex(json_object_get(one, "value"), &value);
-        assert_ok(stele_state_put(&s, stele_view_str(vectors_text(one, "key")), stele_view_buf(&value), NULL));
+        assert_ok(stele_state_put(&s, stele_view_str(vectors_text(one, "key")),
+                                  stele_view_buf(&value), NULL));
         stele_buf_done(&value);
     }
     assert_ok(stele_state_root(&s, root, NULL));
@@ -265,7 +268,8 @@ static void check_body(const json_t *c) {
     stele_buf_done(&body);
 }
 
-static void check_each(const json_t *file, const char *key, size_t n, void (*check)(const json_t *)) {
+static void check_each(const json_t *file, const char *key, size_t n,
+                       void (*check)(const json_t *)) {
     const json_t *cases = json_object_get(file, key);
     assert_int_equal(json_array_size(cases), n);
     for (size_t i = 0; i < n; i++) {

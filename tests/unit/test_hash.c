@@ -91,7 +91,8 @@ static void test_hash__messages_are_those_of_the_format(void **state) {
     stele_hash_ksalt(a, 7, out);
     assert_hash_of(out, &message, 16);
     stele_sha256_of(text, out);
-    MESSAGE(0x27), stele_write_lp(&w, stele_view_str("class")), stele_write_view(&w, stele_view_of(out, 32));
+    MESSAGE(0x27), stele_write_lp(&w, stele_view_str("class")),
+        stele_write_view(&w, stele_view_of(out, 32));
     stele_hash_state_leaf(stele_view_str("class"), text, out);
     assert_hash_of(out, &message, 32);
     MESSAGE(0x28), stele_write_view(&w, va), stele_write_view(&w, vb);
@@ -132,7 +133,8 @@ static void test_hash__leaf_many_is_leaf_many_times(void **state) {
     uint8_t entries[MANY_MAX * SIZE_MAX_TRIED];
     uint8_t expected[MANY_MAX * 32];
     uint8_t out[MANY_MAX * 32 + 1];
-    (void)printf("SHA extensions: %s\n", stele_hash__ni_available() ? "used" : "not there, libcrypto alone");
+    (void)printf("SHA extensions: %s\n",
+                 stele_hash__ni_available() ? "used" : "not there, libcrypto alone");
     for (size_t size = 0; size <= SIZE_MAX_TRIED; size++) {
         for (size_t n = 0; n <= MANY_MAX; n += n < 10 ? 1 : 19) {
             rng_bytes(&rng, entries, size * n);

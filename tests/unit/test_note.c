@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What tests/unit/test_vectors_note.c does not reach: our own limits, and several keys at a time. */
+/* What tests/unit/test_vectors_note.c does not reach: our own limits, and several keys
+ * at a time. */
 #include <string.h>
 
 #include "storage/note.h"
@@ -29,8 +30,8 @@ static void add_signature(const char *name, struct stele_signer *signer, stele_b
     stele_buf other = STELE_BUF_EMPTY;
     size_t skipped = sizeof TEXT; /* the text and the empty line */
     assert_ok(stele_note_sign(stele_view_str(TEXT), name, signer, &other, NULL));
-    assert_ok(stele_buf_append(note, stele_view_slice(stele_view_buf(&other), skipped, other.size - skipped),
-                               NULL));
+    assert_ok(stele_buf_append(
+        note, stele_view_slice(stele_view_buf(&other), skipped, other.size - skipped), NULL));
     stele_buf_done(&other);
 }
 
@@ -65,7 +66,8 @@ static void test_note__a_refused_note_leaves_the_outputs_as_they_were(void **sta
     keys[1].key_id = vkey_of("b", b).key_id;
     assert_ok(stele_note_sign(stele_view_str(TEXT), "a", a, &note, NULL));
     add_signature("b", b, &note);
-    assert_status(stele_note_open(stele_view_buf(&note), keys, 2, &text, verified, &err), UNVERIFIED);
+    assert_status(stele_note_open(stele_view_buf(&note), keys, 2, &text, verified, &err),
+                  UNVERIFIED);
     assert_non_null(strstr(err.text, "'b'"));
     assert_true(text.size == 77 && verified[0] && verified[1]);
     assert_status(stele_note_open(stele_view_buf(&note), NULL, 0, &text, NULL, &err), UNVERIFIED);
@@ -74,7 +76,8 @@ static void test_note__a_refused_note_leaves_the_outputs_as_they_were(void **sta
     stele_buf_done(&note);
 }
 
-/* Two known keys may share name and id, which is 32 bits long: the one that does not fit is not ignored. */
+/* Two known keys may share name and id, which is 32 bits long: the one that does not fit is not
+ * ignored. */
 static void test_note__a_failing_signature_is_not_outweighed_by_a_good_one(void **state) {
     (void)state;
     struct stele_signer *a = signer_of(1);
@@ -87,7 +90,8 @@ static void test_note__a_failing_signature_is_not_outweighed_by_a_good_one(void 
         keys[good] = vkey_of("a", a);
         keys[1 - good] = vkey_of("a", b);
         keys[1 - good].key_id = keys[good].key_id;
-        assert_status(stele_note_open(stele_view_buf(&note), keys, 2, &text, NULL, NULL), UNVERIFIED);
+        assert_status(stele_note_open(stele_view_buf(&note), keys, 2, &text, NULL, NULL),
+                      UNVERIFIED);
     }
     stele_signer_free(b);
     stele_signer_free(a);
@@ -103,7 +107,8 @@ static void test_note__every_flipped_bit_is_refused(void **state) {
     for (size_t bit = 0; bit < 8 * note.size; bit++) {
         stele_view text;
         note.data[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-        assert_int_not_equal(stele_note_open(stele_view_buf(&note), &key, 1, &text, NULL, NULL), STELE_OK);
+        assert_int_not_equal(stele_note_open(stele_view_buf(&note), &key, 1, &text, NULL, NULL),
+                             STELE_OK);
         note.data[bit / 8] ^= (uint8_t)(1u << (bit % 8));
     }
     stele_signer_free(a);
@@ -152,11 +157,19 @@ static void test_note__a_note_over_a_mebibyte_is_refused(void **state) {
 
 static void test_note__texts_and_names_that_no_note_can_have_are_not_signed(void **state) {
     (void)state;
-    static const char *const texts[] = {"", "no newline", "tab\t\n", "\xff\n", "cr\r\n", "\xc0\xaf\n",
-                                        "\xe0\x80\xaf\n", "\xf0\x80\x80\xaf\n", "\xf4\x90\x80\x80\n",
-                                        "\xe2\x80\n", "\x80\n"};
-    static const char *const names[] = {"", "a b", "a+b", "a\n", "a\tb", "nbsp\xc2\xa0", "\xe2\x80\xa8",
-                                        "\xed\xa0\x80", "cut\xc3"};
+    static const char *const texts[] = {"",
+                                        "no newline",
+                                        "tab\t\n",
+                                        "\xff\n",
+                                        "cr\r\n",
+                                        "\xc0\xaf\n",
+                                        "\xe0\x80\xaf\n",
+                                        "\xf0\x80\x80\xaf\n",
+                                        "\xf4\x90\x80\x80\n",
+                                        "\xe2\x80\n",
+                                        "\x80\n"};
+    static const char *const names[] = {
+        "", "a b", "a+b", "a\n", "a\tb", "nbsp\xc2\xa0", "\xe2\x80\xa8", "\xed\xa0\x80", "cut\xc3"};
     struct stele_signer *a = signer_of(1);
     stele_buf note = STELE_BUF_EMPTY;
     assert_ok(stele_buf_append(&note, stele_view_str("kept"), NULL));

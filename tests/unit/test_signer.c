@@ -108,8 +108,9 @@ static void test_signer__a_file_others_can_use_is_denied(void **state) {
 
 static void test_signer__files_that_are_no_key_are_refused(void **state) {
     const struct place *place = *state;
-    static const char *const bad[] = {"", "\n", SEED_HEX, SEED_HEX "\n\n", SEED_HEX "0\n", SEED_HEX "\r",
-                                      "g" SEED_HEX, " " SEED_HEX};
+    static const char *const bad[] = {
+        "",           "\n",        SEED_HEX, SEED_HEX "\n\n", SEED_HEX "0\n", SEED_HEX "\r",
+        "g" SEED_HEX, " " SEED_HEX};
     struct stele_signer *signer = NULL;
     stele_err err;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -133,7 +134,8 @@ static void test_signer__signs_as_rfc_8032(void **state) {
     char hex[129];
     struct stele_signer *signer = NULL;
     assert_ok(stele_hex_decode(
-        stele_view_str("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"), seed, 32, NULL));
+        stele_view_str("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"), seed,
+        32, NULL));
     assert_ok(stele_signer_sodium_of_seed(seed, &signer, NULL));
     signer->ops->public_key(signer, public_key);
     stele_hex_encode(stele_view_of(public_key, 32), hex);
@@ -143,19 +145,23 @@ static void test_signer__signs_as_rfc_8032(void **state) {
     assert_string_equal(hex, "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
                              "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00");
     signature[63] ^= 1;
-    assert_status(stele_signature_check(public_key, stele_view_str("\x72"), signature, NULL), UNVERIFIED);
+    assert_status(stele_signature_check(public_key, stele_view_str("\x72"), signature, NULL),
+                  UNVERIFIED);
     stele_signer_free(signer);
     stele_signer_free(NULL);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_signer__a_created_key_is_private_and_opens_again, set_up,
+        cmocka_unit_test_setup_teardown(test_signer__a_created_key_is_private_and_opens_again,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_signer__an_existing_key_is_not_replaced, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(test_signer__an_existing_key_is_not_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_signer__two_created_keys_differ, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_signer__a_file_others_can_use_is_denied, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_signer__files_that_are_no_key_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_signer__a_file_others_can_use_is_denied, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_signer__files_that_are_no_key_are_refused, set_up,
+                                        tear_down),
         cmocka_unit_test(test_signer__signs_as_rfc_8032),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

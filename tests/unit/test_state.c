@@ -55,14 +55,15 @@ static void test_state__the_empty_state_has_the_empty_root(void **state) {
 
 static void test_state__write_once_keys_are_not_changed(void **state) {
     (void)state;
-    static const char *const once[] = {"epoch/20261101", "disposed/0", "erased/5", "gone/20261101",
-                                       "logs/models", "tenant/acme"};
+    static const char *const once[] = {"epoch/20261101", "disposed/0",  "erased/5",
+                                       "gone/20261101",  "logs/models", "tenant/acme"};
     struct stele_state s;
     stele_err err;
     stele_state_init(&s);
     for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
         put(&s, once[i], "first");
-        assert_status(stele_state_put(&s, stele_view_str(once[i]), stele_view_str("second"), &err), EXISTS);
+        assert_status(stele_state_put(&s, stele_view_str(once[i]), stele_view_str("second"), &err),
+                      EXISTS);
         assert_non_null(strstr(err.text, once[i]));
         assert_true(get_is(&s, once[i], "first"));
     }
@@ -102,12 +103,15 @@ static void test_state__sizes_and_characters_are_bounded(void **state) {
     assert_non_null(value);
     stele_state_init(&s);
     memset(key, 'k', sizeof key);
-    assert_ok(stele_state_put(&s, stele_view_of(key, 255), stele_view_of(value, STELE_STATE_VALUE_MAX), NULL));
+    assert_ok(stele_state_put(&s, stele_view_of(key, 255),
+                              stele_view_of(value, STELE_STATE_VALUE_MAX), NULL));
     assert_status(stele_state_put(&s, stele_view_of(key, 256), stele_view_str("v"), NULL), LIMIT);
     assert_status(stele_state_put(&s, stele_view_of(key, 0), stele_view_str("v"), NULL), LIMIT);
-    assert_status(stele_state_put(&s, stele_view_str("k"), stele_view_of(value, STELE_STATE_VALUE_MAX + 1), NULL),
+    assert_status(stele_state_put(&s, stele_view_str("k"),
+                                  stele_view_of(value, STELE_STATE_VALUE_MAX + 1), NULL),
                   LIMIT);
-    assert_status(stele_state_put(&s, stele_view_str("\xc3\xa4"), stele_view_str("v"), NULL), INVALID);
+    assert_status(stele_state_put(&s, stele_view_str("\xc3\xa4"), stele_view_str("v"), NULL),
+                  INVALID);
     assert_status(stele_state_put(&s, stele_view_of("a\0", 2), stele_view_str("v"), NULL), INVALID);
     assert_int_equal(s.n, 1);
     stele_free(value);
@@ -141,18 +145,22 @@ static void test_state__every_leaf_proves_and_no_other_does(void **state) {
             assert_ok(stele_state_prove(&s, key, &pos.index_leaves, &path, NULL));
             assert_true(pos.index_leaves == i);
             assert_ok(stele_state_check(key, value, pos, path.node[0], path.n, root, NULL));
-            assert_status(stele_state_check(value, key, pos, path.node[0], path.n, root, NULL), UNVERIFIED);
-            assert_status(stele_state_check(key, stele_view_str("other"), pos, path.node[0], path.n, root, NULL),
+            assert_status(stele_state_check(value, key, pos, path.node[0], path.n, root, NULL),
+                          UNVERIFIED);
+            assert_status(stele_state_check(key, stele_view_str("other"), pos, path.node[0], path.n,
+                                            root, NULL),
                           UNVERIFIED);
             if (path.n > 0) {
                 path.node[rng_below(&rng, path.n)][rng_below(&rng, 32)] ^= 4;
-                assert_status(stele_state_check(key, value, pos, path.node[0], path.n, root, NULL), UNVERIFIED);
+                assert_status(stele_state_check(key, value, pos, path.node[0], path.n, root, NULL),
+                              UNVERIFIED);
             }
             pos.index_leaves = n;
-            assert_status(stele_state_check(key, value, pos, path.node[0], path.n, root, NULL), INVALID);
+            assert_status(stele_state_check(key, value, pos, path.node[0], path.n, root, NULL),
+                          INVALID);
         }
-        assert_status(stele_state_check(stele_view_of(NULL, 0), stele_view_str("v"), (struct stele_leaf_pos){0, 1},
-                                        NULL, 0, root, NULL),
+        assert_status(stele_state_check(stele_view_of(NULL, 0), stele_view_str("v"),
+                                        (struct stele_leaf_pos){0, 1}, NULL, 0, root, NULL),
                       INVALID);
         stele_state_done(&s);
     }
@@ -194,13 +202,13 @@ static void test_state__stored_forms_that_no_state_has_are_refused(void **state)
         const char *bytes;
         size_t size;
     } bad[] = {
-        {"\x02\0\1b\0\1v\0\1a\0\1v", 13},  /* falling */
-        {"\x02\0\1a\0\1v\0\1a\0\1v", 13},  /* equal */
-        {"\x01\0\0\0\1v", 6},              /* an empty key */
-        {"\x01\0\1\n\0\1v", 7},            /* a key that is no printable ASCII */
-        {"\xff\xff\xff\x7f", 4},           /* more leaves than there can be */
-        {"\x81\x80\x04", 3},               /* 65,537 */
-        {"\x80\x00", 2},                   /* 0 in two bytes */
+        {"\x02\0\1b\0\1v\0\1a\0\1v", 13}, /* falling */
+        {"\x02\0\1a\0\1v\0\1a\0\1v", 13}, /* equal */
+        {"\x01\0\0\0\1v", 6},             /* an empty key */
+        {"\x01\0\1\n\0\1v", 7},           /* a key that is no printable ASCII */
+        {"\xff\xff\xff\x7f", 4},          /* more leaves than there can be */
+        {"\x81\x80\x04", 3},              /* 65,537 */
+        {"\x80\x00", 2},                  /* 0 in two bytes */
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct stele_state s;

@@ -7,9 +7,10 @@
 
 static void test_status__numbers_are_pinned(void **state) {
     (void)state;
-    static const char *const names[] = {"OK",       "END",        "INVALID",     "LIMIT", "DENIED",   "NOT_FOUND",
-                                        "EXISTS",   "CORRUPT",    "UNVERIFIED",  "UNSUPPORTED", "IO",
-                                        "NO_SPACE", "NO_MEMORY",  "BUSY",        "CLOSED", "BUG"};
+    static const char *const names[] = {"OK",         "END",         "INVALID", "LIMIT",
+                                        "DENIED",     "NOT_FOUND",   "EXISTS",  "CORRUPT",
+                                        "UNVERIFIED", "UNSUPPORTED", "IO",      "NO_SPACE",
+                                        "NO_MEMORY",  "BUSY",        "CLOSED",  "BUG"};
     for (unsigned i = 0; i < 16; i++) {
         assert_string_equal(stele_status_name((stele_status)i), names[i]);
         assert_true(strlen(stele_status_text((stele_status)i)) > 0);

@@ -15,8 +15,8 @@ static void key_of(struct stele_tag_key *key, uint8_t byte) {
 }
 
 /* The message of the format, in one piece. */
-static void plain_tag(uint8_t key_byte, stele_view tenant, uint8_t field, stele_view value, bool late,
-                      uint8_t *out) {
+static void plain_tag(uint8_t key_byte, stele_view tenant, uint8_t field, stele_view value,
+                      bool late, uint8_t *out) {
     stele_buf message = STELE_BUF_EMPTY;
     struct stele_writer w = stele_writer_to(&message);
     uint8_t hash[32];
@@ -37,7 +37,8 @@ static void plain_tag(uint8_t key_byte, stele_view tenant, uint8_t field, stele_
 static void test_tag__is_the_hash_of_the_format(void **state) {
     (void)state;
     struct rng rng = rng_start(__func__);
-    static const size_t sizes[] = {0, 1, 16, 50, 52, 53, 60, 61, 62, 127, 128, 129, 191, 192, 193, 1000, 65535};
+    static const size_t sizes[] = {0,   1,   16,  50,  52,  53,  60,   61,   62,
+                                   127, 128, 129, 191, 192, 193, 1000, 65535};
     uint8_t *value = stele_alloc(65536, 1);
     struct stele_tag_key key;
     assert_non_null(value);

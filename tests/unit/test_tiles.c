@@ -14,8 +14,9 @@ static void test_tiles__the_longest_path_fits(void **state) {
     assert_string_equal(path, "tile/entries/x018/x446/x744/x073/x709/x551/615.p/255");
     assert_ok(stele_tile_parse(stele_view_str(path), &back, NULL));
     assert_true(back.index == UINT64_MAX && back.width == 255 && back.entries);
-    assert_status(stele_tile_parse(stele_view_str("tile/0/x018/x446/x744/x073/x709/x551/616"), &back, NULL),
-                  INVALID);
+    assert_status(
+        stele_tile_parse(stele_view_str("tile/0/x018/x446/x744/x073/x709/x551/616"), &back, NULL),
+        INVALID);
 }
 
 static void test_tiles__tiles_that_do_not_exist_have_no_path(void **state) {
@@ -51,8 +52,8 @@ static void test_tiles__paths_go_there_and_back(void **state) {
         tile.level = tile.entries ? 0 : (uint8_t)rng_below(&rng, 64);
         assert_ok(stele_tile_path(&tile, path, NULL));
         assert_ok(stele_tile_parse(stele_view_str(path), &back, NULL));
-        assert_true(tile.entries == back.entries && tile.level == back.level && tile.index == back.index &&
-                    tile.width == back.width);
+        assert_true(tile.entries == back.entries && tile.level == back.level &&
+                    tile.index == back.index && tile.width == back.width);
     }
 }
 

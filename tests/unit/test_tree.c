@@ -56,15 +56,20 @@ static void test_tree__impossible_positions_are_invalid(void **state) {
     uint8_t path[66 * 32] = {0};
     struct stele_tree_path ret = {.n = 99};
     int calls = 0;
-    assert_status(stele_tree_prove_inclusion((struct stele_leaf_pos){5, 5}, failing_node, &calls, &ret, NULL),
-                  INVALID);
-    assert_status(stele_tree_prove_inclusion((struct stele_leaf_pos){0, 0}, failing_node, &calls, &ret, NULL),
-                  INVALID);
+    assert_status(
+        stele_tree_prove_inclusion((struct stele_leaf_pos){5, 5}, failing_node, &calls, &ret, NULL),
+        INVALID);
+    assert_status(
+        stele_tree_prove_inclusion((struct stele_leaf_pos){0, 0}, failing_node, &calls, &ret, NULL),
+        INVALID);
     assert_status(stele_tree_prove_consistency(6, 5, failing_node, &calls, &ret, NULL), INVALID);
     assert_status(stele_tree_prove_gap(6, 5, failing_node, &calls, &ret, NULL), INVALID);
     assert_int_equal(ret.n, 99);
-    assert_status(stele_tree_check_inclusion(hash, (struct stele_leaf_pos){1, 1}, path, 0, hash, NULL), INVALID);
-    assert_status(stele_tree_check_inclusion(hash, (struct stele_leaf_pos){0, UINT64_MAX}, path, 65, hash, NULL),
+    assert_status(
+        stele_tree_check_inclusion(hash, (struct stele_leaf_pos){1, 1}, path, 0, hash, NULL),
+        INVALID);
+    assert_status(stele_tree_check_inclusion(hash, (struct stele_leaf_pos){0, UINT64_MAX}, path, 65,
+                                             hash, NULL),
                   INVALID);
     assert_status(stele_tree_check_consistency(0, 5, path, 1, hash, hash, NULL), INVALID);
     assert_status(stele_tree_check_consistency(6, 5, path, 1, hash, hash, NULL), INVALID);
@@ -94,9 +99,10 @@ static void test_tree__a_node_that_fails_passes_its_status_up(void **state) {
         uint8_t root[32] = {7};
         stele_err err;
         int left = calls;
-        /* 11 = 8 + 2 + 1: index 10 is proven by 8 and 2, the gap [1, 11) covered by 1, 2, 4, 2, 1. */
-        stele_status st = stele_tree_prove_inclusion((struct stele_leaf_pos){10, 11}, failing_node, &left, &ret,
-                                                     &err);
+        /* 11 = 8 + 2 + 1: index 10 is proven by 8 and 2, the gap [1, 11) covered by 1, 2,
+         * 4, 2, 1. */
+        stele_status st = stele_tree_prove_inclusion((struct stele_leaf_pos){10, 11}, failing_node,
+                                                     &left, &ret, &err);
         assert_int_equal(st, calls < 2 ? STELE_IO : STELE_OK);
         assert_int_equal(ret.n, calls < 2 ? 99 : 2);
         ret.n = 99;
@@ -104,7 +110,8 @@ static void test_tree__a_node_that_fails_passes_its_status_up(void **state) {
         assert_status(stele_tree_prove_gap(1, 11, failing_node, &left, &ret, &err), IO);
         assert_int_equal(ret.n, 99);
         left = calls;
-        assert_int_equal(stele_tree_root_at(11, failing_node, &left, root, &err), calls < 3 ? STELE_IO : STELE_OK);
+        assert_int_equal(stele_tree_root_at(11, failing_node, &left, root, &err),
+                         calls < 3 ? STELE_IO : STELE_OK);
         assert_true(calls >= 3 || root[0] == 7);
         ret.n = 99;
         left = calls;
@@ -163,7 +170,8 @@ static void test_tree__sizes_near_2_to_64_are_proven_and_checked(void **state) {
     stele_frontier_root(&f, root);
     uint8_t path[64][32];
     for (size_t i = 0; i < 63; i++) {
-        memcpy(path[i], level[63 - 62 + i], 32); /* the last leaf's siblings are the subtrees 1 to 63 */
+        memcpy(path[i], level[63 - 62 + i],
+               32); /* the last leaf's siblings are the subtrees 1 to 63 */
     }
     struct stele_leaf_pos last = {UINT64_MAX - 1, UINT64_MAX};
     assert_ok(stele_tree_check_inclusion(level[0], last, path[0], 63, root, NULL));
@@ -187,10 +195,13 @@ static void test_tree__shapes_take_any_inner_hash(void **state) {
     assert_ok(stele_tree_shape_prove(stele_hash_state_inner, leaves, pos, &path, NULL));
     assert_int_equal(path.n, 1);
     assert_memory_equal(path.node[0], left, 32);
-    assert_ok(stele_tree_shape_check(stele_hash_state_inner, leaves + 64, pos, path.node[0], 1, root, NULL));
-    assert_status(stele_tree_check_inclusion(leaves + 64, pos, path.node[0], 1, root, NULL), UNVERIFIED);
+    assert_ok(stele_tree_shape_check(stele_hash_state_inner, leaves + 64, pos, path.node[0], 1,
+                                     root, NULL));
+    assert_status(stele_tree_check_inclusion(leaves + 64, pos, path.node[0], 1, root, NULL),
+                  UNVERIFIED);
     pos.index_leaves = 3;
-    assert_status(stele_tree_shape_prove(stele_hash_state_inner, leaves, pos, &path, NULL), INVALID);
+    assert_status(stele_tree_shape_prove(stele_hash_state_inner, leaves, pos, &path, NULL),
+                  INVALID);
     assert_ok(stele_tree_shape_root(stele_hash_state_inner, NULL, 0, root, NULL));
     stele_tree_empty_root(expected);
     assert_memory_equal(root, expected, 32);

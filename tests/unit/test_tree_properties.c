@@ -7,7 +7,7 @@
 #include "tests/support/rng.h"
 #include "tests/support/tree_model.h"
 
-#define SIZES_ALL 66   /* every size up to here, every index and every older size */
+#define SIZES_ALL 66 /* every size up to here, every index and every older size */
 #define SIZE_MAX_RANDOM 700
 
 static uint8_t leaves[SIZE_MAX_RANDOM * 32];
@@ -72,14 +72,18 @@ static void check_inclusion(struct rng *rng, size_t n, size_t m) {
     /* Another place, a missing or an extra hash, a changed bit: all refused. */
     struct stele_leaf_pos other = {rng_below(rng, n), n};
     if (other.index_leaves != m) {
-        assert_status(stele_tree_check_inclusion(leaf, other, path.node[0], path.n, root, NULL), UNVERIFIED);
+        assert_status(stele_tree_check_inclusion(leaf, other, path.node[0], path.n, root, NULL),
+                      UNVERIFIED);
     }
     memset(path.node[path.n], 0, 32);
-    assert_status(stele_tree_check_inclusion(leaf, pos, path.node[0], path.n + 1, root, NULL), UNVERIFIED);
+    assert_status(stele_tree_check_inclusion(leaf, pos, path.node[0], path.n + 1, root, NULL),
+                  UNVERIFIED);
     if (path.n > 0) {
-        assert_status(stele_tree_check_inclusion(leaf, pos, path.node[0], path.n - 1, root, NULL), UNVERIFIED);
+        assert_status(stele_tree_check_inclusion(leaf, pos, path.node[0], path.n - 1, root, NULL),
+                      UNVERIFIED);
         path.node[rng_below(rng, path.n)][rng_below(rng, 32)] ^= (uint8_t)(1u << rng_below(rng, 8));
-        assert_status(stele_tree_check_inclusion(leaf, pos, path.node[0], path.n, root, NULL), UNVERIFIED);
+        assert_status(stele_tree_check_inclusion(leaf, pos, path.node[0], path.n, root, NULL),
+                      UNVERIFIED);
     }
     stele_buf_done(&expected);
 }
@@ -97,15 +101,20 @@ static void check_consistency(struct rng *rng, size_t n, size_t m) {
     assert_path(&proof, &expected);
     assert_ok(stele_tree_check_consistency(m, n, proof.node[0], proof.n, old_root, root, NULL));
     memset(proof.node[proof.n], 0, 32);
-    assert_status(stele_tree_check_consistency(m, n, proof.node[0], proof.n + 1, old_root, root, NULL),
-                  UNVERIFIED);
+    assert_status(
+        stele_tree_check_consistency(m, n, proof.node[0], proof.n + 1, old_root, root, NULL),
+        UNVERIFIED);
     if (proof.n > 0) {
-        assert_status(stele_tree_check_consistency(m, n, proof.node[0], proof.n - 1, old_root, root, NULL),
+        assert_status(
+            stele_tree_check_consistency(m, n, proof.node[0], proof.n - 1, old_root, root, NULL),
+            UNVERIFIED);
+        assert_status(stele_tree_check_consistency(m, n, proof.node[0], proof.n, root, root, NULL),
                       UNVERIFIED);
-        assert_status(stele_tree_check_consistency(m, n, proof.node[0], proof.n, root, root, NULL), UNVERIFIED);
-        proof.node[rng_below(rng, proof.n)][rng_below(rng, 32)] ^= (uint8_t)(1u << rng_below(rng, 8));
-        assert_status(stele_tree_check_consistency(m, n, proof.node[0], proof.n, old_root, root, NULL),
-                      UNVERIFIED);
+        proof.node[rng_below(rng, proof.n)][rng_below(rng, 32)] ^=
+            (uint8_t)(1u << rng_below(rng, 8));
+        assert_status(
+            stele_tree_check_consistency(m, n, proof.node[0], proof.n, old_root, root, NULL),
+            UNVERIFIED);
     }
     stele_buf_done(&expected);
 }
@@ -153,8 +162,8 @@ static void test_tree__consistency_proofs_are_those_of_the_model(void **state) {
     }
 }
 
-/* Each subtree of a cover is complete, aligned, the widest that fits there, and the next begins where
- * it ends. */
+/* Each subtree of a cover is complete, aligned, the widest that fits there, and the next begins
+ * where it ends. */
 static void test_tree__gap_covers_are_exact_and_widest(void **state) {
     (void)state;
     struct rng rng = rng_start(__func__);
@@ -176,8 +185,8 @@ static void test_tree__gap_covers_are_exact_and_widest(void **state) {
     }
 }
 
-/* A multiproof: some leaves shown, everything between them as gap covers; folded left to right it must
- * give the root, and one changed hash must not. */
+/* A multiproof: some leaves shown, everything between them as gap covers; folded left to right it
+ * must give the root, and one changed hash must not. */
 static void check_multiproof(struct rng *rng, size_t n) {
     struct model_leaves model = {leaves, n};
     struct stele_frontier f;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The signed-note vectors that others made: notes to open and to refuse, verifier keys, signatures. */
+/* The signed-note vectors that others made: notes to open and to refuse,
+ * verifier keys, signatures. */
 #include <string.h>
 
 #include "storage/note.h"
@@ -27,7 +28,8 @@ static void check_verified(const json_t *c, const struct stele_vkey *keys, const
     }
 }
 
-/* One case gives a key of the cosignature type, which cannot be had as a key at all: no known key. */
+/* One case gives a key of the cosignature type, which cannot be had as a key at all:
+ * no known key. */
 static size_t load_keys(const json_t *c, struct stele_vkey keys[KEYS_MAX]) {
     const json_t *vkeys = json_object_get(c, "vkeys");
     size_t n = 0;
@@ -90,7 +92,8 @@ static void test_vectors__verifier_keys(void **state) {
         stele_status st = stele_vkey_parse(text, &key, NULL);
         if (!vectors_bool(c, "valid")) {
             if (st != STELE_INVALID) {
-                fail_msg("'%s' must be INVALID (%s)", json_string_value(vkey), vectors_text(c, "why"));
+                fail_msg("'%s' must be INVALID (%s)", json_string_value(vkey),
+                         vectors_text(c, "why"));
             }
             continue;
         }

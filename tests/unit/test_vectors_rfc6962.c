@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The RFC 6962 vectors that others made: proofs to accept and refuse, reference roots, rolling hashes. */
+/* The RFC 6962 vectors that others made: proofs to accept and refuse, reference roots, rolling
+ * hashes. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #include "tests/support/tree_model.h"
 #include "tests/support/vectors.h"
 
-/* Appends all hashes of a proof; false if one of them is not 32 bytes, which no caller can pass on. */
+/* Appends all hashes of a proof; false if one of them is not 32 bytes, which no caller
+ * can pass on. */
 static bool load_proof(const json_t *proof, stele_buf *out) {
     for (size_t i = 0; i < json_array_size(proof); i++) {
         size_t before = out->size;
@@ -27,8 +29,8 @@ static bool load_hash(const json_t *object, const char *key, stele_buf *out) {
     return out->size == STELE_HASH_BYTES;
 }
 
-/* Some roots of the consistency cases are texts of other lengths and stand for "some root": padded to
- * 32 bytes, they are equal where the texts were. */
+/* Some roots of the consistency cases are texts of other lengths and stand for "some root": padded
+ * to 32 bytes, they are equal where the texts were. */
 static void load_root(const json_t *object, const char *key, stele_buf *out) {
     vectors_base64(json_object_get(object, key), out);
     assert_true(out->size <= STELE_HASH_BYTES);
@@ -62,10 +64,10 @@ static bool consistency_accepted(const json_t *c) {
     bool whole = load_proof(json_object_get(c, "proof"), &proof);
     load_root(c, "root1", &old_root);
     load_root(c, "root2", &new_root);
-    bool accepted = whole && stele_tree_check_consistency(
-                                 vectors_u64(c, "size1"), vectors_u64(c, "size2"), proof.data,
-                                 proof.size / STELE_HASH_BYTES, old_root.data, new_root.data,
-                                 NULL) == STELE_OK;
+    bool accepted =
+        whole && stele_tree_check_consistency(vectors_u64(c, "size1"), vectors_u64(c, "size2"),
+                                              proof.data, proof.size / STELE_HASH_BYTES,
+                                              old_root.data, new_root.data, NULL) == STELE_OK;
     stele_buf_done(&new_root);
     stele_buf_done(&old_root);
     stele_buf_done(&proof);
@@ -173,7 +175,8 @@ static void roll_hash(struct stele_sha256 *h, const char *before, const uint8_t 
     roll(h, hex);
 }
 
-static void roll_subtree(struct stele_sha256 rolling[2], const uint8_t *leaves, size_t start, size_t end) {
+static void roll_subtree(struct stele_sha256 rolling[2], const uint8_t *leaves, size_t start,
+                         size_t end) {
     char text[64];
     uint8_t root[STELE_HASH_BYTES];
     struct model_leaves model = {leaves + start * STELE_HASH_BYTES, end - start};
@@ -186,8 +189,8 @@ static void roll_subtree(struct stele_sha256 rolling[2], const uint8_t *leaves, 
         struct stele_tree_path path;
         struct stele_leaf_pos pos = {.index_leaves = i - start, .size_leaves = end - start};
         assert_ok(stele_tree_prove_inclusion(pos, model_node, &model, &path, NULL));
-        assert_ok(stele_tree_check_inclusion(leaves + i * STELE_HASH_BYTES, pos, path.node[0], path.n,
-                                             root, NULL));
+        assert_ok(stele_tree_check_inclusion(leaves + i * STELE_HASH_BYTES, pos, path.node[0],
+                                             path.n, root, NULL));
         (void)snprintf(text, sizeof text, "%zu [%zu, %zu)", i, start, end);
         roll(&rolling[1], text);
         for (size_t k = 0; k < path.n; k++) {

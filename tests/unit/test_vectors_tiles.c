@@ -45,7 +45,8 @@ static void test_vectors__bundle_of_an_entry(void **state) {
         const json_t *c = json_array_get(cases, i);
         struct stele_tile tile;
         char path[STELE_TILE_PATH_BYTES];
-        assert_ok(stele_tile_of_entry(vectors_u64(c, "index"), vectors_u64(c, "log_size"), &tile, NULL));
+        assert_ok(
+            stele_tile_of_entry(vectors_u64(c, "index"), vectors_u64(c, "log_size"), &tile, NULL));
         assert_ok(stele_tile_path(&tile, path, NULL));
         assert_string_equal(path, vectors_text(c, "path"));
     }
