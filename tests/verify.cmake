@@ -10,3 +10,7 @@ stele_unit_test(golden_verify LABEL golden SOURCES ${sample} LIBS stele-verify)
 # The same files read by a second implementation, in Python's standard library.
 add_test(NAME golden.verify_python COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/golden/v1/check_verify.py)
 set_tests_properties(golden.verify_python PROPERTIES LABELS golden TIMEOUT 300)
+
+foreach(name receipt answer question)
+  stele_fuzz_target(${name} LIBS stele-verify)
+endforeach()
