@@ -69,10 +69,13 @@ struct stele_entry {
     } as;
 };
 
-/* Writes the entry's bytes and returns their count. Asserts ranges: entries are made by us. */
+/* Writes the entry's bytes and returns their count. Asserts what decode checks: entries are
+ * made by us. */
 size_t stele_entry_encode(const struct stele_entry *entry, uint8_t out[STELE_AT_LEAST(112)]);
 /* Errors: INVALID. Also refuses a retention class outside 1..7, a late bit that does not fit the
- * two times, M > seq, and an EVENT more than a day ahead of its log time. */
+ * two times, an EVENT more than a day ahead of its log time, an INDEX unless 1 <= M <= seq,
+ * 1 <= n_segments <= M and control < seq, and a CONTROL whose prev is not before it. That an era
+ * fits its time is for those who know the log: committer, auditor, verifier. */
 STELE_MUST_USE stele_status stele_entry_decode(stele_view bytes, struct stele_entry *ret,
                                                stele_err *err);
 /* 1 iff time_us > event_us + 86,400,000,000. */
