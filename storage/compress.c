@@ -2,10 +2,11 @@
 /*
  * storage/compress.c: one zstd frame per call, level 1, with dictionary 1.
  *
- * Invariant: no byte of the output is allocated before the size the caller expects has been held against
- * his cap and against the frame's own header. The frame is an ordinary one, so that `zstd -d -D` opens
- * it; its header names the dictionary. Dictionary 1 is part of the format: storage/dictionary/train.c says
- * why its bytes are checked in and not made by the build. A second one would be opened beside it here.
+ * Invariant: no byte of the output is allocated before the size the caller expects has been held
+ * against his cap and against the frame's own header. The frame is an ordinary one that any zstd opens
+ * with the dictionary, which its header names. Dictionary 1 is part of the format: why its bytes are
+ * checked in and not made by the build is told in storage/dictionary/train.c. A second one would be
+ * opened beside it here.
  */
 #include "storage/compress.h"
 
@@ -23,7 +24,8 @@ struct stele_compressor {
     ZSTD_DCtx *opening;
 };
 
-/* Both digested forms of the dictionary: made once, read by all threads, kept to the end of the process. */
+/* Both digested forms of the dictionary: made once, read by all threads, kept to the end of the
+ * process. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static ZSTD_CDict *shared_cdict;
 static ZSTD_DDict *shared_ddict;
@@ -35,7 +37,8 @@ static void free_mine(void *compressor) {
 }
 
 static void share(void) {
-    shared_cdict = ZSTD_createCDict(stele_dictionary_events_1, sizeof stele_dictionary_events_1, LEVEL);
+    shared_cdict =
+        ZSTD_createCDict(stele_dictionary_events_1, sizeof stele_dictionary_events_1, LEVEL);
     shared_ddict = ZSTD_createDDict(stele_dictionary_events_1, sizeof stele_dictionary_events_1);
     thread_key_made = pthread_key_create(&thread_key, free_mine) == 0;
 }
@@ -82,7 +85,8 @@ stele_status stele_compressor_mine(struct stele_compressor **ret, stele_err *err
     return STELE_OK;
 }
 
-stele_status stele_compress(struct stele_compressor *c, stele_view raw, stele_buf *out, stele_err *err) {
+stele_status stele_compress(struct stele_compressor *c, stele_view raw, stele_buf *out,
+                            stele_err *err) {
     size_t bound = ZSTD_compressBound(raw.size);
     if (ZSTD_isError(bound)) {
         return STELE_FAIL(err, LIMIT, "%zu bytes are too many for one frame", raw.size);
@@ -91,8 +95,8 @@ stele_status stele_compress(struct stele_compressor *c, stele_view raw, stele_bu
     if (st != STELE_OK) {
         return st;
     }
-    size_t size = ZSTD_compress_usingCDict(c->packing, out->data + out->size, bound, raw.data, raw.size,
-                                           shared_cdict);
+    size_t size = ZSTD_compress_usingCDict(c->packing, out->data + out->size, bound, raw.data,
+                                           raw.size, shared_cdict);
     if (ZSTD_isError(size)) {
         return STELE_FAIL(err, NO_MEMORY, "zstd cannot compress %zu bytes: %s", raw.size,
                           ZSTD_getErrorName(size));
@@ -102,20 +106,24 @@ stele_status stele_compress(struct stele_compressor *c, stele_view raw, stele_bu
 }
 
 /* Everything the frame's header says must fit before its content is opened. */
-static stele_status check_frame(stele_view sealed, size_t raw_bytes, size_t raw_bytes_max, stele_err *err) {
+static stele_status check_frame(stele_view sealed, size_t raw_bytes, size_t raw_bytes_max,
+                                stele_err *err) {
     if (raw_bytes > raw_bytes_max) {
-        return STELE_FAIL(err, CORRUPT, "a frame of %zu bytes claims to open to %zu; %zu is the most here",
+        return STELE_FAIL(err, CORRUPT,
+                          "a frame of %zu bytes claims to open to %zu; %zu is the most here",
                           sealed.size, raw_bytes, raw_bytes_max);
     }
     unsigned long long content = ZSTD_getFrameContentSize(sealed.data, sealed.size);
     if (content != raw_bytes) {
-        return STELE_FAIL(err, CORRUPT, "%zu bytes are no frame that opens to %zu", sealed.size, raw_bytes);
+        return STELE_FAIL(err, CORRUPT, "%zu bytes are no frame that opens to %zu", sealed.size,
+                          raw_bytes);
     }
     unsigned id = ZSTD_getDictID_fromFrame(sealed.data, sealed.size);
     if (id != DICTIONARY_ID) {
-        return STELE_FAIL(err, CORRUPT,
-                          "a frame names dictionary %u; this stele has %d: damaged, or a newer store", id,
-                          DICTIONARY_ID);
+        return STELE_FAIL(
+            err, CORRUPT,
+            "a frame names dictionary %u; this stele has %d: damaged, or a newer store", id,
+            DICTIONARY_ID);
     }
     size_t whole = ZSTD_findFrameCompressedSize(sealed.data, sealed.size);
     if (ZSTD_isError(whole) || whole != sealed.size) {
@@ -138,8 +146,9 @@ stele_status stele_decompress(struct stele_compressor *c, stele_view sealed, siz
     size_t size = ZSTD_decompress_usingDDict(c->opening, to, raw_bytes, sealed.data, sealed.size,
                                              shared_ddict);
     if (ZSTD_isError(size) || size != raw_bytes) {
-        return STELE_FAIL(err, CORRUPT, "a frame of %zu bytes does not open to %zu: %s", sealed.size,
-                          raw_bytes, ZSTD_isError(size) ? ZSTD_getErrorName(size) : "another size");
+        return STELE_FAIL(err, CORRUPT, "a frame of %zu bytes does not open to %zu: %s",
+                          sealed.size, raw_bytes,
+                          ZSTD_isError(size) ? ZSTD_getErrorName(size) : "another size");
     }
     out->size += size;
     return STELE_OK;

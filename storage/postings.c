@@ -2,20 +2,23 @@
 /*
  * storage/postings.c: sorting postings by tag, then by offset.
  *
- * Tags are hashes, so two bytes of one split a bucket about evenly into 65,536; what stays together after
- * that is mostly one popular tag, and is in order already, because postings are gathered in the order of
- * their seqs and every step is stable. So: two stable passes, then either nothing or an insertion sort.
- * Only equal leading bytes of different tags go down another two bytes; 20 bytes end it.
+ * Tags are hashes, so two bytes of one split a bucket about evenly into 65,536; what stays together
+ * after that is mostly one popular tag, and is in order already, because postings are gathered in
+ * the order of their seqs and every step is stable. So: two stable passes, then either nothing or
+ * an insertion sort. Only equal leading bytes of different tags go down another two bytes; 20 bytes
+ * end it.
  */
 #include "storage/segment.h"
 
 #include <string.h>
 
 #define KEY_BYTES (STELE_TAG_BYTES + 4) /* the tag, then the offset, big-endian */
-#define INSERTION_MAX 40 /* below it, counting 256 buckets costs more than moving postings by hand */
+#define INSERTION_MAX                                                                              \
+    40 /* below it, counting 256 buckets costs more than moving postings by hand */
 
 static unsigned key_byte(const struct stele_posting *p, unsigned depth) {
-    return depth < STELE_TAG_BYTES ? p->tag[depth] : (p->offset >> (8 * (KEY_BYTES - 1 - depth))) & 0xff;
+    return depth < STELE_TAG_BYTES ? p->tag[depth]
+                                   : (p->offset >> (8 * (KEY_BYTES - 1 - depth))) & 0xff;
 }
 
 static bool comes_after(const struct stele_posting *a, const struct stele_posting *b) {
@@ -47,8 +50,8 @@ static bool is_sorted(const struct stele_posting *p, size_t n) {
 }
 
 /* One stable pass by the byte at `depth`. ret_end[b]: where bucket b ends in `to`. */
-static void scatter(const struct stele_posting *from, size_t n, unsigned depth, struct stele_posting *to,
-                    size_t ret_end[STELE_AT_LEAST(256)]) {
+static void scatter(const struct stele_posting *from, size_t n, unsigned depth,
+                    struct stele_posting *to, size_t ret_end[STELE_AT_LEAST(256)]) {
     size_t count[256] = {0};
     for (size_t i = 0; i < n; i++) {
         count[key_byte(&from[i], depth)]++;
@@ -65,7 +68,8 @@ static void scatter(const struct stele_posting *from, size_t n, unsigned depth, 
 
 /* Postings that agree in their first `depth` bytes. There and back again: the result is in `p`. The
  * recursion is at most KEY_BYTES / 2 deep. */
-static void sort_from(struct stele_posting *p, size_t n, unsigned depth, struct stele_posting *scratch) {
+static void sort_from(struct stele_posting *p, size_t n, unsigned depth,
+                      struct stele_posting *scratch) {
     size_t outer[256];
     size_t inner[256];
     scatter(p, n, depth, scratch, outer);

@@ -263,7 +263,9 @@ static stele_status recover_segments(struct stele_log *log, stele_err *err) {
         bool widest = i + 1 == list.n || list.range[i + 1][0] != list.range[i][0];
         stele_pack_key(log->name, 'i', list.range[i][0], list.range[i][1], key);
         if (list.range[i][1] <= end || !widest) {
-            STELE_TRY(log->engine->ops->blob_expire(log->engine, key, UINT64_MAX, err));
+            if (!stele_store__read_only(log->store)) {
+                STELE_TRY(log->engine->ops->blob_expire(log->engine, key, UINT64_MAX, err));
+            }
             continue;
         }
         if (list.range[i][0] >= log->size) {

@@ -2,8 +2,8 @@
 /*
  * storage/segment_block.c: reading blocks, and the records inside one.
  *
- * Invariant: nothing of a block is parsed before its checksum holds, and even then nothing is believed:
- * tags rise, postings rise and stay in the segment, and no read leaves the block.
+ * Invariant: nothing of a block is parsed before its checksum holds, and even then nothing is
+ * believed: tags rise, postings rise and stay in the segment, and no read leaves the block.
  */
 #include "storage/segment_format.h"
 
@@ -35,14 +35,18 @@ stele_status stele_segment__read_blocks(const struct stele_segment *s, uint64_t 
 
 stele_status stele_segment__scan_bad(const struct stele_segment__scan *scan, stele_err *err) {
     return STELE_FAIL(err, CORRUPT,
-                      "segment block %" PRIu64 ": a record or posting %zu bytes before its end breaks the "
+                      "segment block %" PRIu64
+                      ": a record or posting %zu bytes before its end breaks the "
                       "format; restore or rebuild the segment",
                       scan->block, (size_t)(scan->end - scan->at));
 }
 
-/* Count and size of a long record: the postings take at least a byte each. Moves the scan on success. */
-static stele_status long_record(struct stele_segment__scan *scan, const uint8_t *at, stele_err *err) {
-    struct stele_reader r = stele_reader_of(stele_view_of(at, (size_t)(scan->end - at)), "segment record");
+/* Count and size of a long record: the postings take at least a byte each. Moves the scan on
+ * success. */
+static stele_status long_record(struct stele_segment__scan *scan, const uint8_t *at,
+                                stele_err *err) {
+    struct stele_reader r =
+        stele_reader_of(stele_view_of(at, (size_t)(scan->end - at)), "segment record");
     uint64_t more = 0;
     uint64_t size = 0;
     stele_status st = STELE_OK;
@@ -108,12 +112,14 @@ stele_status stele_segment__scan_record(struct stele_segment__scan *scan, stele_
     return STELE_OK;
 }
 
-stele_status stele_segment__scan_block(const struct stele_segment *s, uint64_t block, stele_view bytes,
-                                       struct stele_segment__scan *ret, stele_err *err) {
+stele_status stele_segment__scan_block(const struct stele_segment *s, uint64_t block,
+                                       stele_view bytes, struct stele_segment__scan *ret,
+                                       stele_err *err) {
     struct stele_segment__index_entry entry;
     uint8_t sum[STELE_HASH_BYTES];
     uint8_t header[STELE_SEGMENT__HEADER_BYTES];
-    stele_segment__get_index_entry(s->index.data + block * STELE_SEGMENT__INDEX_ENTRY_BYTES, &entry);
+    stele_segment__get_index_entry(s->index.data + block * STELE_SEGMENT__INDEX_ENTRY_BYTES,
+                                   &entry);
     stele_segment__sum(STELE_SEGMENT__SUM_BLOCK, block, bytes, sum);
     size_t skip = block == 0 ? sizeof header : 0;
     stele_segment__put_header(header);
@@ -135,8 +141,9 @@ stele_status stele_segment__scan_block(const struct stele_segment *s, uint64_t b
     struct stele_segment__scan peek = scan;
     uint64_t first = 0;
     st = stele_segment__scan_posting(&peek, &first, err);
-    if (st == STELE_OK && (memcmp(scan.tag, entry.tag, STELE_TAG_BYTES) != 0 || first != entry.first ||
-                           (entry.continued != 0 && entry.continued != scan.n))) {
+    if (st == STELE_OK &&
+        (memcmp(scan.tag, entry.tag, STELE_TAG_BYTES) != 0 || first != entry.first ||
+         (entry.continued != 0 && entry.continued != scan.n))) {
         st = STELE_FAIL(err, CORRUPT,
                         "segment [%" PRIu64 ", %" PRIu64 "): block %" PRIu64
                         " does not begin as the index says; restore or rebuild the segment",

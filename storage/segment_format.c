@@ -13,7 +13,8 @@ static const uint8_t magic[8] = {'S', 'T', 'E', 'L', 'E', 'S', 'E', 'G'};
 
 void stele_segment__sum(enum stele_segment__sum_kind kind, uint64_t number, stele_view bytes,
                         uint8_t out[STELE_AT_LEAST(32)]) {
-    /* No hash of the format's table starts with an 's', so no checksum can be taken for one of them. */
+    /* No hash of the format's table starts with an 's', so no checksum can be taken for one of
+     * them. */
     uint8_t head[24] = "stele segment\n\0";
     head[15] = (uint8_t)kind;
     stele_put_u64(head + 16, number);
@@ -70,20 +71,21 @@ stele_status stele_segment__check_info(const struct stele_segment_info *info, st
     bool none_late = info->late_first == UINT64_MAX && info->late_last == 0;
     if (!none_late && info->late_first > info->late_last) {
         return STELE_FAIL(err, INVALID,
-                          "segment [%" PRIu64 ", %" PRIu64 "): late events from %" PRIu64 " to %" PRIu64
-                          " (none would be 2^64-1 and 0)",
+                          "segment [%" PRIu64 ", %" PRIu64 "): late events from %" PRIu64
+                          " to %" PRIu64 " (none would be 2^64-1 and 0)",
                           info->lo, info->hi, info->late_first, info->late_last);
     }
     return STELE_OK;
 }
 
-static stele_status parse_footer(struct stele_reader *r, struct stele_segment__footer *f, stele_err *err) {
+static stele_status parse_footer(struct stele_reader *r, struct stele_segment__footer *f,
+                                 stele_err *err) {
     static const uint8_t zero[RESERVED_BYTES];
     stele_status st = STELE_OK;
     struct stele_segment_info *info = &f->info;
-    uint64_t *const number[] = {&info->lo,         &info->hi,        &info->t_first, &info->t_last,
-                                &info->late_first, &info->late_last, &info->n_keys,  &info->n_postings,
-                                &f->n_blocks,      &f->index_at};
+    uint64_t *const number[] = {
+        &info->lo,        &info->hi,     &info->t_first,    &info->t_last, &info->late_first,
+        &info->late_last, &info->n_keys, &info->n_postings, &f->n_blocks,  &f->index_at};
     STELE_TRY(stele_read_u32(r, &info->era, err));
     STELE_TRY(stele_read_u16(r, &info->map_version, err));
     STELE_TRY(stele_read_u16(r, &info->tag_alg, err));
@@ -101,7 +103,8 @@ cleanup:
 /* Counts that fit each other and the segment's size: after this, n_blocks bounds an allocation. */
 static stele_status check_counts(const struct stele_segment__footer *f, uint64_t size_bytes,
                                  stele_err *err) {
-    uint64_t room = size_bytes - STELE_SEGMENT__FOOTER_BYTES; /* the caller has seen that it is larger */
+    uint64_t room =
+        size_bytes - STELE_SEGMENT__FOOTER_BYTES; /* the caller has seen that it is larger */
     if (f->n_blocks > room / STELE_SEGMENT__INDEX_ENTRY_BYTES ||
         f->index_at != room - f->n_blocks * STELE_SEGMENT__INDEX_ENTRY_BYTES ||
         f->index_at < STELE_SEGMENT__HEADER_BYTES) {
@@ -122,23 +125,25 @@ static stele_status check_counts(const struct stele_segment__footer *f, uint64_t
     return STELE_OK;
 }
 
-stele_status stele_segment__get_footer(const uint8_t in[STELE_AT_LEAST(STELE_SEGMENT__FOOTER_BYTES)],
-                                       uint64_t size_bytes, struct stele_segment__footer *ret,
-                                       stele_err *err) {
+stele_status
+stele_segment__get_footer(const uint8_t in[STELE_AT_LEAST(STELE_SEGMENT__FOOTER_BYTES)],
+                          uint64_t size_bytes, struct stele_segment__footer *ret, stele_err *err) {
     uint8_t sum[STELE_HASH_BYTES];
     uint8_t header[STELE_SEGMENT__HEADER_BYTES];
     stele_segment__sum(STELE_SEGMENT__SUM_FOOTER, 0, stele_view_of(in, FOOTER_SUM_AT), sum);
     if (memcmp(in, magic, sizeof magic) != 0 || memcmp(in + FOOTER_SUM_AT, sum, sizeof sum) != 0) {
-        return STELE_FAIL(err, CORRUPT, "segment footer: magic or checksum does not hold in %" PRIu64
+        return STELE_FAIL(err, CORRUPT,
+                          "segment footer: magic or checksum does not hold in %" PRIu64
                           " bytes; it is damaged, cut off or no segment: restore or rebuild it",
                           size_bytes);
     }
     stele_segment__put_header(header);
     if (memcmp(in, header, sizeof header) != 0) {
-        return STELE_FAIL(err, UNSUPPORTED,
-                          "segment of version %u with flags %#x: only version %d without flags is known "
-                          "here; use a newer stele",
-                          stele_get_u16(in + 8), stele_get_u16(in + 10), STELE_SEGMENT__VERSION);
+        return STELE_FAIL(
+            err, UNSUPPORTED,
+            "segment of version %u with flags %#x: only version %d without flags is known "
+            "here; use a newer stele",
+            stele_get_u16(in + 8), stele_get_u16(in + 10), STELE_SEGMENT__VERSION);
     }
     struct stele_segment__footer f = {0};
     struct stele_reader r = stele_reader_of(
@@ -166,8 +171,9 @@ void stele_segment__put_index_entry(const struct stele_segment__index_entry *ent
     stele_put_u32(out + 48, entry->continued);
 }
 
-void stele_segment__get_index_entry(const uint8_t in[STELE_AT_LEAST(STELE_SEGMENT__INDEX_ENTRY_BYTES)],
-                                    struct stele_segment__index_entry *ret) {
+void stele_segment__get_index_entry(
+    const uint8_t in[STELE_AT_LEAST(STELE_SEGMENT__INDEX_ENTRY_BYTES)],
+    struct stele_segment__index_entry *ret) {
     memcpy(ret->tag, in, STELE_TAG_BYTES);
     memcpy(ret->sum, in + 16, STELE_SEGMENT__SUM_BYTES);
     ret->first = stele_get_u64(in + 32);

@@ -2,8 +2,9 @@
 /*
  * storage/segment_merge.c: adjacent segments into one.
  *
- * Invariant: sources are taken in the order of their ranges, so a tag's postings of one source all come
- * before those of the next: the merge chooses once a key, not once a posting, and never sorts postings.
+ * Invariant: sources are taken in the order of their ranges, so a tag's postings of one source all
+ * come before those of the next: the merge chooses once a key, not once a posting, and never sorts
+ * postings.
  */
 #include "storage/segment_format.h"
 
@@ -66,13 +67,15 @@ static stele_status merged_info(struct stele_segment *const *segments, size_t n,
             part->tag_alg != whole.tag_alg ||
             memcmp(part->tag_key_commit, whole.tag_key_commit, STELE_HASH_BYTES) != 0) {
             return STELE_FAIL(err, INVALID,
-                              "segment %zu of the merge, at %" PRIu64 ": era %u, map %u, tag algorithm %u or "
+                              "segment %zu of the merge, at %" PRIu64
+                              ": era %u, map %u, tag algorithm %u or "
                               "tag key differ from the first's: only segments of one era merge",
                               i, part->lo, part->era, part->map_version, part->tag_alg);
         }
         whole.hi = part->hi;
         whole.t_last = part->t_last;
-        whole.late_first = part->late_first < whole.late_first ? part->late_first : whole.late_first;
+        whole.late_first =
+            part->late_first < whole.late_first ? part->late_first : whole.late_first;
         whole.late_last = part->late_last > whole.late_last ? part->late_last : whole.late_last;
     }
     *ret = whole;
@@ -80,7 +83,8 @@ static stele_status merged_info(struct stele_segment *const *segments, size_t n,
 }
 
 /* Copies all postings of the source's tag, and leaves it on its next tag. END: there is none. */
-static stele_status drain_key(struct source *s, struct stele_segment_writer *writer, stele_err *err) {
+static stele_status drain_key(struct source *s, struct stele_segment_writer *writer,
+                              stele_err *err) {
     uint8_t tag[STELE_TAG_BYTES];
     memcpy(tag, s->tag, sizeof tag);
     stele_status st = STELE_OK;
@@ -93,7 +97,8 @@ static stele_status drain_key(struct source *s, struct stele_segment_writer *wri
     return st;
 }
 
-static stele_status merge_all(struct merge *m, struct stele_segment_writer *writer, stele_err *err) {
+static stele_status merge_all(struct merge *m, struct stele_segment_writer *writer,
+                              stele_err *err) {
     for (size_t i = m->n_heap; i-- > 0;) {
         sift_down(m, i);
     }
@@ -109,8 +114,8 @@ static stele_status merge_all(struct merge *m, struct stele_segment_writer *writ
     return STELE_OK;
 }
 
-stele_status stele_segment_merge(struct stele_segment *const *segments, size_t n, stele_write_fn write,
-                                 void *ctx, stele_err *err) {
+stele_status stele_segment_merge(struct stele_segment *const *segments, size_t n,
+                                 stele_write_fn write, void *ctx, stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_segment_writer *writer = NULL;
     struct stele_segment_info info;

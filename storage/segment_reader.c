@@ -2,8 +2,8 @@
 /*
  * storage/segment_reader.c: opening a segment, and one key's postings out of it.
  *
- * Invariant: an open segment never changes, so any number of threads read it; what moves is in the cursor.
- * A key of k blocks costs one block read to find, and one to seek in, however large it is.
+ * Invariant: an open segment never changes, so any number of threads read it; what moves is in the
+ * cursor. A key of k blocks costs one block read to find, and one to seek in, however large it is.
  */
 #include "storage/segment_format.h"
 
@@ -24,7 +24,8 @@ static stele_status index_bad(const struct stele_segment *s, uint64_t block, ste
                       s->footer.info.lo, s->footer.info.hi, block);
 }
 
-/* One pass, so that nothing later has to ask: offsets and sizes, rising tags, rising parts of a key. */
+/* One pass, so that nothing later has to ask: offsets and sizes, rising tags, rising parts of a
+ * key. */
 static stele_status check_index(const struct stele_segment *s, stele_err *err) {
     struct stele_segment__index_entry before = {0};
     for (uint64_t i = 0; i < s->footer.n_blocks; i++) {
@@ -48,13 +49,15 @@ static stele_status check_index(const struct stele_segment *s, stele_err *err) {
 static stele_status read_footer(struct stele_segment *s, uint64_t size_bytes, stele_buf *buf,
                                 stele_err *err) {
     if (size_bytes < STELE_SEGMENT__HEADER_BYTES + STELE_SEGMENT__FOOTER_BYTES) {
-        return STELE_FAIL(err, CORRUPT, "%" PRIu64 " bytes are no whole segment; restore or rebuild it",
+        return STELE_FAIL(err, CORRUPT,
+                          "%" PRIu64 " bytes are no whole segment; restore or rebuild it",
                           size_bytes);
     }
     stele_status st = s->read(s->ctx, size_bytes - STELE_SEGMENT__FOOTER_BYTES,
                               STELE_SEGMENT__FOOTER_BYTES, buf, err);
     if (st == STELE_OK && buf->size != STELE_SEGMENT__FOOTER_BYTES) {
-        st = STELE_FAIL(err, CORRUPT, "segment footer: %zu of %d bytes; restore or rebuild the segment",
+        st = STELE_FAIL(err, CORRUPT,
+                        "segment footer: %zu of %d bytes; restore or rebuild the segment",
                         buf->size, STELE_SEGMENT__FOOTER_BYTES);
     }
     if (st == STELE_OK) {
@@ -81,10 +84,11 @@ stele_status stele_segment_open(stele_read_at_fn read, void *ctx, uint64_t size_
     }
     stele_segment__sum(STELE_SEGMENT__SUM_INDEX, 0, stele_view_buf(&s->index), sum);
     if (s->index.size != index_bytes || memcmp(sum, s->footer.index_sum, sizeof sum) != 0) {
-        st = STELE_FAIL(err, CORRUPT,
-                        "segment [%" PRIu64 ", %" PRIu64
-                        "): the index does not have the footer's checksum; restore or rebuild the segment",
-                        s->footer.info.lo, s->footer.info.hi);
+        st = STELE_FAIL(
+            err, CORRUPT,
+            "segment [%" PRIu64 ", %" PRIu64
+            "): the index does not have the footer's checksum; restore or rebuild the segment",
+            s->footer.info.lo, s->footer.info.hi);
         goto cleanup;
     }
     STELE_TRY(check_index(s, err));
@@ -132,8 +136,8 @@ static uint64_t first_of(const struct stele_segment *s, uint64_t block) {
 }
 
 /* Blocks first..last are the only ones that can hold the tag. END: none can. */
-static stele_status blocks_of(const struct stele_segment *s, const uint8_t *tag, uint64_t *ret_first,
-                              uint64_t *ret_last) {
+static stele_status blocks_of(const struct stele_segment *s, const uint8_t *tag,
+                              uint64_t *ret_first, uint64_t *ret_last) {
     uint64_t from = block_bound(s, tag, false);
     uint64_t to = block_bound(s, tag, true);
     if (from == to || continued_of(s, from) != 0) {
@@ -166,7 +170,8 @@ static stele_status find_record(const struct stele_segment *s, const uint8_t *ta
     return st == STELE_END && first != last ? index_bad(s, last, err) : st;
 }
 
-static uint64_t count_of(const struct stele_segment *s, uint32_t in_first, uint64_t first, uint64_t last) {
+static uint64_t count_of(const struct stele_segment *s, uint32_t in_first, uint64_t first,
+                         uint64_t last) {
     uint64_t count = in_first;
     for (uint64_t block = first + 1; block <= last; block++) {
         count += continued_of(s, block);
@@ -188,7 +193,8 @@ struct stele_posting_cursor {
 };
 
 stele_status stele_segment_find(struct stele_segment *s, const uint8_t tag[STELE_AT_LEAST(16)],
-                                struct stele_posting_cursor **ret, uint64_t *ret_count, stele_err *err) {
+                                struct stele_posting_cursor **ret, uint64_t *ret_count,
+                                stele_err *err) {
     uint64_t first = 0;
     uint64_t last = 0;
     stele_status st = blocks_of(s, tag, &first, &last);
@@ -247,7 +253,8 @@ static stele_status cursor_load(struct stele_posting_cursor *c, uint64_t block, 
     }
     c->block = block;
     c->scan = c->begin;
-    /* The tag was in this block when the cursor was made: bytes that changed under it are damage. */
+    /* The tag was in this block when the cursor was made: bytes that changed under it are damage.
+     */
     c->broken = st == STELE_END ? index_bad(c->s, block, err) : st;
     return c->broken;
 }

@@ -2,14 +2,16 @@
 /*
  * storage/segment_walk.c: every posting of a segment in order.
  *
- * Invariant: a walk that reaches END has seen every block, and each claim of index and footer held: tags
- * and postings rise over block borders too, and keys and postings are as many as the footer counts.
+ * Invariant: a walk that reaches END has seen every block, and each claim of index and footer held:
+ * tags and postings rise over block borders too, and keys and postings are as many as the footer
+ * counts.
  */
 #include "storage/segment_format.h"
 
 #include <inttypes.h>
 
-/* One read of 256 KiB: a merge of 64 segments then holds 16 MiB, and a remote read is worth its trip. */
+/* One read of 256 KiB: a merge of 64 segments then holds 16 MiB, and a remote read is worth its
+ * trip. */
 #define BLOCKS_AHEAD 16
 
 struct stele_segment_walker {
@@ -42,7 +44,8 @@ void stele_segment_walk_free(struct stele_segment_walker *w) {
     }
 }
 
-static stele_status walk_bad(const struct stele_segment_walker *w, const char *what, stele_err *err) {
+static stele_status walk_bad(const struct stele_segment_walker *w, const char *what,
+                             stele_err *err) {
     return STELE_FAIL(err, CORRUPT,
                       "segment [%" PRIu64 ", %" PRIu64 "): before block %" PRIu64
                       ": %s; restore or rebuild the segment",
@@ -92,7 +95,8 @@ static stele_status next_block(struct stele_segment_walker *w, stele_err *err) {
         w->ahead_first = w->next;
         w->ahead_end = w->next + n;
     }
-    size_t at = (size_t)(stele_segment__block_at(s, w->next) - stele_segment__block_at(s, w->ahead_first));
+    size_t at =
+        (size_t)(stele_segment__block_at(s, w->next) - stele_segment__block_at(s, w->ahead_first));
     size_t size =
         (size_t)(stele_segment__block_at(s, w->next + 1) - stele_segment__block_at(s, w->next));
     stele_status st = stele_segment__scan_block(
@@ -121,12 +125,13 @@ static stele_status next_record(struct stele_segment_walker *w, stele_err *err) 
     return st;
 }
 
-stele_status stele_segment_walk_next(struct stele_segment_walker *w, uint8_t ret_tag[STELE_AT_LEAST(16)],
-                                     uint64_t *ret_seq, stele_err *err) {
+stele_status stele_segment_walk_next(struct stele_segment_walker *w,
+                                     uint8_t ret_tag[STELE_AT_LEAST(16)], uint64_t *ret_seq,
+                                     stele_err *err) {
     if (w->broken != STELE_OK) {
-        return w->broken == STELE_END
-                   ? STELE_END
-                   : stele_err__set(err, w->broken, 0, STELE_WHERE, "this segment walk failed before");
+        return w->broken == STELE_END ? STELE_END
+                                      : stele_err__set(err, w->broken, 0, STELE_WHERE,
+                                                       "this segment walk failed before");
     }
     stele_status st = w->scan.left > 0 ? STELE_OK : next_record(w, err);
     uint64_t offset = 0;

@@ -2,9 +2,10 @@
 /*
  * storage/segment_writer.c: postings in order to segment bytes, as a stream.
  *
- * Invariant: the bytes depend on the info and the sequence of postings and on nothing else. Hence a merge,
- * which is a writer fed from walkers, gives the very bytes one writer over everything would have given.
- * Memory: one block, one key's part of it, and the index, 52 bytes for each 16 KiB written.
+ * Invariant: the bytes depend on the info and the sequence of postings and on nothing else. Hence a
+ * merge, which is a writer fed from walkers, gives the very bytes one writer over everything would
+ * have given. Memory: one block, one key's part of it, and the index, 52 bytes for each 16 KiB
+ * written.
  */
 #include "storage/segment_format.h"
 
@@ -17,7 +18,8 @@ struct stele_segment_writer {
     struct stele_segment_info info;
     stele_write_fn write;
     void *ctx;
-    stele_status broken; /* the first failure: after it a stream has a hole and nothing more is taken */
+    stele_status
+        broken; /* the first failure: after it a stream has a hole and nothing more is taken */
     bool ended;
 
     bool started; /* `tag` is a key's, and its part below is open */
@@ -29,7 +31,7 @@ struct stele_segment_writer {
     uint32_t part_bytes;
 
     uint32_t block_bytes;
-    bool block_used; /* it has a record: block_entry and block_tag are set */
+    bool block_used;                    /* it has a record: block_entry and block_tag are set */
     uint8_t block_tag[STELE_TAG_BYTES]; /* of its last record */
     struct stele_segment__index_entry block_entry;
 
@@ -41,7 +43,8 @@ struct stele_segment_writer {
 };
 
 stele_status stele_segment_writer_new(const struct stele_segment_info *info, stele_write_fn write,
-                                      void *ctx, struct stele_segment_writer **ret, stele_err *err) {
+                                      void *ctx, struct stele_segment_writer **ret,
+                                      stele_err *err) {
     stele_status st = stele_segment__check_info(info, err);
     if (st != STELE_OK) {
         return st;
@@ -144,12 +147,14 @@ static stele_status refuse(struct stele_segment_writer *w, const uint8_t *tag, u
                            const char *why, stele_err *err) {
     char hex[2 * STELE_TAG_BYTES + 1];
     stele_hex_encode(stele_view_of(tag, STELE_TAG_BYTES), hex);
-    return STELE_FAIL(err, BUG, "posting (%s, %" PRIu64 ") for segment [%" PRIu64 ", %" PRIu64 ") %s", hex,
+    return STELE_FAIL(err, BUG,
+                      "posting (%s, %" PRIu64 ") for segment [%" PRIu64 ", %" PRIu64 ") %s", hex,
                       seq, w->info.lo, w->info.hi, why);
 }
 
-stele_status stele_segment_writer_add(struct stele_segment_writer *w, const uint8_t tag[STELE_AT_LEAST(16)],
-                                      uint64_t seq, stele_err *err) {
+stele_status stele_segment_writer_add(struct stele_segment_writer *w,
+                                      const uint8_t tag[STELE_AT_LEAST(16)], uint64_t seq,
+                                      stele_err *err) {
     if (w->broken != STELE_OK || w->ended) {
         return refuse(w, tag, seq, "comes after the writer failed or ended", err);
     }
@@ -193,7 +198,8 @@ stele_status stele_segment_writer_add(struct stele_segment_writer *w, const uint
 
 stele_status stele_segment_writer_end(struct stele_segment_writer *w, stele_err *err) {
     if (w->broken != STELE_OK || w->ended) {
-        return STELE_FAIL(err, BUG, "segment [%" PRIu64 ", %" PRIu64 "): ended after it failed or ended",
+        return STELE_FAIL(err, BUG,
+                          "segment [%" PRIu64 ", %" PRIu64 "): ended after it failed or ended",
                           w->info.lo, w->info.hi);
     }
     stele_status st = STELE_OK;
@@ -205,7 +211,8 @@ stele_status stele_segment_writer_end(struct stele_segment_writer *w, stele_err 
     } else if (w->n_blocks == 0) {
         STELE_TRY(write_out(w, stele_view_of(w->block, w->block_bytes), err));
     }
-    struct stele_segment__footer footer = {.info = w->info, .n_blocks = w->n_blocks, .index_at = w->at};
+    struct stele_segment__footer footer = {
+        .info = w->info, .n_blocks = w->n_blocks, .index_at = w->at};
     stele_view index = stele_view_buf(&w->index);
     stele_segment__sum(STELE_SEGMENT__SUM_INDEX, 0, index, footer.index_sum);
     if (index.size > 0) {

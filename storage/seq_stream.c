@@ -255,7 +255,9 @@ static stele_status load_window(struct stele_seq_stream *stream, const struct so
         }
     }
     stream->n_seqs = kept;
-    qsort(stream->seqs, kept, sizeof *stream->seqs, compare_seqs);
+    if (kept > 1) {
+        qsort(stream->seqs, kept, sizeof *stream->seqs, compare_seqs);
+    }
 cleanup:
     return st;
 }

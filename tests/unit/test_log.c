@@ -9,6 +9,7 @@
 
 #include "proto/event_map.h"
 #include "tests/support/event_gen.h"
+#include "storage/fsck.h"
 #include "tests/support/store_fixture.h"
 
 #define MODEL_MAX 6000
@@ -68,7 +69,7 @@ static void live(struct model *m, size_t n_events) {
         size_t n = 1 + rng_below(&m->rng, rng_below(&m->rng, 4) == 0 ? 300 : 20);
         n = n > stop - m->n ? stop - m->n : n;
         append_some(m, "3y", n);
-        atomic_fetch_add(&m->f.now_us, rng_below(&m->rng, DAY_US / 4));
+        atomic_fetch_add(&m->f.now_us, rng_below(&m->rng, DAY_US * 3));
     }
 }
 
@@ -207,6 +208,21 @@ static void check_index(struct model *m, size_t rounds) {
     }
 }
 
+static void check_fsck(struct model *m) {
+    struct stele_fsck_report report;
+    stele_err err = {0};
+    fixture_close(&m->f);
+    stele_status st = fixture_try_open(&m->f, true, &err);
+    st = st == STELE_OK ? stele_fsck(m->f.store, NULL, NULL, &report, &err) : st;
+    if (st != STELE_OK) {
+        fail_msg("fsck: %s (%s)", err.text, err.where);
+    }
+    assert_int_equal(report.events, m->n);
+    assert_int_equal(report.logs, 3);
+    fixture_close(&m->f);
+    fixture_open(&m->f);
+}
+
 static void test_log__months_of_events_equal_the_model_before_and_after_restarts(void **state) {
     struct model *m = calloc(1, sizeof *m);
     (void)state;
@@ -227,6 +243,8 @@ static void test_log__months_of_events_equal_the_model_before_and_after_restarts
     fixture_wait_packed(&m->f, "3y");
     check_all(m);
     check_index(m, 150);
+    check_fsck(m);
+    check_index(m, 50);
     model_done(m);
     free(m);
 }

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage/fsck.c: the full check. Postings are compared as a multiset: a random key makes each (tag, seq)
+ * a number nobody can aim at, the numbers of a segment's postings and those of the events it covers are
+ * summed, and the sums must agree. That needs no memory and finds a missing, added or changed posting.
+ */
+#include "storage/fsck.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "storage/log_parts.h"
+#include "storage/pack.h"
+
+#define PROGRESS_EVERY 65536u
+
+struct posting_sum {
+    uint64_t low, high, n;
+};
+
+struct check {
+    struct stele_log *log;
+    struct stele_log_view *view;
+    struct stele_log_reader *reader;
+    struct stele_head head;
+    struct posting_sum sum;     /* of the events since the last segment's end */
+    size_t segment;             /* the one that covers the current entry */
+    uint8_t secret[STELE_SEED_BYTES];
+    struct stele_fsck_report *report;
+};
+
+static void add_posting(const struct check *check, struct posting_sum *sum, const uint8_t *tag, uint64_t seq) {
+    uint8_t message[STELE_SEED_BYTES + STELE_TAG_BYTES + 8];
+    uint8_t hash[STELE_HASH_BYTES];
+    memcpy(message, check->secret, STELE_SEED_BYTES);
+    memcpy(message + STELE_SEED_BYTES, tag, STELE_TAG_BYTES);
+    stele_put_u64(message + STELE_SEED_BYTES + STELE_TAG_BYTES, seq);
+    stele_sha256_of(stele_view_of(message, sizeof message), hash);
+    sum->low += stele_get_u64(hash);
+    sum->high += stele_get_u64(hash + 8);
+    sum->n++;
+}
+
+static stele_status check_segment(struct check *check, stele_err *err) {
+    struct stele_segment *segment = check->view->catalog->segment[check->segment]->segment;
+    const struct stele_segment_info *info = stele_segment_info_of(segment);
+    struct stele_segment_walker *walker = NULL;
+    struct posting_sum stored = {0, 0, 0};
+    stele_status st = STELE_OK;
+    uint8_t tag[STELE_TAG_BYTES];
+    uint64_t seq = 0;
+    STELE_TRY(stele_segment_walk(segment, &walker, err));
+    while ((st = stele_segment_walk_next(walker, tag, &seq, err)) == STELE_OK) {
+        add_posting(check, &stored, tag, seq);
+    }
+    if (st != STELE_END) {
+        goto cleanup;
+    }
+    st = STELE_OK;
+    if (memcmp(&stored, &check->sum, sizeof stored) != 0 || stored.n != info->n_postings) {
+        STELE_TRY(STELE_FAIL(err, CORRUPT,
+                             "log %s: the index of entries %" PRIu64 " to %" PRIu64 " does not list what the events say (%" PRIu64
+                             " postings, %" PRIu64 " by the events); delete that segment from a copy and rebuild it from the packs",
+                             check->log->full_name, info->lo, info->hi - 1, stored.n, check->sum.n));
+    }
+    check->report->segments++;
+    check->report->postings += stored.n;
+    check->sum = (struct posting_sum){0, 0, 0};
+    check->segment++;
+cleanup:
+    stele_segment_walk_free(walker);
+    return st;
+}
+
+/* The tag key on disk must be the one the era's EPOCH commits to. */
+static stele_status check_epoch(struct check *check, uint32_t era, stele_err *err) {
+    const struct stele_tag_key *key = NULL;
+    struct stele_epoch epoch;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_control_epoch_of(&check->head.state, era, &epoch, err));
+    STELE_TRY(stele_keyring_tag_key(check->log->keyring, check->log->name, era, false, &key, err));
+    if (memcmp(key->commit, epoch.tag_key_commit, STELE_HASH_BYTES) != 0) {
+        st = STELE_FAIL(err, CORRUPT, "log %s: the tag key file of era %u is not the key its EPOCH (entry %" PRIu64 ") commits to; restore the key file",
+                        check->log->full_name, era, epoch.seq);
+    }
+cleanup:
+    return st;
+}
+
+static stele_status check_entry(struct check *check, uint64_t seq, stele_err *err) {
+    struct stele_stored_entry stored;
+    const struct stele_tag_set *tags = NULL;
+    uint8_t leaf[STELE_HASH_BYTES];
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_log_read(check->reader, seq, &stored, err));
+    STELE_TRY(stele_head_admit(&check->head, &stored.entry, seq,
+                               stored.entry.type == STELE_ENTRY_EVENT ? stele_view_of(NULL, 0) : stored.payload, err));
+    if (stored.entry.type == STELE_ENTRY_CONTROL && stored.entry.as.control.kind == STELE_CONTROL_EPOCH) {
+        STELE_TRY(check_epoch(check, stored.entry.era, err));
+    }
+    if (stored.entry.type == STELE_ENTRY_EVENT) {
+        if (stored.entry.as.event.retention_years != check->log->years) {
+            STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: entry %" PRIu64 " is of another retention class", check->log->full_name, seq));
+        }
+        STELE_TRY(stele_log_read_tags(check->reader, &tags, err));
+        for (uint16_t i = 0; i < tags->n; i++) {
+            add_posting(check, &check->sum, tags->tag[i], seq);
+        }
+        check->report->events++;
+    }
+    stele_hash_leaf(stele_view_of(stored.bytes, stored.n_bytes), leaf);
+    stele_frontier_push(&check->head.frontier, leaf);
+    check->report->entries++;
+cleanup:
+    return st;
+}
+
+/* The tree built entry by entry against the one that stored hashes give, at this size. */
+static stele_status check_root(struct check *check, stele_err *err) {
+    uint8_t walked[STELE_HASH_BYTES];
+    uint8_t stored[STELE_HASH_BYTES];
+    uint64_t size = check->head.frontier.size_leaves;
+    stele_frontier_root(&check->head.frontier, walked);
+    stele_status st = stele_tree_root_at(size, stele_log_view_node, check->view, stored, err);
+    if (st == STELE_OK && memcmp(walked, stored, STELE_HASH_BYTES) != 0) {
+        st = STELE_FAIL(err, CORRUPT, "log %s: the stored tile hashes of its first %" PRIu64 " entries are not those of its entries",
+                        check->log->full_name, size);
+    }
+    return st;
+}
+
+static stele_status check_checkpoint(struct check *check, stele_err *err) {
+    uint8_t root[STELE_HASH_BYTES];
+    if (check->head.frontier.size_leaves != check->log->checkpoint.size_leaves || check->log->note.size == 0) {
+        return STELE_OK;
+    }
+    stele_frontier_root(&check->head.frontier, root);
+    if (memcmp(root, check->log->checkpoint.root, STELE_HASH_BYTES) != 0) {
+        return STELE_FAIL(err, CORRUPT, "log %s: the checkpoint of %" PRIu64 " entries signs another root than they have",
+                          check->log->full_name, check->log->checkpoint.size_leaves);
+    }
+    return STELE_OK;
+}
+
+static stele_status check_entries(struct check *check, stele_fsck_progress_fn progress, void *ctx, stele_err *err) {
+    stele_status st = STELE_OK;
+    const struct stele_catalog *catalog = check->view->catalog;
+    for (uint64_t seq = 0; seq < check->view->size; seq++) {
+        STELE_TRY(check_entry(check, seq, err));
+        STELE_TRY(check_checkpoint(check, err));
+        if (check->segment < catalog->n_segments &&
+            seq + 1 == stele_segment_info_of(catalog->segment[check->segment]->segment)->hi) {
+            STELE_TRY(check_segment(check, err));
+            STELE_TRY(check_root(check, err));
+        }
+        if (progress != NULL && seq % PROGRESS_EVERY == 0) {
+            progress(ctx, check->log->full_name, seq, check->view->size);
+        }
+    }
+    STELE_TRY(check_root(check, err));
+    if (check->head.frontier.size_leaves < check->log->checkpoint.size_leaves) {
+        STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: a checkpoint of %" PRIu64 " entries was signed, %" PRIu64 " are stored",
+                             check->log->full_name, check->log->checkpoint.size_leaves, check->view->size));
+    }
+cleanup:
+    return st;
+}
+
+static stele_status check_log(struct stele_log *log, stele_fsck_progress_fn progress, void *ctx,
+                              struct stele_fsck_report *report, stele_err *err) {
+    struct check *check = stele_alloc(1, sizeof *check);
+    stele_status st = STELE_OK;
+    if (check == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory to check log %s", log->full_name);
+    }
+    check->log = log;
+    check->report = report;
+    stele_head_init(&check->head);
+    stele_random(check->secret, sizeof check->secret);
+    STELE_TRY(stele_log_view_open(log, &check->view, err));
+    STELE_TRY(stele_log_reader_new(check->view, &check->reader, err));
+    for (size_t i = 0; i < check->view->catalog->n_units; i++) {
+        if (check->view->catalog->unit[i]->pack != NULL) {
+            STELE_TRY(stele_pack_check(check->view->catalog->unit[i], err));
+            report->packs++;
+        }
+    }
+    STELE_TRY(check_entries(check, progress, ctx, err));
+    report->logs++;
+cleanup:
+    stele_log_reader_free(check->reader);
+    stele_log_view_close(check->view);
+    stele_head_done(&check->head);
+    stele_free(check);
+    return stele_corrupt(st, err);
+}
+
+stele_status stele_fsck(struct stele_store *store, stele_fsck_progress_fn progress, void *ctx,
+                        struct stele_fsck_report *ret_report, stele_err *err) {
+    *ret_report = (struct stele_fsck_report){0};
+    for (size_t i = 0; i < stele_store_n_logs(store); i++) {
+        stele_status st = check_log(stele_store_log_at(store, i), progress, ctx, ret_report, err);
+        if (st != STELE_OK) {
+            return st;
+        }
+    }
+    return STELE_OK;
+}
