@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/init_command.c: makes a data folder: configuration, development certificates, stores with their
+ * keys and first entries, and the public keys that auditors pin.
+ */
+#include "tools/init_command.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storage/log.h"
+#include "tools/certificates.h"
+#include "tools/regions.h"
+
+#define REGIONS_MAX 64
+
+static const char usage[] =
+    "usage: stele init --data DIR --region NAME [--region NAME]... --origin DOMAIN [--listen ADDR:PORT]\n"
+    "\n"
+    "Makes DIR (new or empty): steled.conf, client.conf, vkeys, one store a region, and DEVELOPMENT\n"
+    "certificates. Prints one line a log: <region>/<log> <vkey>. Give the vkeys to your auditors.\n"
+    "\n"
+    "  --region NAME       a residency domain; a-z, 0-9, '-'\n"
+    "  --origin DOMAIN     your domain: logs are named <DOMAIN>/<region>/<log>\n"
+    "  --listen ADDR:PORT  where steled listens; default 127.0.0.1:7443\n"
+    "\n"
+    "example:\n"
+    "  stele init --data ./audit --region eu-central-1 --region us-east-1 --origin audit.example.org\n";
+
+struct init {
+    const char *data, *origin, *listen;
+    const char *region[REGIONS_MAX];
+    size_t n_regions;
+};
+
+static bool is_region_name(const char *name) {
+    size_t n = strlen(name);
+    return n > 0 && n <= STELE_REGION_NAME_MAX && name[0] != '-' &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+static bool is_domain(const char *name) {
+    size_t n = strlen(name);
+    return n > 0 && n <= 128 && name[0] != '/' && name[n - 1] != '/' &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-._/") == n;
+}
+
+/* Returns an exit code, or -1 to go on. */
+static int parse(int argc, char **argv, struct init *ret) {
+    static const struct option names[] = {{"data", required_argument, NULL, 'd'},   {"region", required_argument, NULL, 'r'},
+                                          {"origin", required_argument, NULL, 'o'}, {"listen", required_argument, NULL, 'l'},
+                                          {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+    ret->listen = "127.0.0.1:7443";
+    optind = 1;
+    for (int c = 0; (c = getopt_long(argc, argv, "h", names, NULL)) != -1;) {
+        if (c == 'd') {
+            ret->data = optarg;
+        } else if (c == 'o') {
+            ret->origin = optarg;
+        } else if (c == 'l') {
+            ret->listen = optarg;
+        } else if (c == 'r' && ret->n_regions < REGIONS_MAX) {
+            ret->region[ret->n_regions++] = optarg;
+        } else {
+            (void)fputs(usage, c == 'h' ? stdout : stderr);
+            return c == 'h' ? 0 : 2;
+        }
+    }
+    if (ret->data == NULL || ret->origin == NULL || ret->n_regions == 0 || optind != argc) {
+        (void)fputs(usage, stderr);
+        return 2;
+    }
+    for (size_t i = 0; i < ret->n_regions; i++) {
+        if (!is_region_name(ret->region[i])) {
+            (void)fprintf(stderr, "stele init: region '%s': 1 to %d of a-z, 0-9 and '-'\n", ret->region[i],
+                          STELE_REGION_NAME_MAX);
+            return 2;
+        }
+    }
+    if (!is_domain(ret->origin) || strrchr(ret->listen, ':') == NULL) {
+        (void)fprintf(stderr, "stele init: --origin is a lower-case domain name, --listen is ADDR:PORT\n");
+        return 2;
+    }
+    return -1;
+}
+
+static stele_status check_empty(const char *path, stele_err *err) {
+    if (mkdir(path, 0700) == 0) {
+        return STELE_OK;
+    }
+    if (errno != EEXIST) {
+        return STELE_FAIL_ERRNO(err, errno, "cannot make the folder '%s'", path);
+    }
+    DIR *dir = opendir(path);
+    if (dir == NULL) {
+        return STELE_FAIL_ERRNO(err, errno, "'%s' is no folder that can be read", path);
+    }
+    bool empty = true;
+    for (struct dirent *entry = NULL; empty && (entry = readdir(dir)) != NULL;) {
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    }
+    (void)closedir(dir);
+    return empty ? STELE_OK : STELE_FAIL(err, EXISTS, "'%s' is not empty; init never writes into a folder that is in use", path);
+}
+
+/* A new file, 0600, synced. */
+static stele_status write_file(const char *dir, const char *name, const stele_buf *text, stele_err *err) {
+    char path[4200];
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool good = fd >= 0 && write(fd, text->data, text->size) == (ssize_t)text->size && fsync(fd) == 0;
+    int failed = errno;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return good ? STELE_OK : STELE_FAIL_ERRNO(err, failed, "cannot write '%s'", path);
+}
+
+static stele_status write_server_config(const struct init *init, stele_err *err) {
+    stele_buf text = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_buf_printf(&text, err,
+                               "# steled.conf. Paths are relative to this file. `steled --config FILE --check-config` checks it.\n"
+                               "listen: %s\noperator_domain: %s\ndata: regions\n"
+                               "tls: # DEVELOPMENT certificates made by `stele init`: bring your own for production\n"
+                               "  certificate: tls/server.pem\n  private_key: tls/server.key\n  client_ca: tls/ca.pem\n"
+                               "default_retention_years: 3 # of events that name no class\n"
+                               "regions:\n",
+                               init->listen, init->origin));
+    for (size_t r = 0; r < init->n_regions; r++) {
+        STELE_TRY(stele_buf_printf(&text, err, "  - name: %s\n    logs: # one a retention class, and the region's own\n",
+                                   init->region[r]));
+        for (int years = 1; years <= 7; years++) {
+            STELE_TRY(stele_buf_printf(&text, err, "      - {name: %dy, retention_years: %d}\n", years, years));
+        }
+        STELE_TRY(stele_buf_printf(&text, err, "      - {name: system, retention_years: 7}\n"));
+    }
+    STELE_TRY(stele_buf_printf(&text, err,
+                               "clients: # who may do what; everyone else may do nothing\n"
+                               "  - peer: \"cn:" STELE_DEV_CLIENT_NAME "\"\n    regions: [\"*\"]\n    tenants: [\"*\"]\n"
+                               "    may: [append, query, read_log]\n"));
+    STELE_TRY(write_file(init->data, "steled.conf", &text, err));
+cleanup:
+    stele_buf_done(&text);
+    return st;
+}
+
+static stele_status write_client_config(const struct init *init, stele_err *err) {
+    stele_buf text = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_buf_printf(&text, err,
+                               "# client.conf for `stele --config`. Paths are relative to this file.\nserver: %s\n"
+                               "server_ca: tls/ca.pem\ncertificate: tls/client.pem # DEVELOPMENT certificate\n"
+                               "private_key: tls/client.key\nvkeys: vkeys\nregions:\n",
+                               init->listen));
+    for (size_t r = 0; r < init->n_regions; r++) {
+        STELE_TRY(stele_buf_printf(&text, err, "  - %s\n", init->region[r]));
+    }
+    STELE_TRY(write_file(init->data, "client.conf", &text, err));
+cleanup:
+    stele_buf_done(&text);
+    return st;
+}
+
+/* Lines for stdout ("<region>/<log> <vkey>") and the vkeys file (a vkey a line). */
+static stele_status collect_vkeys(const struct stele_regions *regions, stele_buf *lines, stele_buf *vkeys, stele_err *err) {
+    stele_status st = STELE_OK;
+    for (size_t r = 0; r < regions->n; r++) {
+        for (size_t i = 0; i < stele_store_n_logs(regions->store[r]); i++) {
+            struct stele_log *log = stele_store_log_at(regions->store[r], i);
+            struct stele_vkey vkey;
+            stele_log_vkey(log, &vkey);
+            STELE_TRY(stele_buf_printf(lines, err, "%s ", stele_log_full_name(log)));
+            STELE_TRY(stele_vkey_print(&vkey, lines, err));
+            STELE_TRY(stele_buf_printf(lines, err, "\n"));
+            STELE_TRY(stele_vkey_print(&vkey, vkeys, err));
+            STELE_TRY(stele_buf_printf(vkeys, err, "\n"));
+        }
+    }
+cleanup:
+    return st;
+}
+
+static stele_status make_folder(const char *data, const char *name, stele_err *err) {
+    char path[4200];
+    (void)snprintf(path, sizeof path, "%s/%s", data, name);
+    return mkdir(path, 0700) == 0 ? STELE_OK : STELE_FAIL_ERRNO(err, errno, "cannot make the folder '%s'", path);
+}
+
+static stele_status init_folder(const struct init *init, stele_buf *lines, stele_err *err) {
+    struct stele_server_config *config = NULL;
+    struct stele_regions regions = {0};
+    struct stele_regions_options options = {.create = true};
+    stele_buf vkeys = STELE_BUF_EMPTY;
+    char path[4200];
+    char host[256];
+    stele_status st = STELE_OK;
+    const char *colon = strrchr(init->listen, ':');
+    (void)snprintf(host, sizeof host, "%.*s", (int)(colon - init->listen), init->listen);
+    STELE_TRY(check_empty(init->data, err));
+    STELE_TRY(make_folder(init->data, "tls", err));
+    STELE_TRY(make_folder(init->data, "regions", err));
+    (void)snprintf(path, sizeof path, "%s/tls", init->data);
+    STELE_TRY(stele_certificates_make(path, host, err));
+    STELE_TRY(write_server_config(init, err));
+    STELE_TRY(write_client_config(init, err));
+    (void)snprintf(path, sizeof path, "%s/steled.conf", init->data);
+    STELE_TRY(stele_server_config_load(path, &config, err));
+    STELE_TRY(stele_regions_open(config, &options, &regions, err));
+    STELE_TRY(collect_vkeys(&regions, lines, &vkeys, err));
+    STELE_TRY(write_file(init->data, "vkeys", &vkeys, err));
+cleanup:
+    stele_regions_close(&regions);
+    stele_server_config_free(config);
+    stele_buf_done(&vkeys);
+    return st;
+}
+
+int stele_init_command(int argc, char **argv) {
+    struct init init = {0};
+    stele_buf lines = STELE_BUF_EMPTY;
+    stele_err err;
+    int code = parse(argc, argv, &init);
+    if (code >= 0) {
+        return code;
+    }
+    stele_status st = init_folder(&init, &lines, &err);
+    if (st != STELE_OK) {
+        (void)fprintf(stderr, "stele init: %s\n", err.text);
+        stele_buf_done(&lines);
+        return st == STELE_EXISTS || st == STELE_INVALID ? 2 : 5;
+    }
+    (void)fwrite(lines.data, 1, lines.size, stdout);
+    (void)fprintf(stderr,
+                  "The certificates in %s/tls are for DEVELOPMENT only: anyone who can read that folder can write and read\n"
+                  "every tenant. Bring your own for production and change the paths in steled.conf.\n"
+                  "Next: steled --config %s/steled.conf\n",
+                  init.data, init.data);
+    stele_buf_done(&lines);
+    return 0;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/steled.c: the server. Checks its configuration whole, serves until SIGTERM or SIGINT, drains.
+ * Its log is one JSON object a line on stderr. Exit codes: 0 stopped as asked, 2 usage or configuration,
+ * 3 could not start, 4 a store does not hold.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proto/event_json.h"
+#include "tools/serve.h"
+
+#define NOT_BEFORE_MAX 256
+#define NOTE_BYTES_MAX (1u << 20)
+
+static const char usage[] =
+    "usage: steled --config FILE [--check-config] [--not-before FILE]... [--ready-file FILE]\n"
+    "\n"
+    "  --config FILE      steled.conf; `stele init` writes one\n"
+    "  --check-config     read and check the configuration, then exit\n"
+    "  --not-before FILE  a signed checkpoint that its log must extend; refuse to start otherwise.\n"
+    "                     Give the newest ones you kept after restoring a backup.\n"
+    "  --ready-file FILE  written with the address once calls are answered\n"
+    "\n"
+    "Stop it with SIGTERM or Ctrl-C: running calls finish, what was acknowledged is on disk already.\n"
+    "\n"
+    "example:\n"
+    "  stele init --data /var/lib/stele --region eu-central-1 --origin audit.example.org\n"
+    "  steled --config /var/lib/stele/steled.conf\n";
+
+/* One line: time, level, message, and pairs of names and texts up to a NULL name. */
+static void log_line(const char *level, const char *message, const char *name, const char *text, const char *name2,
+                     const char *text2) {
+    char time_text[STELE_TIME_TEXT_BYTES];
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    stele_time_print((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, time_text);
+    json_t *line = json_pack("{s:s, s:s, s:s}", "time", time_text, "level", level, "msg", message);
+    if (line != NULL && name != NULL) {
+        (void)json_object_set_new(line, name, json_stringn_nocheck(text, strlen(text)));
+    }
+    if (line != NULL && name2 != NULL) {
+        (void)json_object_set_new(line, name2, json_stringn_nocheck(text2, strlen(text2)));
+    }
+    char *dump = line == NULL ? NULL : json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    (void)fprintf(stderr, "%s\n", dump == NULL ? message : dump);
+    free(dump);
+    json_decref(line);
+}
+
+static void report(void *ctx, const char *log, const stele_err *err) {
+    (void)ctx;
+    log_line("error", err->text, "log", log, "status", stele_status_name(err->status));
+}
+
+struct options {
+    const char *config;
+    const char *ready_file;
+    bool check;
+    const char *not_before[NOT_BEFORE_MAX];
+    size_t n_not_before;
+};
+
+/* Returns an exit code, or -1 to go on. */
+static int parse(int argc, char **argv, struct options *ret) {
+    static const struct option names[] = {
+        {"config", required_argument, NULL, 'c'},     {"check-config", no_argument, NULL, 'k'},
+        {"not-before", required_argument, NULL, 'n'}, {"ready-file", required_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},             {NULL, 0, NULL, 0}};
+    for (int c = 0; (c = getopt_long(argc, argv, "c:h", names, NULL)) != -1;) {
+        switch (c) {
+        case 'c':
+            ret->config = optarg;
+            break;
+        case 'k':
+            ret->check = true;
+            break;
+        case 'r':
+            ret->ready_file = optarg;
+            break;
+        case 'n':
+            if (ret->n_not_before == NOT_BEFORE_MAX) {
+                (void)fprintf(stderr, "steled: at most %d --not-before files\n", NOT_BEFORE_MAX);
+                return 2;
+            }
+            ret->not_before[ret->n_not_before++] = optarg;
+            break;
+        case 'h':
+            (void)fputs(usage, stdout);
+            return 0;
+        default:
+            (void)fputs(usage, stderr);
+            return 2;
+        }
+    }
+    if (ret->config == NULL || optind != argc) {
+        (void)fputs(usage, stderr);
+        return 2;
+    }
+    return -1;
+}
+
+static stele_status write_ready(const char *path, const char *address, stele_err *err) {
+    char part[4200];
+    (void)snprintf(part, sizeof part, "%s.part", path);
+    FILE *file = fopen(part, "we");
+    bool good = file != NULL && fprintf(file, "%s\n", address) > 0;
+    good = file != NULL && fclose(file) == 0 && good && rename(part, path) == 0;
+    return good ? STELE_OK : STELE_FAIL_ERRNO(err, errno, "cannot write the ready file '%s'", path);
+}
+
+static stele_status serve(const struct stele_server_config *config, const struct options *options,
+                          const sigset_t *signals, stele_err *err) {
+    stele_buf note[NOT_BEFORE_MAX] = {{NULL, 0, 0}};
+    stele_view view[NOT_BEFORE_MAX];
+    struct stele_serve *running = NULL;
+    stele_status st = STELE_OK;
+    int signal_number = 0;
+    for (size_t i = 0; i < options->n_not_before; i++) {
+        STELE_TRY(stele_file_read(options->not_before[i], NOTE_BYTES_MAX, &note[i], err));
+        view[i] = stele_view_buf(&note[i]);
+    }
+    struct stele_regions_options regions = {
+        .not_before = view, .n_not_before = options->n_not_before, .report = report};
+    STELE_TRY(stele_serve_start(config, &regions, &running, err));
+    log_line("info", "serving", "address", stele_serve_address(running), "config", options->config);
+    if (options->ready_file != NULL) {
+        STELE_TRY(write_ready(options->ready_file, stele_serve_address(running), err));
+    }
+    (void)sigwait(signals, &signal_number);
+    log_line("info", "stopping", "signal", signal_number == SIGTERM ? "SIGTERM" : "SIGINT", NULL, NULL);
+cleanup:
+    stele_serve_stop(running);
+    for (size_t i = 0; i < options->n_not_before; i++) {
+        stele_buf_done(&note[i]);
+    }
+    return st;
+}
+
+int main(int argc, char **argv) {
+    struct options options = {0};
+    struct stele_server_config *config = NULL;
+    stele_err err;
+    sigset_t signals;
+    int code = parse(argc, argv, &options);
+    if (code >= 0) {
+        return code;
+    }
+    if (stele_server_config_load(options.config, &config, &err) != STELE_OK) {
+        (void)fprintf(stderr, "steled: %s\n", err.text);
+        return 2;
+    }
+    if (options.check) {
+        (void)fprintf(stderr, "steled: %s is good: %u regions, %u clients\n", options.config, config->regions_count,
+                      config->clients_count);
+        stele_server_config_free(config);
+        return 0;
+    }
+    /* Blocked before any thread exists, so that every thread inherits it and sigwait gets the signal. */
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    stele_status st = serve(config, &options, &signals, &err);
+    stele_server_config_free(config);
+    if (st != STELE_OK) {
+        log_line("fatal", err.text, "status", stele_status_name(st), "where", err.where);
+        return st == STELE_CORRUPT || st == STELE_UNVERIFIED ? 4 : 3;
+    }
+    log_line("info", "stopped", NULL, NULL, NULL, NULL);
+    return 0;
+}
