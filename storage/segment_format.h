@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/segment_format.h: the bytes of an index segment, shared by its writer and its reader. Layer:
- * storage, private to segment_*.c and their tests. Format: FORMAT.md, "Index segment".
+ * storage/segment_format.h: the bytes of an index segment, shared by its writer and its reader.
+ * Layer: storage, private to segment_*.c and their tests. Format: FORMAT.md, "Index segment".
  *
- * Invariant: everything in a segment hangs on the footer. The footer's checksum covers the index's, the
- * index holds the checksum of every block, and each of them is computed over its kind and number too;
- * so no byte of a block is looked at before it is known to be the one the writer put in that place.
- * These are checksums, not signatures: a forged segment passes them, so all parsing is bounded as well.
+ * Invariant: everything in a segment hangs on the footer. The footer's checksum covers the index's,
+ * the index holds the checksum of every block, and each of them is computed over its kind and
+ * number too; so no byte of a block is looked at before it is known to be the one the writer put in
+ * that place. These are checksums, not signatures: a forged segment passes them, so all parsing is
+ * bounded as well.
  */
 #ifndef STELE_STORAGE_SEGMENT_FORMAT_H
 #define STELE_STORAGE_SEGMENT_FORMAT_H
@@ -22,7 +23,8 @@
 #define STELE_SEGMENT__SUM_BYTES 16
 /* A block is the unit of reading: 16 KiB is one disk read of 65 us, about 10 us of SHA-256. */
 #define STELE_SEGMENT__BLOCK_BYTES_MAX 16384u
-/* A count from here on is written in full, with the size of its postings, so that a scan skips them. */
+/* A count from here on is written in full, with the size of its postings, so that a scan skips
+ * them. */
 #define STELE_SEGMENT__COUNT_LONG 16u
 #define STELE_SEGMENT__VARINT_BYTES_MAX 10u
 /* head, whole tag, count and size (each under 2^21) of one record. */
@@ -48,8 +50,9 @@ struct stele_segment__footer {
 /* Lays the footer out and seals it with its checksum. */
 void stele_segment__put_footer(const struct stele_segment__footer *footer,
                                uint8_t out[STELE_AT_LEAST(STELE_SEGMENT__FOOTER_BYTES)]);
-/* Checks the checksum, then every field against size_bytes and the others, so that n_blocks bounds an
- * allocation. Errors: CORRUPT; UNSUPPORTED for a whole footer of a newer version or with unknown flags. */
+/* Checks the checksum, then every field against size_bytes and the others, so that n_blocks bounds
+ * an allocation. Errors: CORRUPT; UNSUPPORTED for a whole footer of a newer version or with unknown
+ * flags. */
 STELE_MUST_USE stele_status
 stele_segment__get_footer(const uint8_t in[STELE_AT_LEAST(STELE_SEGMENT__FOOTER_BYTES)],
                           uint64_t size_bytes, struct stele_segment__footer *ret, stele_err *err);
@@ -61,14 +64,16 @@ STELE_MUST_USE stele_status stele_segment__check_info(const struct stele_segment
 struct stele_segment__index_entry {
     uint8_t tag[STELE_TAG_BYTES]; /* of its first record */
     uint8_t sum[STELE_SEGMENT__SUM_BYTES];
-    uint64_t first; /* its first posting, less lo */
-    uint64_t at;    /* where it starts in the segment, in bytes */
-    uint32_t continued; /* how many postings its first record adds to a key of the block before; else 0 */
+    uint64_t first;     /* its first posting, less lo */
+    uint64_t at;        /* where it starts in the segment, in bytes */
+    uint32_t continued; /* how many postings its first record adds to a key of the block before;
+                           else 0 */
 };
 void stele_segment__put_index_entry(const struct stele_segment__index_entry *entry,
                                     uint8_t out[STELE_AT_LEAST(STELE_SEGMENT__INDEX_ENTRY_BYTES)]);
-void stele_segment__get_index_entry(const uint8_t in[STELE_AT_LEAST(STELE_SEGMENT__INDEX_ENTRY_BYTES)],
-                                    struct stele_segment__index_entry *ret);
+void stele_segment__get_index_entry(
+    const uint8_t in[STELE_AT_LEAST(STELE_SEGMENT__INDEX_ENTRY_BYTES)],
+    struct stele_segment__index_entry *ret);
 
 struct stele_segment {
     stele_read_at_fn read;
@@ -90,23 +95,31 @@ struct stele_segment__scan {
     uint8_t tag[STELE_TAG_BYTES];
 };
 
-/* Blocks [block, block + n), read in one call into `buf`; n >= 1. Their sizes come from the index. */
-STELE_MUST_USE stele_status stele_segment__read_blocks(const struct stele_segment *s, uint64_t block,
-                                                       uint64_t n, stele_buf *buf, stele_err *err);
-/* Checks one block's bytes and puts the scan on its first record, which is held against the index. */
+/* Blocks [block, block + n), read in one call into `buf`; n >= 1. Their sizes come from the index.
+ */
+STELE_MUST_USE stele_status stele_segment__read_blocks(const struct stele_segment *s,
+                                                       uint64_t block, uint64_t n, stele_buf *buf,
+                                                       stele_err *err);
+/* Checks one block's bytes and puts the scan on its first record, which is held against the index.
+ */
 STELE_MUST_USE stele_status stele_segment__scan_block(const struct stele_segment *s, uint64_t block,
-                                                      stele_view bytes, struct stele_segment__scan *ret,
+                                                      stele_view bytes,
+                                                      struct stele_segment__scan *ret,
                                                       stele_err *err);
-/* To the next record of the block, passing over postings not read. OK, or END after the last one. */
-STELE_MUST_USE stele_status stele_segment__scan_record(struct stele_segment__scan *scan, stele_err *err);
+/* To the next record of the block, passing over postings not read. OK, or END after the last one.
+ */
+STELE_MUST_USE stele_status stele_segment__scan_record(struct stele_segment__scan *scan,
+                                                       stele_err *err);
 /* Says what is wrong with the posting at scan->at. Errors: always CORRUPT. */
 STELE_MUST_USE stele_status stele_segment__scan_bad(const struct stele_segment__scan *scan,
                                                     stele_err *err);
-uint64_t stele_segment__block_at(const struct stele_segment *s, uint64_t block); /* block <= n_blocks */
+uint64_t stele_segment__block_at(const struct stele_segment *s,
+                                 uint64_t block); /* block <= n_blocks */
 
 /*
- * The next posting of the record, less lo; scan->left > 0. Here, and not through storage/cursor.h, because
- * this is the loop of every query and merge: a call for each of the bytes costs more than the decoding.
+ * The next posting of the record, less lo; scan->left > 0. Here, and not through storage/cursor.h,
+ * because this is the loop of every query and merge: a call for each of the bytes costs more than
+ * the decoding.
  */
 STELE_MUST_USE
 static inline stele_status stele_segment__scan_posting(struct stele_segment__scan *scan,

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/dictionary/train.c: trains the compression dictionary on generated events, and compares a fresh
- * one with the one in use. Not part of the store: a program for whoever makes the next dictionary.
+ * storage/dictionary/train.c: trains the compression dictionary on generated events, and compares a
+ * fresh one with the one in use. Not part of the store: a program for whoever makes the next
+ * dictionary.
  *
  *   train-dictionary NUMBER >storage/dictionary/events-NUMBER.dict.h
  *   train-dictionary --compare
  *
- * Its output is checked in and never made again in a build, because a stored frame opens only with the
- * very bytes it was compressed with, for as long as it is kept: another version of the zstd library may
- * choose other samples, and a dictionary trained anew on each machine would make every store unreadable
- * on the next. So a better dictionary is events-2 beside events-1, not another events-1.
+ * Its output is checked in and never made again in a build, because a stored frame opens only with
+ * the very bytes it was compressed with, for as long as it is kept: another version of the zstd
+ * library may choose other samples, and a dictionary trained anew on each machine would make every
+ * store unreadable on the next. So a better dictionary is events-2 beside events-1, not another
+ * events-1.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -59,7 +61,8 @@ static int train(const struct samples *samples, uint32_t id, uint8_t *out, size_
     if (raw == NULL) {
         return fail("training", "no memory");
     }
-    size_t size = ZDICT_trainFromBuffer(raw, DICTIONARY_BYTES, samples->bytes.data, samples->size, EVENTS);
+    size_t size =
+        ZDICT_trainFromBuffer(raw, DICTIONARY_BYTES, samples->bytes.data, samples->size, EVENTS);
     size_t head = ZDICT_isError(size) ? size : ZDICT_getDictHeaderSize(raw, size);
     int failed = ZDICT_isError(head) ? fail("training", ZDICT_getErrorName(head)) : 0;
     if (!failed) {
@@ -79,18 +82,19 @@ static void print_array(uint32_t id, stele_view dictionary) {
     char hex[2 * STELE_HASH_BYTES + 1];
     stele_sha256_of(dictionary, hash);
     stele_hex_encode(stele_view_of(hash, sizeof hash), hex);
-    (void)printf("/* SPDX-License-Identifier: Apache-2.0 */\n"
-                 "/*\n"
-                 " * storage/dictionary/events-%" PRIu32 ".dict.h: zstd dictionary with id %" PRIu32
-                 ", printed by storage/dictionary/train.c\n"
-                 " * from generated events. Frozen: stored frames open with these bytes and no others.\n"
-                 " */\n"
-                 "#ifndef STELE_STORAGE_DICTIONARY_EVENTS_%" PRIu32 "_DICT_H\n"
-                 "#define STELE_STORAGE_DICTIONARY_EVENTS_%" PRIu32 "_DICT_H\n\n"
-                 "#include <stdint.h>\n\n"
-                 "#define STELE_DICTIONARY_EVENTS_%" PRIu32 "_SHA256 \\\n    \"%s\"\n\n"
-                 "static const uint8_t stele_dictionary_events_%" PRIu32 "[%zu] = {\n",
-                 id, id, id, id, id, hex, id, dictionary.size);
+    (void)printf(
+        "/* SPDX-License-Identifier: Apache-2.0 */\n"
+        "/*\n"
+        " * storage/dictionary/events-%" PRIu32 ".dict.h: zstd dictionary with id %" PRIu32
+        ", printed by storage/dictionary/train.c\n"
+        " * from generated events. Frozen: stored frames open with these bytes and no others.\n"
+        " */\n"
+        "#ifndef STELE_STORAGE_DICTIONARY_EVENTS_%" PRIu32 "_DICT_H\n"
+        "#define STELE_STORAGE_DICTIONARY_EVENTS_%" PRIu32 "_DICT_H\n\n"
+        "#include <stdint.h>\n\n"
+        "#define STELE_DICTIONARY_EVENTS_%" PRIu32 "_SHA256 \\\n    \"%s\"\n\n"
+        "static const uint8_t stele_dictionary_events_%" PRIu32 "[%zu] = {\n",
+        id, id, id, id, id, hex, id, dictionary.size);
     for (size_t i = 0; i < dictionary.size; i++) {
         (void)printf("%s%u,%s", i % 24 == 0 ? "    " : "", dictionary.data[i],
                      i % 24 == 23 || i + 1 == dictionary.size ? "\n" : "");
@@ -106,12 +110,14 @@ static size_t packed_bytes(const struct samples *samples, stele_view dictionary)
     uint8_t *out = stele_alloc(1, capacity);
     size_t total = 0;
     size_t at = 0;
-    for (size_t i = 0; context != NULL && dict != NULL && out != NULL && i < EVENTS; i += FRAME_EVENTS) {
+    for (size_t i = 0; context != NULL && dict != NULL && out != NULL && i < EVENTS;
+         i += FRAME_EVENTS) {
         size_t size = 0;
         for (size_t k = i; k < i + FRAME_EVENTS && k < EVENTS; k++) {
             size += samples->size[k];
         }
-        size_t n = ZSTD_compress_usingCDict(context, out, capacity, samples->bytes.data + at, size, dict);
+        size_t n =
+            ZSTD_compress_usingCDict(context, out, capacity, samples->bytes.data + at, size, dict);
         if (ZSTD_isError(n)) {
             total = 0;
             break;
@@ -129,16 +135,19 @@ static size_t packed_bytes(const struct samples *samples, stele_view dictionary)
 static int compare(const struct samples *samples, stele_view fresh) {
     stele_view used = stele_view_of(stele_dictionary_events_1, sizeof stele_dictionary_events_1);
     if (stele_view_equal(fresh, used)) {
-        (void)printf("training reproduces dictionary 1 byte for byte (zstd %s)\n", ZSTD_versionString());
+        (void)printf("training reproduces dictionary 1 byte for byte (zstd %s)\n",
+                     ZSTD_versionString());
         return 0;
     }
     size_t with_used = packed_bytes(samples, used);
     size_t with_fresh = packed_bytes(samples, fresh);
-    (void)printf("training with zstd %s gives other bytes than dictionary 1: %zu events pack to %zu bytes "
-                 "with it, %zu with dictionary 1\n",
-                 ZSTD_versionString(), EVENTS, with_fresh, with_used);
+    (void)printf(
+        "training with zstd %s gives other bytes than dictionary 1: %zu events pack to %zu bytes "
+        "with it, %zu with dictionary 1\n",
+        ZSTD_versionString(), EVENTS, with_fresh, with_used);
     size_t slack = with_used / 20;
-    bool alike = with_used > 0 && with_fresh + slack >= with_used && with_fresh <= with_used + slack;
+    bool alike =
+        with_used > 0 && with_fresh + slack >= with_used && with_fresh <= with_used + slack;
     return alike ? 0 : fail("comparison", "the two differ by more than 5 %");
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_decompress.c: any bytes as a frame. Input: the size the caller expects as three bytes,
- * then the frame. What opens has exactly that size, and goes through a frame of our own unchanged.
+ * tests/fuzz/fuzz_decompress.c: any bytes as a frame. Input: the size the caller expects as three
+ * bytes, then the frame. What opens has exactly that size, and goes through a frame of our own
+ * unchanged.
  */
 #include "storage/compress.h"
 #include "tests/fuzz/fuzz.h"
@@ -17,8 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     }
     size_t raw_bytes = (size_t)data[0] << 16 | (size_t)data[1] << 8 | data[2];
-    stele_status st = stele_decompress(c, stele_view_of(data + 3, size - 3), raw_bytes, RAW_BYTES_MAX,
-                                       &opened, NULL);
+    stele_status st = stele_decompress(c, stele_view_of(data + 3, size - 3), raw_bytes,
+                                       RAW_BYTES_MAX, &opened, NULL);
     if (st == STELE_OK) {
         fuzz_require(opened.size == raw_bytes && raw_bytes <= RAW_BYTES_MAX);
         fuzz_require(stele_compress(c, stele_view_buf(&opened), &sealed, NULL) == STELE_OK);

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_segment.c: any bytes as a segment, as they are and with checksums made right, because a
- * forger can compute them too and the parser behind them is what there is to test. A segment that walks to
- * its end answers find, seek and count like its walk, and merging it alone keeps every posting.
+ * tests/fuzz/fuzz_segment.c: any bytes as a segment, as they are and with checksums made right,
+ * because a forger can compute them too and the parser behind them is what there is to test. A
+ * segment that walks to its end answers find, seek and count like its walk, and merging it alone
+ * keeps every posting.
  */
 #include <string.h>
 
-#include "storage/cursor.h"
 #include "storage/segment_format.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/support/memory_segment.h"
 
 struct bytes {
     const uint8_t *data;
     size_t size;
 };
 
-static stele_status read_at(void *ctx, uint64_t offset, size_t size, stele_buf *out, stele_err *err) {
+static stele_status read_at(void *ctx, uint64_t offset, size_t size, stele_buf *out,
+                            stele_err *err) {
     const struct bytes *b = ctx;
     fuzz_require(offset <= b->size && size <= b->size - offset);
     return stele_buf_append(out, stele_view_of(b->data + offset, size), err);
@@ -130,38 +132,6 @@ static void try_segment(struct bytes b) {
     stele_segment_close(s);
 }
 
-/* Makes the sizes fit and every checksum right: blocks, index, footer. */
-static void reseal(uint8_t *data, size_t size) {
-    if (size < STELE_SEGMENT__HEADER_BYTES + STELE_SEGMENT__FOOTER_BYTES) {
-        return;
-    }
-    uint8_t *footer = data + size - STELE_SEGMENT__FOOTER_BYTES;
-    uint64_t room = size - STELE_SEGMENT__FOOTER_BYTES - STELE_SEGMENT__HEADER_BYTES;
-    uint64_t n = stele_get_u64(footer + 88) % (1 + room / STELE_SEGMENT__INDEX_ENTRY_BYTES);
-    uint64_t index_at = size - STELE_SEGMENT__FOOTER_BYTES - n * STELE_SEGMENT__INDEX_ENTRY_BYTES;
-    uint8_t *index = data + index_at;
-    uint8_t sum[STELE_HASH_BYTES];
-    stele_segment__put_header(footer);
-    stele_put_u64(footer + 88, n);
-    stele_put_u64(footer + 96, index_at);
-    memset(footer + 136, 0, 56);
-    for (uint64_t i = 0; i < n; i++) {
-        uint8_t *entry = index + i * STELE_SEGMENT__INDEX_ENTRY_BYTES;
-        uint64_t at = stele_get_u64(entry + 40);
-        uint64_t end = i + 1 == n ? index_at : stele_get_u64(entry + STELE_SEGMENT__INDEX_ENTRY_BYTES + 40);
-        if (at < end && end <= index_at) {
-            if (at == 0 && end >= STELE_SEGMENT__HEADER_BYTES) {
-                stele_segment__put_header(data);
-            }
-            stele_segment__sum(STELE_SEGMENT__SUM_BLOCK, i, stele_view_of(data + at, end - at), sum);
-            memcpy(entry + 16, sum, STELE_SEGMENT__SUM_BYTES);
-        }
-    }
-    stele_segment__sum(STELE_SEGMENT__SUM_INDEX, 0,
-                       stele_view_of(index, n * STELE_SEGMENT__INDEX_ENTRY_BYTES), footer + 192);
-    stele_segment__sum(STELE_SEGMENT__SUM_FOOTER, 0, stele_view_of(footer, 224), footer + 224);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     stele_buf copy = STELE_BUF_EMPTY;
     if (size < STELE_TAG_BYTES) {
@@ -169,7 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     try_segment((struct bytes){data, size});
     if (stele_buf_append(&copy, stele_view_of(data, size), NULL) == STELE_OK) {
-        reseal(copy.data, copy.size);
+        test_segment_reseal(copy.data, copy.size);
         try_segment((struct bytes){copy.data, copy.size});
     }
     stele_buf_done(&copy);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/test_compress.c: frames open to what was compressed, and only under the caller's cap. */
+/* tests/unit/test_compress.c: frames open to what was compressed, and only under the caller's cap.
+ */
 #include "storage/compress.h"
 
 #include <pthread.h>
@@ -29,12 +30,14 @@ static stele_buf some_events(uint64_t seed, size_t n) {
     return out;
 }
 
-/* Any other bytes make every stored frame unreadable: this test must never be changed, only added to. */
+/* Any other bytes make every stored frame unreadable: this test must never be changed, only added
+ * to. */
 static void test_compress__dictionary_1_is_frozen(void **unused) {
     (void)unused;
     uint8_t hash[STELE_HASH_BYTES];
     char hex[2 * STELE_HASH_BYTES + 1];
-    stele_sha256_of(stele_view_of(stele_dictionary_events_1, sizeof stele_dictionary_events_1), hash);
+    stele_sha256_of(stele_view_of(stele_dictionary_events_1, sizeof stele_dictionary_events_1),
+                    hash);
     stele_hex_encode(stele_view_of(hash, sizeof hash), hex);
     assert_string_equal(hex, STELE_DICTIONARY_EVENTS_1_SHA256);
     assert_string_equal(hex, "9b5a1a73717b041ecd732393e881f557e59f44cfdb4802fbd184760652dc3569");

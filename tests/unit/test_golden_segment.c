@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/test_golden_segment.c: the writer against segment.hex, which tests/golden/v1/segment.py made. */
+/* tests/unit/test_golden_segment.c: the writer against segment.hex, which
+ * tests/golden/v1/segment.py made. */
 #include "storage/segment.h"
 
 #include <stdio.h>
@@ -27,7 +28,11 @@ static void golden_tag(unsigned i, uint8_t out[STELE_AT_LEAST(16)]) {
 }
 
 static struct stele_segment_info golden_info(uint64_t lo, uint64_t hi) {
-    struct stele_segment_info info = {.era = 660, .map_version = 1, .tag_alg = 1, .lo = lo, .hi = hi,
+    struct stele_segment_info info = {.era = 660,
+                                      .map_version = 1,
+                                      .tag_alg = 1,
+                                      .lo = lo,
+                                      .hi = hi,
                                       .t_first = UINT64_C(1700000000000000),
                                       .t_last = UINT64_C(1700000000999000)};
     hash_of("stele golden segment tag key", info.tag_key_commit);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_segment.c: what a segment refuses, and that no damaged byte becomes another answer. That
- * whole segments answer rightly is tests/unit/test_segment_property.c.
+ * tests/unit/test_segment.c: what a segment refuses, and that no damaged byte becomes another
+ * answer. That whole segments answer rightly is tests/unit/test_segment_property.c.
  */
 #include "storage/segment.h"
 
@@ -16,7 +16,8 @@
 #define LO 1000u
 #define SPAN 30000u
 
-/* One popular key over two blocks, some of a few postings, some of one: about 24 KB in two blocks. */
+/* One popular key over two blocks, some of a few postings, some of one: about 24 KB in two blocks.
+ */
 static struct stele_posting *some_postings(size_t *ret_n) {
     enum { POPULAR = 17000, OTHERS = 300 };
     struct stele_posting *p = calloc(POPULAR + OTHERS, sizeof *p);
@@ -54,7 +55,8 @@ static stele_status open_bytes(stele_buf *bytes, struct stele_segment **ret, ste
 }
 
 /* Hash of every posting of a walk; a failure is passed on. */
-static stele_status walk_hash(struct stele_segment *s, uint8_t out[STELE_AT_LEAST(32)], stele_err *err) {
+static stele_status walk_hash(struct stele_segment *s, uint8_t out[STELE_AT_LEAST(32)],
+                              stele_err *err) {
     struct stele_segment_walker *walker = NULL;
     struct stele_sha256 h;
     struct {
@@ -75,8 +77,8 @@ static stele_status walk_hash(struct stele_segment *s, uint8_t out[STELE_AT_LEAS
 }
 
 /* One key's count, and the seqs from its middle on. */
-static stele_status key_hash(struct stele_segment *s, uint8_t first_byte, uint8_t out[STELE_AT_LEAST(32)],
-                             stele_err *err) {
+static stele_status key_hash(struct stele_segment *s, uint8_t first_byte,
+                             uint8_t out[STELE_AT_LEAST(32)], stele_err *err) {
     struct stele_posting_cursor *c = NULL;
     struct stele_sha256 h;
     uint8_t tag[STELE_TAG_BYTES];
@@ -130,7 +132,8 @@ static void test_segment__a_damaged_byte_is_corrupt_or_changes_no_answer(void **
     struct answers damaged;
     size_t harmless = 0;
     assert_ok(ask(&bytes, &whole, NULL));
-    size_t index_at = bytes.size - STELE_SEGMENT__FOOTER_BYTES - 2 * STELE_SEGMENT__INDEX_ENTRY_BYTES;
+    size_t index_at =
+        bytes.size - STELE_SEGMENT__FOOTER_BYTES - 2 * STELE_SEGMENT__INDEX_ENTRY_BYTES;
     for (size_t i = 0; i < bytes.size; i++) {
         /* Every bit of index and footer, one of each byte of the blocks. */
         for (unsigned bit = i < index_at ? i % 8 : 0; bit < (i < index_at ? i % 8 + 1 : 8); bit++) {
@@ -156,7 +159,8 @@ static void test_segment__any_other_length_is_corrupt(void **unused) {
     stele_buf bytes = small_segment();
     struct answers answers;
     size_t whole = bytes.size;
-    for (bytes.size = 0; bytes.size < whole; bytes.size += bytes.size < 400 || bytes.size + 400 > whole ? 1 : 97) {
+    for (bytes.size = 0; bytes.size < whole;
+         bytes.size += bytes.size < 400 || bytes.size + 400 > whole ? 1 : 97) {
         assert_status(ask(&bytes, &answers, NULL), CORRUPT);
     }
     bytes.size = whole;
@@ -207,7 +211,8 @@ struct watched {
     size_t largest;
 };
 
-static stele_status watched_read(void *ctx, uint64_t offset, size_t size, stele_buf *out, stele_err *err) {
+static stele_status watched_read(void *ctx, uint64_t offset, size_t size, stele_buf *out,
+                                 stele_err *err) {
     struct watched *w = ctx;
     w->largest = size > w->largest ? size : w->largest;
     return memory_read_at(&w->bytes, offset, size, out, err);
@@ -229,10 +234,11 @@ static void test_segment__impossible_footers_are_corrupt_before_anything_is_read
     (void)unused;
     stele_buf bytes = small_segment();
     struct stele_segment__footer good;
-    assert_ok(stele_segment__get_footer(bytes.data + bytes.size - STELE_SEGMENT__FOOTER_BYTES, bytes.size,
-                                        &good, NULL));
+    assert_ok(stele_segment__get_footer(bytes.data + bytes.size - STELE_SEGMENT__FOOTER_BYTES,
+                                        bytes.size, &good, NULL));
     stele_buf_done(&bytes);
-    const uint64_t huge[] = {UINT64_MAX, UINT64_C(1) << 63, UINT64_C(1) << 60, good.n_blocks + 1, 0};
+    const uint64_t huge[] = {UINT64_MAX, UINT64_C(1) << 63, UINT64_C(1) << 60, good.n_blocks + 1,
+                             0};
     for (size_t i = 0; i < sizeof huge / sizeof huge[0]; i++) {
         struct stele_segment__footer f = good;
         f.n_blocks = huge[i];
@@ -270,7 +276,8 @@ static void test_segment__a_newer_version_is_unsupported_not_corrupt(void **unus
         uint8_t *footer = bytes.data + bytes.size - STELE_SEGMENT__FOOTER_BYTES;
         size_t sealed = STELE_SEGMENT__FOOTER_BYTES - STELE_HASH_BYTES;
         footer[at] ^= 0x40;
-        stele_segment__sum(STELE_SEGMENT__SUM_FOOTER, 0, stele_view_of(footer, sealed), footer + sealed);
+        stele_segment__sum(STELE_SEGMENT__SUM_FOOTER, 0, stele_view_of(footer, sealed),
+                           footer + sealed);
         assert_status(open_bytes(&bytes, &s, NULL), UNSUPPORTED);
         stele_buf_done(&bytes);
     }
@@ -303,9 +310,9 @@ static void test_segment__a_writer_refuses_postings_out_of_order_or_range(void *
         uint64_t seq;
         stele_status expected;
     } step[] = {
-        {5, LO + 3, STELE_OK},       {5, LO + 3, STELE_BUG},        {5, LO + 2, STELE_BUG},
-        {4, LO + 9, STELE_BUG},      {5, LO - 1, STELE_BUG},        {5, LO + SPAN, STELE_BUG},
-        {5, UINT64_MAX, STELE_BUG},  {5, LO + SPAN - 1, STELE_OK},  {6, LO, STELE_OK},
+        {5, LO + 3, STELE_OK},      {5, LO + 3, STELE_BUG},       {5, LO + 2, STELE_BUG},
+        {4, LO + 9, STELE_BUG},     {5, LO - 1, STELE_BUG},       {5, LO + SPAN, STELE_BUG},
+        {5, UINT64_MAX, STELE_BUG}, {5, LO + SPAN - 1, STELE_OK}, {6, LO, STELE_OK},
     };
     struct stele_segment_info info = test_segment_info(LO, LO + SPAN);
     struct stele_segment_writer *w = NULL;
@@ -340,10 +347,12 @@ struct failing {
 
 static stele_status failing_write(void *ctx, stele_view bytes, stele_err *err) {
     struct failing *f = ctx;
-    return f->calls_left-- == 0 ? STELE_FAIL(err, NO_SPACE, "full") : memory_write(&f->bytes, bytes, err);
+    return f->calls_left-- == 0 ? STELE_FAIL(err, NO_SPACE, "full")
+                                : memory_write(&f->bytes, bytes, err);
 }
 
-static stele_status failing_read(void *ctx, uint64_t offset, size_t size, stele_buf *out, stele_err *err) {
+static stele_status failing_read(void *ctx, uint64_t offset, size_t size, stele_buf *out,
+                                 stele_err *err) {
     struct failing *f = ctx;
     return f->calls_left-- == 0 ? STELE_FAIL(err, IO, "unplugged")
                                 : memory_read_at(&f->bytes, offset, size, out, err);
@@ -362,7 +371,8 @@ static void test_segment__failures_of_sink_and_source_are_passed_on(void **unuse
             st = stele_segment_writer_add(w, p[i].tag, LO + p[i].offset, NULL);
         }
         assert_status(st == STELE_OK ? stele_segment_writer_end(w, NULL) : st, NO_SPACE);
-        assert_status(stele_segment_writer_end(w, NULL), BUG); /* a stream with a hole is not ended */
+        assert_status(stele_segment_writer_end(w, NULL),
+                      BUG); /* a stream with a hole is not ended */
         stele_segment_writer_free(w);
         stele_buf_done(&sink.bytes);
     }
@@ -421,7 +431,8 @@ static void test_segment__only_adjacent_parts_of_one_era_merge(void **unused) {
             const struct stele_segment_info *got = stele_segment_info_of(m);
             assert_true(got->lo == 0 && got->hi == 30 && got->n_keys == 2 && got->n_postings == 4);
             assert_true(got->t_first == info[0].t_first && got->t_last == info[1].t_last);
-            assert_true(got->late_first == info[0].late_first && got->late_last == info[1].late_last);
+            assert_true(got->late_first == info[0].late_first &&
+                        got->late_last == info[1].late_last);
             stele_segment_close(m);
         } else {
             assert_status(st, INVALID);
@@ -434,7 +445,8 @@ static void test_segment__only_adjacent_parts_of_one_era_merge(void **unused) {
         stele_buf_done(&merged);
     }
     assert_status(stele_segment_merge(s, 0, memory_write, NULL, NULL), INVALID);
-    assert_status(stele_segment_merge(s, STELE_SEGMENT_FANIN_MAX + 1, memory_write, NULL, NULL), INVALID);
+    assert_status(stele_segment_merge(s, STELE_SEGMENT_FANIN_MAX + 1, memory_write, NULL, NULL),
+                  INVALID);
 }
 
 /* Without late events an end of the range must not leak into the merged one. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_segment_property.c: a segment answers like the sorted array it was written from. Random
- * shapes: many lone tags, few popular ones, keys over many blocks, tags that differ in their last byte.
+ * tests/unit/test_segment_property.c: a segment answers like the sorted array it was written from.
+ * Random shapes: many lone tags, few popular ones, keys over many blocks, tags that differ in their
+ * last byte.
  */
 #include "storage/segment.h"
 
@@ -24,11 +25,11 @@ static int compare(const void *a, const void *b) {
 }
 
 struct shape {
-    size_t n;         /* postings drawn; duplicates drop out */
-    uint32_t span;    /* hi - lo */
-    uint64_t n_tags;  /* tags to draw from */
-    bool skewed;      /* half the draws take the first tags */
-    bool alike;       /* tags share their first 14 bytes */
+    size_t n;        /* postings drawn; duplicates drop out */
+    uint32_t span;   /* hi - lo */
+    uint64_t n_tags; /* tags to draw from */
+    bool skewed;     /* half the draws take the first tags */
+    bool alike;      /* tags share their first 14 bytes */
 };
 
 static struct shape draw_shape(struct rng *rng, unsigned round) {
@@ -57,7 +58,8 @@ static void draw_tag(struct rng *rng, const struct shape *shape, uint8_t tag[STE
 }
 
 /* Sorted and distinct; *ret_n of them. */
-static struct stele_posting *draw_postings(struct rng *rng, const struct shape *shape, size_t *ret_n) {
+static struct stele_posting *draw_postings(struct rng *rng, const struct shape *shape,
+                                           size_t *ret_n) {
     struct stele_posting *p = calloc(shape->n + 1, sizeof *p);
     assert_non_null(p);
     for (size_t i = 0; i < shape->n; i++) {
@@ -92,8 +94,8 @@ static void check_walk(struct stele_segment *s, const struct stele_posting *p, s
 }
 
 /* Random seeks, forward and backward, each followed by a few reads. */
-static void check_seeks(struct stele_posting_cursor *c, uint64_t lo, const struct stele_posting *key,
-                        size_t n, struct rng *rng) {
+static void check_seeks(struct stele_posting_cursor *c, uint64_t lo,
+                        const struct stele_posting *key, size_t n, struct rng *rng) {
     for (unsigned i = 0; i < 20; i++) {
         const struct stele_posting *near = &key[rng_next(rng) % n];
         uint64_t target = lo + near->offset + rng_next(rng) % 3;
@@ -168,7 +170,8 @@ static void check_keys(struct stele_segment *s, const struct stele_posting *p, s
                        struct rng *rng) {
     uint64_t n_keys = 0;
     for (size_t i = 0, next; i < n; i = next) {
-        for (next = i + 1; next < n && memcmp(p[i].tag, p[next].tag, STELE_TAG_BYTES) == 0; next++) {
+        for (next = i + 1; next < n && memcmp(p[i].tag, p[next].tag, STELE_TAG_BYTES) == 0;
+             next++) {
         }
         if (next - i > 50 || n < 5000 || i % 64 == 0) {
             check_key(s, p + i, next - i, rng);
@@ -182,9 +185,10 @@ static void check_keys(struct stele_segment *s, const struct stele_posting *p, s
     }
 }
 
-/* Cuts [lo, hi) at random into parts, writes each, merges them: the bytes must be those of the whole. */
-static void check_merge(const struct stele_segment_info *info, const struct stele_posting *p, size_t n,
-                        const stele_buf *whole, struct rng *rng) {
+/* Cuts [lo, hi) at random into parts, writes each, merges them: the bytes must be those of the
+ * whole. */
+static void check_merge(const struct stele_segment_info *info, const struct stele_posting *p,
+                        size_t n, const stele_buf *whole, struct rng *rng) {
     enum { PARTS_MAX = 9 };
     stele_buf part[PARTS_MAX];
     struct stele_segment *segment[PARTS_MAX];
