@@ -14,3 +14,15 @@ set_tests_properties(golden.verify_python PROPERTIES LABELS golden TIMEOUT 300)
 foreach(name receipt answer question)
   stele_fuzz_target(${name} LIBS stele-verify)
 endforeach()
+
+# The installed library, used from outside the tree.
+if(NOT STELE_FUZZ)
+  set(sanitize)
+  if(STELE_SANITIZE)
+    set(sanitize -fsanitize=${STELE_SANITIZE})
+  endif()
+  add_test(NAME layers.verify_links
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/layers/verify_links.sh ${PROJECT_BINARY_DIR} ${PROJECT_SOURCE_DIR}
+      ${CMAKE_COMMAND} ${CMAKE_C_COMPILER} ${sanitize})
+  set_tests_properties(layers.verify_links PROPERTIES LABELS layers TIMEOUT 120)
+endif()
