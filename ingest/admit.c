@@ -40,7 +40,8 @@ static stele_status refuse_region(const struct stele_admission *admission, stele
 static stele_status check_time(const struct stele_admission *admission, size_t region,
                                const struct stele_event_head *head, stele_err *err) {
     uint64_t now_ns = stele_store_now_us(admission->stores[region]) * 1000;
-    if (head->time_unix_nano > now_ns && head->time_unix_nano - now_ns > STELE_INGEST_FUTURE_MAX_NS) {
+    if (head->time_unix_nano > now_ns &&
+        head->time_unix_nano - now_ns > STELE_INGEST_FUTURE_MAX_NS) {
         return STELE_FAIL(err, INVALID,
                           "time: %" PRIu64 " s ahead of this server's clock, at most %" PRIu64
                           "; check the sender's clock and that the unit is nanoseconds",
@@ -57,8 +58,8 @@ static bool memo_holds(const struct stele_admit_memo *memo, const struct stele_e
 }
 
 stele_status stele_admit(const struct stele_admission *admission, const struct stele_rpc_peer *peer,
-                         stele_view payload, struct stele_admit_memo *memo, struct stele_admitted *ret,
-                         size_t *ret_region, stele_err *err) {
+                         stele_view payload, struct stele_admit_memo *memo,
+                         struct stele_admitted *ret, size_t *ret_region, stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_event_head head;
     *ret_region = STELE_INGEST_NO_REGION;
@@ -71,8 +72,12 @@ stele_status stele_admit(const struct stele_admission *admission, const struct s
     }
     if (!memo_holds(memo, &head)) {
         struct stele_admit_memo next = {
-            true, head.retention_class, head.region, head.tenant,
-            stele_admit_region(admission, head.region), NULL,
+            true,
+            head.retention_class,
+            head.region,
+            head.tenant,
+            stele_admit_region(admission, head.region),
+            NULL,
         };
         if (next.region == STELE_INGEST_NO_REGION) {
             return refuse_region(admission, head.region, err);
@@ -80,7 +85,8 @@ stele_status stele_admit(const struct stele_admission *admission, const struct s
         *ret_region = next.region;
         struct stele_store *store = admission->stores[next.region];
         if (stele_view_is(head.tenant, STELE_SYSTEM_TENANT)) {
-            return STELE_FAIL(err, DENIED, "tenant '%s' is the server's own; no client may append for it",
+            return STELE_FAIL(err, DENIED,
+                              "tenant '%s' is the server's own; no client may append for it",
                               STELE_SYSTEM_TENANT);
         }
         STELE_TRY(stele_access_check(admission->access, peer, STELE_MAY_APPEND,

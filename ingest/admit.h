@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ingest/admit.h: may this event be stored, and in which log? Layer: ingest. Nothing is stored, reserved
- * or remembered here.
+ * ingest/admit.h: may this event be stored, and in which log? Layer: ingest. Nothing is stored,
+ * reserved or remembered here.
  *
- * In this order, the first that does not hold is the refusal: the schema (INVALID, LIMIT), the region is
- * served here (INVALID; it is never forwarded), the tenant is not the server's own (DENIED), the
- * certificate may append for the tenant in the region (DENIED), the time is at most five minutes ahead
- * (INVALID), a log takes the tenant and the retention class (NOT_FOUND). The order is also what may be
- * told: who may not write for a tenant learns nothing of its logs.
+ * In this order, the first that does not hold is the refusal: the schema (INVALID, LIMIT), the
+ * region is served here (INVALID; it is never forwarded), the tenant is not the server's own
+ * (DENIED), the certificate may append for the tenant in the region (DENIED), the time is at most
+ * five minutes ahead (INVALID), a log takes the tenant and the retention class (NOT_FOUND). The
+ * order is also what may be told: who may not write for a tenant learns nothing of its logs.
  */
 #ifndef STELE_INGEST_ADMIT_H
 #define STELE_INGEST_ADMIT_H
@@ -32,8 +32,9 @@ struct stele_admitted {
     struct stele_log *log;
 };
 
-/* The decision on the event before, reused for the next one of the same region, tenant and class: events
- * of one batch mostly agree in these. Starts zeroed; lives as long as the payloads it borrows. */
+/* The decision on the event before, reused for the next one of the same region, tenant and class:
+ * events of one batch mostly agree in these. Starts zeroed; lives as long as the payloads it
+ * borrows. */
 struct stele_admit_memo {
     bool valid;
     uint32_t retention_class;
@@ -44,17 +45,17 @@ struct stele_admit_memo {
 };
 
 /*
- * Admits one event sent by `peer`. ret_region (also set on failure): the store of the event's region, for
- * the journal; STELE_INGEST_NO_REGION if that region is not served here or cannot be read.
- * Errors: as above.
+ * Admits one event sent by `peer`. ret_region (also set on failure): the store of the event's
+ * region, for the journal; STELE_INGEST_NO_REGION if that region is not served here or cannot be
+ * read. Errors: as above.
  */
 STELE_MUST_USE stele_status stele_admit(const struct stele_admission *admission,
                                         const struct stele_rpc_peer *peer, stele_view payload,
                                         struct stele_admit_memo *memo, struct stele_admitted *ret,
                                         size_t *ret_region, stele_err *err);
 
-/* What a refused payload says of itself, as far as it can be read: views are empty where it does not, or
- * where a value breaks the schema's rules for it. */
+/* What a refused payload says of itself, as far as it can be read: views are empty where it does
+ * not, or where a value breaks the schema's rules for it. */
 struct stele_claimed {
     stele_view event_id;
     stele_view tenant;

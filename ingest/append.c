@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ingest/append.c: a request until it is submitted: taken apart, admitted, freed of duplicates, grouped. */
+/* ingest/append.c: a request until it is submitted: taken apart, admitted, freed of duplicates,
+ * grouped. */
 #include "ingest/append.h"
 
 #include <assert.h>
@@ -13,7 +14,8 @@
 /* ------------------------------------------------------------------ life */
 
 stele_status stele_append_new(struct stele_ingest *ingest, struct stele_rpc_message *message,
-                              stele_append_message kind, struct stele_append **ret, stele_err *err) {
+                              stele_append_message kind, struct stele_append **ret,
+                              stele_err *err) {
     struct stele_append_request request;
     stele_view bytes = stele_rpc_message_view(message);
     stele_status st = stele_append_request_read(bytes, kind, &request, err);
@@ -106,7 +108,8 @@ static bool is_sunk(struct stele_append *append, const struct stele_append_event
     if (!append->all_or_nothing || !event->decided || event->code == 0) {
         return false;
     }
-    (void)STELE_FAIL(&append->whole, INVALID, "event %zu: %s: %.150s; all_or_nothing: nothing was stored",
+    (void)STELE_FAIL(&append->whole, INVALID,
+                     "event %zu: %s: %.150s; all_or_nothing: nothing was stored",
                      (size_t)(event - append->event), stele_rpc_code_name(event->code),
                      stele_append_error(event));
     return true;
@@ -122,8 +125,8 @@ static bool admit_all(struct stele_append *append) {
         struct stele_admitted admitted;
         size_t region = STELE_INGEST_NO_REGION;
         stele_err err = {0};
-        if (stele_admit(&ingest->admission, append->peer, event->claim.payload, &memo, &admitted, &region,
-                        &err) != STELE_OK) {
+        if (stele_admit(&ingest->admission, append->peer, event->claim.payload, &memo, &admitted,
+                        &region, &err) != STELE_OK) {
             reject(event, region, &err);
             if (is_sunk(append, event)) {
                 return false;
@@ -152,14 +155,17 @@ static uint32_t log_number(struct stele_store *store, const struct stele_log *lo
     return i;
 }
 
-static void refuse_other(struct stele_append_event *event, const struct stele_log *log, uint64_t seq) {
+static void refuse_other(struct stele_append_event *event, const struct stele_log *log,
+                         uint64_t seq) {
     stele_err err = {0};
     const struct stele_dedup_key *key = &event->claim.key;
     char where[96] = "is being stored at this moment";
     if (log != NULL) {
-        (void)snprintf(where, sizeof where, "is stored at %s seq %" PRIu64, stele_log_full_name(log), seq);
+        (void)snprintf(where, sizeof where, "is stored at %s seq %" PRIu64,
+                       stele_log_full_name(log), seq);
     }
-    (void)STELE_FAIL(&err, EXISTS, "event_id '%.*s': an event with this id and other bytes %s; "
+    (void)STELE_FAIL(&err, EXISTS,
+                     "event_id '%.*s': an event with this id and other bytes %s; "
                      "give each event an id of its own, and send it again unchanged",
                      (int)key->event_id.size, (const char *)key->event_id.data, where);
     reject(event, event->region, &err);
@@ -173,11 +179,13 @@ static bool compare_stored(struct stele_append_event *event, struct stele_dedup_
         stele_store_log_at(event->append->ingest->store[event->region], place.log);
     stele_recall_verdict verdict = STELE_RECALL_UNRELATED;
     uint64_t time_us = 0;
-    if (stele_recall_compare(recall, log, place.seq, &event->claim.key, event->claim.payload, &verdict,
-                             &time_us, &err) != STELE_OK) {
+    if (stele_recall_compare(recall, log, place.seq, &event->claim.key, event->claim.payload,
+                             &verdict, &time_us, &err) != STELE_OK) {
         char text[STELE_ERR_TEXT_BYTES + 128];
-        (void)snprintf(text, sizeof text, "cannot be compared with the event stored at %s seq %" PRIu64
-                       ": %s; send it again", stele_log_full_name(log), place.seq, err.text);
+        (void)snprintf(text, sizeof text,
+                       "cannot be compared with the event stored at %s seq %" PRIu64
+                       ": %s; send it again",
+                       stele_log_full_name(log), place.seq, err.text);
         stele_append__refuse(event, stele_rpc_code_of(STELE_CLOSED), text);
         return true;
     }
@@ -194,8 +202,8 @@ static bool compare_stored(struct stele_append_event *event, struct stele_dedup_
 }
 
 /*
- * Claims an event's identity, or finds it taken. False: the event was refused here. After WAITING the
- * event is the settling thread's, and is not looked at again before the request is decided.
+ * Claims an event's identity, or finds it taken. False: the event was refused here. After WAITING
+ * the event is the settling thread's, and is not looked at again before the request is decided.
  */
 static bool claim_event(struct stele_append_event *event, struct stele_recall *recall) {
     struct stele_append *append = event->append;
@@ -211,7 +219,8 @@ static bool claim_event(struct stele_append_event *event, struct stele_recall *r
         if (verdict == STELE_DEDUP_WAITING) {
             return true;
         }
-        (void)atomic_fetch_sub(&append->waiting, 1); /* not to zero: the request's own count is left */
+        (void)atomic_fetch_sub(&append->waiting,
+                               1); /* not to zero: the request's own count is left */
         if (verdict == STELE_DEDUP_CLAIMED) {
             event->claimed = true;
             return true;

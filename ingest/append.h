@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ingest/append.h: the life of one request's events, from their bytes to each one's fate. Layer: ingest.
+ * ingest/append.h: the life of one request's events, from their bytes to each one's fate. Layer:
+ * ingest.
  *
- * A request is admitted event by event, freed of duplicates, grouped by target log in the order sent, and
- * submitted as one batch a log. Every event then ends in exactly one fate: stored here, found stored
- * before, or refused with a code and a text. Nothing is reported as stored before its log said so.
+ * A request is admitted event by event, freed of duplicates, grouped by target log in the order
+ * sent, and submitted as one batch a log. Every event then ends in exactly one fate: stored here,
+ * found stored before, or refused with a code and a text. Nothing is reported as stored before its
+ * log said so.
  *
- * What keeps it together: `waiting` counts what is not decided (batches submitted, events that wait for
- * another request's claim, and one while the request is still being worked on). Each event's fate is
- * written by one thread, before it counts down; whoever counts to zero hands the request on. The message
- * lives until then, because batches and claims borrow its bytes. A request never waits in a thread, and
- * settles its own batches as they come, so that two requests waiting for each other's events cannot lock.
+ * What keeps it together: `waiting` counts what is not decided (batches submitted, events that wait
+ * for another request's claim, and one while the request is still being worked on). Each event's
+ * fate is written by one thread, before it counts down; whoever counts to zero hands the request
+ * on. The message lives until then, because batches and claims borrow its bytes. A request never
+ * waits in a thread, and settles its own batches as they come, so that two requests waiting for
+ * each other's events cannot lock.
  */
 #ifndef STELE_INGEST_APPEND_H
 #define STELE_INGEST_APPEND_H
@@ -57,15 +60,15 @@ struct stele_append {
     const struct stele_rpc_peer *peer; /* the owner keeps the call, and with it the peer */
     bool all_or_nothing;
     bool want_receipt;
-    bool patient;     /* waits for room in a full queue instead of refusing */
-    stele_err whole;  /* status OK, or why nothing of the request was tried */
+    bool patient;                       /* waits for room in a full queue instead of refusing */
+    stele_err whole;                    /* status OK, or why nothing of the request was tried */
     struct stele_append_batch *batches; /* newest first */
     uint32_t n_batches;
     uint64_t busy_since_us; /* 0: no queue was full */
     atomic_uint waiting;
-    /* In a worker's thread, once each and in this order. on_submitted (may be NULL): the request has its
-     * places in the queues, and a later one cannot overtake it. on_decided: every event has its fate;
-     * the request is the owner's to free. */
+    /* In a worker's thread, once each and in this order. on_submitted (may be NULL): the request
+     * has its places in the queues, and a later one cannot overtake it. on_decided: every event has
+     * its fate; the request is the owner's to free. */
     void (*on_submitted)(struct stele_append *append);
     void (*on_decided)(struct stele_append *append);
     void *owner;
@@ -77,7 +80,8 @@ struct stele_append {
  * Takes a message apart. On OK the request owns the message, which the caller has held
  * (stele_ingest_hold); freeing it drops the hold. Errors: LIMIT, INVALID, NO_MEMORY.
  */
-STELE_MUST_USE stele_status stele_append_new(struct stele_ingest *ingest, struct stele_rpc_message *message,
+STELE_MUST_USE stele_status stele_append_new(struct stele_ingest *ingest,
+                                             struct stele_rpc_message *message,
                                              stele_append_message kind, struct stele_append **ret,
                                              stele_err *err);
 void stele_append_free(struct stele_append *append); /* NULL is fine; decided or never run */
@@ -86,8 +90,9 @@ void stele_append_free(struct stele_append *append); /* NULL is fine; decided or
 void stele_append_run(struct stele_append *append);
 
 /*
- * After on_decided: whether the whole call fails. It does if the request was refused whole, or if nothing
- * of it was stored and something would be if it were sent again. Errors: INVALID, BUSY, CLOSED.
+ * After on_decided: whether the whole call fails. It does if the request was refused whole, or if
+ * nothing of it was stored and something would be if it were sent again. Errors: INVALID, BUSY,
+ * CLOSED.
  */
 STELE_MUST_USE stele_status stele_append_outcome(const struct stele_append *append, stele_err *err);
 /* After on_decided, once: adds the events' fates to the service's counters. */
@@ -95,7 +100,8 @@ void stele_append_count_fates(const struct stele_append *append);
 /* What a refused event is told; never NULL. */
 const char *stele_append_error(const struct stele_append_event *event);
 
-/* ------------------------------------------------------------------ between append.c and settle.c */
+/* ------------------------------------------------------------------ between append.c and settle.c
+ */
 /* Gives an event its fate. The text is copied, cleaned for a proto3 string. */
 void stele_append__refuse(struct stele_append_event *event, uint32_t code, const char *text);
 /* Ends an event's claim: at `place`, or refused (NULL); tells those who waited for it. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ingest/append_rpc.c: Append: one message in, one result an event out. The completion queue's thread only
- * counts the message in; a worker takes it apart, and a worker answers when every event has its fate.
+ * ingest/append_rpc.c: Append: one message in, one result an event out. The completion queue's
+ * thread only counts the message in; a worker takes it apart, and a worker answers when every event
+ * has its fate.
  */
 #include "ingest/append.h"
 #include "ingest/receipts.h"
@@ -14,7 +15,8 @@ struct unary {
     struct stele_rpc_message *message; /* owned until a request takes it */
 };
 
-static void finish(struct stele_rpc_call *call, stele_status st, const stele_err *err, stele_view reply) {
+static void finish(struct stele_rpc_call *call, stele_status st, const stele_err *err,
+                   stele_view reply) {
     if (st == STELE_OK) {
         stele_rpc_finish_ok(call, reply);
     } else {
@@ -25,8 +27,9 @@ static void finish(struct stele_rpc_call *call, stele_status st, const stele_err
 
 /* ------------------------------------------------------------------ the answer */
 
-static stele_status encode_reply(const struct stele_append *append, const struct stele_receipts *receipts,
-                                 const char *receipt_error, stele_buf *out, stele_err *err) {
+static stele_status encode_reply(const struct stele_append *append,
+                                 const struct stele_receipts *receipts, const char *receipt_error,
+                                 stele_buf *out, stele_err *err) {
     for (size_t i = 0; i < append->n_events; i++) {
         const struct stele_append_event *event = &append->event[i];
         struct stele_append_result result = {.code = event->code};
@@ -58,7 +61,8 @@ static void on_decided(struct stele_append *append) {
     struct stele_receipts receipts = STELE_RECEIPTS_EMPTY;
     stele_status st = stele_append_outcome(append, &err);
     if (st == STELE_OK) {
-        const char *receipt_error = "stored; the reply has no room for its receipt, ask for it later";
+        const char *receipt_error =
+            "stored; the reply has no room for its receipt, ask for it later";
         if (append->want_receipt && stele_receipts_make(append, &receipts, NULL) != STELE_OK) {
             receipt_error = "stored; its receipt could not be made, ask for it later";
         }

@@ -2,14 +2,15 @@
 /*
  * ingest/append_stream_rpc.c: AppendStream: messages in, cumulative acks out.
  *
- * The messages of a stream are taken apart and submitted one after the other, by one worker at a time, so
- * that events keep the order they were sent in. They may be decided in any order; acks go out in stream
- * order, and one response covers all messages that were decided while the one before was being sent.
- * At most eight messages are under way: then the stream is not read, which is how a slow log or a client
- * that does not read its acks slows its own sender and nobody else.
+ * The messages of a stream are taken apart and submitted one after the other, by one worker at a
+ * time, so that events keep the order they were sent in. They may be decided in any order; acks go
+ * out in stream order, and one response covers all messages that were decided while the one before
+ * was being sent. At most eight messages are under way: then the stream is not read, which is how a
+ * slow log or a client that does not read its acks slows its own sender and nobody else.
  *
- * The stream lives as long as its call, its posted work or a message of it does; `lock` guards all of it
- * and is never held while a request runs. A stream that must end with an error first acks what it has.
+ * The stream lives as long as its call, its posted work or a message of it does; `lock` guards all
+ * of it and is never held while a request runs. A stream that must end with an error first acks
+ * what it has.
  */
 #include <assert.h>
 
@@ -36,15 +37,15 @@ struct stream {
     struct streamed *first, *last; /* in stream order */
     struct streamed *fresh;        /* the first not yet taken apart; NULL: all are */
     unsigned n_under_way;
-    uint64_t n_events;   /* of all messages taken apart */
-    bool receiving;      /* the next message was asked for */
-    bool posted;         /* the work */
-    bool submitting;     /* a message has not its place in the queues yet */
+    uint64_t n_events; /* of all messages taken apart */
+    bool receiving;    /* the next message was asked for */
+    bool posted;       /* the work */
+    bool submitting;   /* a message has not its place in the queues yet */
     bool sending;
     bool half_closed;
-    bool finished;       /* the service ended the call */
-    bool over;           /* on_done ran */
-    stele_err failure;   /* status OK, or how the stream ends when what it has is acked */
+    bool finished;     /* the service ended the call */
+    bool over;         /* on_done ran */
+    stele_err failure; /* status OK, or how the stream ends when what it has is acked */
 };
 
 /* ------------------------------------------------------------------ life */
@@ -74,8 +75,8 @@ static void unref_unlock(struct stream *stream) {
 
 /* ------------------------------------------------------------------ acks */
 
-static stele_status put_fates(const struct stele_append *append, uint64_t first_event, stele_buf *out,
-                              stele_err *err) {
+static stele_status put_fates(const struct stele_append *append, uint64_t first_event,
+                              stele_buf *out, stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_append_range range = {0};
     const struct stele_append_event *before = NULL; /* the last one of the range */
@@ -148,7 +149,8 @@ static void end(struct stream *stream) {
         stele_rpc_finish_ok(stream->call, stele_view_of(NULL, 0));
     } else {
         stele_rpc_finish_error(stream->call, &stream->failure,
-                               stream->failure.status == STELE_BUSY ? STELE_INGEST_RETRY_AFTER_MS : 0);
+                               stream->failure.status == STELE_BUSY ? STELE_INGEST_RETRY_AFTER_MS
+                                                                    : 0);
     }
 }
 
@@ -194,7 +196,8 @@ static void go_on(struct stream *stream) {
             st = stele_rpc_send(stream->call, stele_view_buf(&response), &err);
         }
         stream->sending = st == STELE_OK;
-        if (st != STELE_OK) { /* an ack that cannot be told ends the stream: later ones would be wrong */
+        if (st !=
+            STELE_OK) { /* an ack that cannot be told ends the stream: later ones would be wrong */
             stream->failure = err;
             end(stream);
         }
@@ -204,8 +207,9 @@ static void go_on(struct stream *stream) {
     if (!stream->finished && ends && stream->first == NULL && !stream->sending) {
         end(stream);
     }
-    bool room = stream->n_under_way == 0 || (stream->n_under_way < STELE_INGEST_STREAM_MESSAGES_MAX &&
-                                             !stele_ingest_is_tight(stream->ingest));
+    bool room =
+        stream->n_under_way == 0 || (stream->n_under_way < STELE_INGEST_STREAM_MESSAGES_MAX &&
+                                     !stele_ingest_is_tight(stream->ingest));
     if (!stream->finished && !ends && !stream->receiving && room) {
         stream->receiving = true;
         stele_rpc_receive_next(stream->call);
@@ -252,7 +256,8 @@ static void on_submitted(struct stele_append *append) {
     (void)pthread_mutex_unlock(&stream->lock);
 }
 
-/* Takes the next fresh message apart. NULL: there is none, or it ended the stream. Under the lock. */
+/* Takes the next fresh message apart. NULL: there is none, or it ended the stream. Under the lock.
+ */
 static struct stele_append *next_request(struct stream *stream) {
     struct streamed *m = stream->fresh;
     struct stele_append *append = NULL;
@@ -260,7 +265,8 @@ static struct stele_append *next_request(struct stream *stream) {
     if (m == NULL || stream->over || stream->finished || stream->failure.status != STELE_OK) {
         return NULL;
     }
-    stele_status st = stele_append_new(stream->ingest, m->message, STELE_APPEND_STREAM, &append, &err);
+    stele_status st =
+        stele_append_new(stream->ingest, m->message, STELE_APPEND_STREAM, &append, &err);
     if (st != STELE_OK) {
         if (st != STELE_NO_MEMORY) {
             stele_ingest_note_message(stream->ingest, stele_rpc_call_peer(stream->call),

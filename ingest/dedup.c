@@ -2,11 +2,11 @@
 /*
  * ingest/dedup.c: the ring, its index, and the claims.
  *
- * The ring holds (hash, place) in the order of storing; its oldest is overwritten when it is full. The
- * index is a table of 64-bit slots with linear probing, at most half full: 32 bits of the hash beside the
- * ring position plus one, so that a search touches the ring only on a match. Taking a slot out moves its
- * followers up, so that there are no tombstones and the table never degrades. Claims hang in chains of a
- * table of their own: their number is bounded by what the server holds.
+ * The ring holds (hash, place) in the order of storing; its oldest is overwritten when it is full.
+ * The index is a table of 64-bit slots with linear probing, at most half full: 32 bits of the hash
+ * beside the ring position plus one, so that a search touches the ring only on a match. Taking a
+ * slot out moves its followers up, so that there are no tombstones and the table never degrades.
+ * Claims hang in chains of a table of their own: their number is bounded by what the server holds.
  */
 #include "ingest/dedup.h"
 
@@ -68,7 +68,8 @@ static stele_status take_secret(struct stele_dedup *dedup, stele_err *err) {
     uint8_t secret[64]; /* one whole block: hashing a short identity then is one compression */
     ssize_t n = getrandom(secret, sizeof secret, 0);
     if (n != (ssize_t)sizeof secret) {
-        return STELE_FAIL_ERRNO(err, n < 0 ? errno : EIO, "no random bytes for the duplicate window");
+        return STELE_FAIL_ERRNO(err, n < 0 ? errno : EIO,
+                                "no random bytes for the duplicate window");
     }
     stele_sha256_init(&dedup->keyed);
     stele_sha256_update(&dedup->keyed, stele_view_of(secret, sizeof secret));
@@ -98,7 +99,8 @@ stele_status stele_dedup_new(uint32_t window_events, struct stele_dedup **ret, s
     dedup->index = stele_alloc(slots, sizeof *dedup->index);
     dedup->chain = stele_alloc(CHAINS, sizeof(struct stele_dedup_claim *));
     if (dedup->ring == NULL || dedup->index == NULL || dedup->chain == NULL) {
-        st = STELE_FAIL(err, NO_MEMORY, "no memory for a duplicate window of %u events; set a smaller one",
+        st = STELE_FAIL(err, NO_MEMORY,
+                        "no memory for a duplicate window of %u events; set a smaller one",
                         window_events);
         goto cleanup;
     }
@@ -147,9 +149,11 @@ static void index_remove(struct stele_dedup *dedup, uint64_t slot) {
         assert(dedup->index[hole] != 0); /* what is in the ring is in the index */
         hole = (hole + 1) & dedup->mask;
     }
-    for (uint32_t at = (hole + 1) & dedup->mask; dedup->index[at] != 0; at = (at + 1) & dedup->mask) {
+    for (uint32_t at = (hole + 1) & dedup->mask; dedup->index[at] != 0;
+         at = (at + 1) & dedup->mask) {
         uint32_t home = home_of(dedup, dedup->index[at]);
-        if (((at - home) & dedup->mask) >= ((at - hole) & dedup->mask)) { /* its search passes the hole */
+        if (((at - home) & dedup->mask) >=
+            ((at - hole) & dedup->mask)) { /* its search passes the hole */
             dedup->index[hole] = dedup->index[at];
             hole = at;
         }
@@ -238,7 +242,8 @@ stele_dedup_verdict stele_dedup_claim(struct stele_dedup *dedup, struct stele_de
     return verdict;
 }
 
-struct stele_dedup_waiter *stele_dedup_settle(struct stele_dedup *dedup, struct stele_dedup_claim *claim,
+struct stele_dedup_waiter *stele_dedup_settle(struct stele_dedup *dedup,
+                                              struct stele_dedup_claim *claim,
                                               const struct stele_dedup_place *place) {
     (void)pthread_mutex_lock(&dedup->lock);
     struct stele_dedup_claim **at = chain_of(dedup, claim->key.hash);
@@ -263,7 +268,8 @@ struct stele_dedup_waiter *stele_dedup_settle(struct stele_dedup *dedup, struct 
     return oldest;
 }
 
-void stele_dedup_remember(struct stele_dedup *dedup, uint64_t hash, struct stele_dedup_place place) {
+void stele_dedup_remember(struct stele_dedup *dedup, uint64_t hash,
+                          struct stele_dedup_place place) {
     (void)pthread_mutex_lock(&dedup->lock);
     remember(dedup, hash, place);
     (void)pthread_mutex_unlock(&dedup->lock);

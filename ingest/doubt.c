@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ingest/doubt.c: per log, how far its events are known, and whether that may fall short of the log.
+ * ingest/doubt.c: per log, how far its events are known, and whether that may fall short of the
+ * log.
  *
- * `known` rises with every commit while there is no doubt. In doubt it stays until a resolve has read on;
- * the doubt ends when the read reached past a commit that succeeded after the failure: whatever the log
- * adopted, it adopted before that. Reading something twice is harmless.
+ * `known` rises with every commit while there is no doubt. In doubt it stays until a resolve has
+ * read on; the doubt ends when the read reached past a commit that succeeded after the failure:
+ * whatever the log adopted, it adopted before that. Reading something twice is harmless.
  */
 #include "ingest/doubt.h"
 
@@ -16,8 +17,8 @@
 struct log_doubt {
     atomic_bool doubted; /* read without the lock, so that the usual case costs nothing */
     pthread_mutex_t lock;
-    uint64_t known;    /* under the lock: events below it are in the window */
-    uint64_t proof;    /* under the lock: first seq of a commit after the failure; 0: none yet */
+    uint64_t known; /* under the lock: events below it are in the window */
+    uint64_t proof; /* under the lock: first seq of a commit after the failure; 0: none yet */
 };
 
 struct stele_doubt {
@@ -44,7 +45,8 @@ stele_status stele_doubt_new(struct stele_store *store, struct stele_dedup *dedu
     size_t n_logs = stele_store_n_logs(store);
     struct stele_doubt *doubt = stele_alloc(1, sizeof *doubt + n_logs * sizeof doubt->log[0]);
     if (doubt == NULL) {
-        return STELE_FAIL(err, NO_MEMORY, "no memory for the logs of region '%s'", stele_store_region(store));
+        return STELE_FAIL(err, NO_MEMORY, "no memory for the logs of region '%s'",
+                          stele_store_region(store));
     }
     doubt->store = store;
     doubt->dedup = dedup;
@@ -64,7 +66,8 @@ cleanup:
     return st;
 }
 
-void stele_doubt_committed(struct stele_doubt *doubt, uint32_t log, uint64_t first_seq, uint64_t n) {
+void stele_doubt_committed(struct stele_doubt *doubt, uint32_t log, uint64_t first_seq,
+                           uint64_t n) {
     struct log_doubt *d = &doubt->log[log];
     (void)pthread_mutex_lock(&d->lock);
     if (!atomic_load(&d->doubted)) {

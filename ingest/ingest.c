@@ -36,8 +36,10 @@ bool stele_ingest_is_tight(const struct stele_ingest *ingest) {
 }
 
 stele_status stele_ingest_refuse_hold(stele_err *err) {
-    return STELE_FAIL(err, BUSY, "this server holds as many undecided events as it may; send it again "
-                      "after %d ms", STELE_INGEST_RETRY_AFTER_MS);
+    return STELE_FAIL(err, BUSY,
+                      "this server holds as many undecided events as it may; send it again "
+                      "after %d ms",
+                      STELE_INGEST_RETRY_AFTER_MS);
 }
 
 void stele_ingest_note_message(struct stele_ingest *ingest, const struct stele_rpc_peer *peer,
@@ -117,7 +119,8 @@ stele_status stele_ingest_new(const struct stele_ingest_config *config, struct s
     ingest->admission = (struct stele_admission){ingest->store, config->n_stores, config->access,
                                                  config->default_retention_years};
     STELE_TRY(stele_work_pool_new(n_workers(), &ingest->pool, err));
-    STELE_TRY(stele_journal_new(ingest->store, config->n_stores, ingest->pool, &ingest->journal, err));
+    STELE_TRY(
+        stele_journal_new(ingest->store, config->n_stores, ingest->pool, &ingest->journal, err));
     *ret = ingest;
     ingest = NULL;
 cleanup:

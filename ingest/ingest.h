@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ingest/ingest.h: the Append and AppendStream services over the regions this server has. Layer: ingest.
+ * ingest/ingest.h: the Append and AppendStream services over the regions this server has. Layer:
+ * ingest.
  *
- * An event is admitted if its region is served here, the certificate may append for its tenant, it passes
- * the schema, it is not from the future, and no other bytes hold its id. What is refused is journalled to
- * the region's system log (digest and reason, not the bytes). Acks are sent after the sync.
+ * An event is admitted if its region is served here, the certificate may append for its tenant, it
+ * passes the schema, it is not from the future, and no other bytes hold its id. What is refused is
+ * journalled to the region's system log (digest and reason, not the bytes). Acks are sent after the
+ * sync.
  */
 #ifndef STELE_INGEST_INGEST_H
 #define STELE_INGEST_INGEST_H
@@ -17,8 +19,9 @@ struct stele_ingest_config {
     struct stele_store *const *stores; /* one a region; borrowed, closed after the service */
     size_t n_stores;
     const struct stele_access *access;
-    uint8_t default_retention_years; /* for events with retention_class 0 */
-    uint32_t duplicate_window_events; /* a region remembers at least this many newest ids; 0: 1,048,576 */
+    uint8_t default_retention_years;  /* for events with retention_class 0 */
+    uint32_t duplicate_window_events; /* a region remembers at least this many newest ids; 0:
+                                         1,048,576 */
 };
 /* Rebuilds the duplicate window from the stores. */
 STELE_MUST_USE stele_status stele_ingest_new(const struct stele_ingest_config *config,

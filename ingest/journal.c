@@ -2,10 +2,10 @@
 /*
  * ingest/journal.c: a collecting list a region, a rate, and the events written by hand.
  *
- * The rate counts in seconds that begin with their first rejection. What is not written one by one, for
- * whatever reason (the rate, a full queue, a failed commit, no memory), ends in `n_left_out`; a piece of
- * work that is due a second after the first of them turns the count into one event, and is planned again
- * if even that cannot be submitted.
+ * The rate counts in seconds that begin with their first rejection. What is not written one by one,
+ * for whatever reason (the rate, a full queue, a failed commit, no memory), ends in `n_left_out`; a
+ * piece of work that is due a second after the first of them turns the count into one event, and is
+ * planned again if even that cannot be submitted.
  */
 #include "ingest/journal.h"
 
@@ -174,7 +174,8 @@ static stele_status write_rejection(struct region *region, const struct stele_re
     stele_hex_encode(stele_view_of(digest, sizeof digest), hex);
     stele_access_peer_name(rejection->peer, actor, sizeof actor);
     clean_reason(rejection->reason, reason);
-    struct act act = {actor, SERVICE_ACCOUNT,
+    struct act act = {actor,
+                      SERVICE_ACCOUNT,
                       rejection->code == stele_rpc_code_of(STELE_DENIED) ? DENIED : FAILURE,
                       {NULL, 0}};
     if (ours) {
@@ -200,7 +201,8 @@ static stele_status write_rejection(struct region *region, const struct stele_re
     return stele_wire_out_done(&w, 0, NULL);
 }
 
-static stele_status write_summary(struct region *region, uint64_t n, const char *event_id, stele_buf *out) {
+static stele_status write_summary(struct region *region, uint64_t n, const char *event_id,
+                                  stele_buf *out) {
     struct act act = {"steled", SYSTEM, FAILURE, {NULL, 0}};
     struct stele_wire_out w = stele_wire_out_to(out);
     put_envelope(&w, region, event_id, &act);
@@ -243,7 +245,8 @@ static void page_decided(void *arg, stele_status st, const stele_err *err,
     if (st != STELE_OK) {
         leave_out(region, page->n_rejected);
     }
-    (void)pthread_cond_broadcast(&region->decided); /* under the lock: free waits for it and then frees */
+    (void)pthread_cond_broadcast(
+        &region->decided); /* under the lock: free waits for it and then frees */
     (void)pthread_mutex_unlock(&region->lock);
     page_free(page);
 }
@@ -368,7 +371,8 @@ static void summary_run(struct stele_work *work) {
 /* ------------------------------------------------------------------ life */
 
 stele_status stele_journal_new(struct stele_store *const *stores, size_t n_stores,
-                               struct stele_work_pool *pool, struct stele_journal **ret, stele_err *err) {
+                               struct stele_work_pool *pool, struct stele_journal **ret,
+                               stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_journal *journal = stele_alloc(1, sizeof *journal);
     if (journal == NULL) {
@@ -377,7 +381,8 @@ stele_status stele_journal_new(struct stele_store *const *stores, size_t n_store
     journal->pool = pool;
     ssize_t n = getrandom(&journal->process, sizeof journal->process, 0);
     if (n != (ssize_t)sizeof journal->process) {
-        st = STELE_FAIL_ERRNO(err, n < 0 ? errno : EIO, "no random bytes for the ids of the journal");
+        st = STELE_FAIL_ERRNO(err, n < 0 ? errno : EIO,
+                              "no random bytes for the ids of the journal");
         goto cleanup;
     }
     for (size_t i = 0; i < n_stores && i < STELE_INGEST_REGIONS_MAX; i++) {
@@ -387,7 +392,8 @@ stele_status stele_journal_new(struct stele_store *const *stores, size_t n_store
         region->summary.run = summary_run;
         region->log = stele_store_log(stores[i], STELE_SYSTEM_LOG);
         if (region->log == NULL) {
-            st = STELE_FAIL(err, NOT_FOUND, "region '%s' has no log '%s' for rejected input; configure it",
+            st = STELE_FAIL(err, NOT_FOUND,
+                            "region '%s' has no log '%s' for rejected input; configure it",
                             stele_store_region(stores[i]), STELE_SYSTEM_LOG);
             goto cleanup;
         }

@@ -24,7 +24,8 @@ cleanup:
 
 stele_status stele_recall_compare(struct stele_recall *recall, struct stele_log *log, uint64_t seq,
                                   const struct stele_dedup_key *key, stele_view payload,
-                                  stele_recall_verdict *ret, uint64_t *ret_time_us, stele_err *err) {
+                                  stele_recall_verdict *ret, uint64_t *ret_time_us,
+                                  stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_stored_entry stored;
     if (recall->view == NULL || stele_log_view_log(recall->view) != log ||
@@ -143,7 +144,8 @@ static stele_status take_newest(struct walk *walk, size_t n_walks, const struct 
     return STELE_OK;
 }
 
-stele_status stele_recall_fill(struct stele_store *store, struct stele_dedup *dedup, stele_err *err) {
+stele_status stele_recall_fill(struct stele_store *store, struct stele_dedup *dedup,
+                               stele_err *err) {
     stele_status st = STELE_OK;
     size_t n_logs = stele_store_n_logs(store);
     size_t n_walks = 0;

@@ -2,9 +2,9 @@
 /*
  * ingest/recall.h: what duplicate detection asks of the stored events. Layer: ingest.
  *
- * The window of ingest/dedup.h holds hashes; the logs hold the truth. A recall reads a stored event back
- * to say whether it is the one that came again, and fills a region's window at start. One thread at a
- * time; a recall sees everything that was acknowledged before the call.
+ * The window of ingest/dedup.h holds hashes; the logs hold the truth. A recall reads a stored event
+ * back to say whether it is the one that came again, and fills a region's window at start. One
+ * thread at a time; a recall sees everything that was acknowledged before the call.
  */
 #ifndef STELE_INGEST_RECALL_H
 #define STELE_INGEST_RECALL_H
@@ -32,15 +32,15 @@ STELE_MUST_USE stele_status stele_recall_compare(struct stele_recall *recall, st
                                                  stele_view payload, stele_recall_verdict *ret,
                                                  uint64_t *ret_time_us, stele_err *err);
 
-/* Fills an empty window with the store's newest events, by log time over all logs but the system log,
- * which clients cannot write. Errors: of reading, NO_MEMORY. */
+/* Fills an empty window with the store's newest events, by log time over all logs but the system
+ * log, which clients cannot write. Errors: of reading, NO_MEMORY. */
 STELE_MUST_USE stele_status stele_recall_fill(struct stele_store *store, struct stele_dedup *dedup,
                                               stele_err *err);
 
 /* Remembers the events of the store's log number `log` from `from` to its end, which is ret_size.
  * Errors: of reading. */
-STELE_MUST_USE stele_status stele_recall_range(struct stele_store *store, uint32_t log, uint64_t from,
-                                               struct stele_dedup *dedup, uint64_t *ret_size,
-                                               stele_err *err);
+STELE_MUST_USE stele_status stele_recall_range(struct stele_store *store, uint32_t log,
+                                               uint64_t from, struct stele_dedup *dedup,
+                                               uint64_t *ret_size, stele_err *err);
 
 #endif

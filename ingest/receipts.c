@@ -17,8 +17,8 @@ static bool has_place(const struct stele_append_event *event) {
 }
 
 static stele_status make_one(struct stele_log_view *view, struct stele_log_reader *reader,
-                             const struct stele_checkpoint *checkpoint, stele_view note, uint64_t seq,
-                             stele_buf *out, stele_err *err) {
+                             const struct stele_checkpoint *checkpoint, stele_view note,
+                             uint64_t seq, stele_buf *out, stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_stored_entry stored;
     const struct stele_tag_set *tags = NULL;
@@ -45,7 +45,8 @@ cleanup:
 
 /* The receipts of all events of `log`, at least one of which has a place in it. */
 static stele_status make_of_log(const struct stele_append *append, struct stele_log *log,
-                                struct stele_receipts *receipts, size_t *used_bytes, stele_err *err) {
+                                struct stele_receipts *receipts, size_t *used_bytes,
+                                stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_log_view *view = NULL;
     struct stele_log_reader *reader = NULL;
@@ -59,11 +60,13 @@ static stele_status make_of_log(const struct stele_append *append, struct stele_
         }
     }
     STELE_TRY(stele_log_checkpoint(log, size_min, &note, &checkpoint, err));
-    STELE_TRY(stele_log_view_open(log, &view, err)); /* after the checkpoint, so that it covers its tree */
+    STELE_TRY(stele_log_view_open(log, &view,
+                                  err)); /* after the checkpoint, so that it covers its tree */
     STELE_TRY(stele_log_reader_new(view, &reader, err));
     for (size_t i = 0; i < append->n_events; i++) {
         const struct stele_append_event *event = &append->event[i];
-        if (!has_place(event) || event->log != log || *used_bytes > STELE_INGEST_RECEIPT_BYTES_MAX) {
+        if (!has_place(event) || event->log != log ||
+            *used_bytes > STELE_INGEST_RECEIPT_BYTES_MAX) {
             continue;
         }
         stele_buf *out = &receipts->receipt[i];

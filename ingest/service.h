@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ingest/service.h: the inside of stele_ingest, shared by the files that serve Append and AppendStream.
- * Layer: ingest, and only for ingest.c, append*.c and receipts.c.
+ * ingest/service.h: the inside of stele_ingest, shared by the files that serve Append and
+ * AppendStream. Layer: ingest, and only for ingest.c, append*.c and receipts.c.
  *
  * Threads: what is not atomic here is written before the service starts and never again.
  */
@@ -34,7 +34,8 @@ struct stele_ingest {
     pthread_cond_t idle; /* held_calls fell to 0 */
 };
 
-/* Takes room for a message of `bytes`; false: the server holds as much as it may. Every hold has its drop. */
+/* Takes room for a message of `bytes`; false: the server holds as much as it may. Every hold has
+ * its drop. */
 bool stele_ingest_hold(struct stele_ingest *ingest, size_t bytes);
 void stele_ingest_drop(struct stele_ingest *ingest, size_t bytes);
 /* Whether streams should have one message under way only. */

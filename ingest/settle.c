@@ -30,8 +30,9 @@ static void tell_waiter(struct stele_append_event *event, const struct stele_app
         event->duplicate = true;
         event->decided = true;
     } else if (first->code == stele_rpc_code_of(STELE_BUSY)) {
-        stele_append__refuse(event, stele_rpc_code_of(STELE_CLOSED),
-                             "the same event, sent a moment before, found the queue full; send it again");
+        stele_append__refuse(
+            event, stele_rpc_code_of(STELE_CLOSED),
+            "the same event, sent a moment before, found the queue full; send it again");
     } else {
         stele_append__refuse(event, first->code, stele_append_error(first));
     }
@@ -44,7 +45,8 @@ void stele_append__settle(struct stele_append_event *event, const struct stele_d
     struct stele_dedup_waiter *waiter = stele_dedup_settle(dedup, &event->claim, place);
     event->claimed = false;
     while (waiter != NULL) {
-        struct stele_dedup_waiter *next = waiter->next; /* the waiter may be gone after it is told */
+        struct stele_dedup_waiter *next =
+            waiter->next; /* the waiter may be gone after it is told */
         tell_waiter((struct stele_append_event *)(void *)waiter, event);
         waiter = next;
     }
@@ -80,7 +82,8 @@ static void batch_stored(struct stele_append_batch *batch) {
     }
 }
 
-/* What a log says of a failed commit, as a client should act on it: all but bad input is tried again. */
+/* What a log says of a failed commit, as a client should act on it: all but bad input is tried
+ * again. */
 static uint32_t code_of_commit(stele_status st) {
     return st == STELE_INVALID || st == STELE_LIMIT ? stele_rpc_code_of(st)
                                                     : stele_rpc_code_of(STELE_CLOSED);
@@ -176,7 +179,8 @@ void stele_append__submit(struct stele_append *append) {
         }
         if (now_us - append->busy_since_us < STELE_INGEST_STREAM_BUSY_MAX_US) {
             append->work.run = retry_run;
-            stele_work_post_later(append->ingest->pool, &append->work, STELE_INGEST_STREAM_BUSY_STEP_US);
+            stele_work_post_later(append->ingest->pool, &append->work,
+                                  STELE_INGEST_STREAM_BUSY_STEP_US);
             return;
         }
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ingest/work.c: one list of work that is due, one of work that is not, and threads that take from them. */
+/* ingest/work.c: one list of work that is due, one of work that is not, and threads that take from
+ * them. */
 #include "ingest/work.h"
 
 #include <errno.h>
@@ -35,7 +36,8 @@ static void push_due(struct stele_work_pool *pool, struct stele_work *work) {
     pool->last = work;
 }
 
-/* The next piece, or NULL when the pool ends and nothing is left or running that could post more. */
+/* The next piece, or NULL when the pool ends and nothing is left or running that could post more.
+ */
 static struct stele_work *take(struct stele_work_pool *pool) {
     for (;;) {
         uint64_t now_us = pool->later == NULL ? 0 : stele_work_now_us();
@@ -92,7 +94,8 @@ void stele_work_post(struct stele_work_pool *pool, struct stele_work *work) {
     post_locked_done(pool);
 }
 
-void stele_work_post_later(struct stele_work_pool *pool, struct stele_work *work, uint64_t delay_us) {
+void stele_work_post_later(struct stele_work_pool *pool, struct stele_work *work,
+                           uint64_t delay_us) {
     work->due_us = stele_work_now_us() + delay_us;
     (void)pthread_mutex_lock(&pool->lock);
     struct stele_work **at = &pool->later;
@@ -120,7 +123,8 @@ stele_status stele_work_pool_new(unsigned n_threads, struct stele_work_pool **re
     if (pool == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for a pool of %u threads", n_threads);
     }
-    /* Waiting by the monotonic clock: the wall clock may step, and work would be late by as much. */
+    /* Waiting by the monotonic clock: the wall clock may step, and work would be late by as much.
+     */
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -131,7 +135,8 @@ stele_status stele_work_pool_new(unsigned n_threads, struct stele_work_pool **re
     for (unsigned i = 0; i < n_threads; i++) {
         int code = pthread_create(&pool->thread[i], NULL, work_loop, pool);
         if (code != 0) {
-            st = STELE_FAIL_ERRNO(err, code, "thread %u of %u of a pool does not start", i + 1, n_threads);
+            st = STELE_FAIL_ERRNO(err, code, "thread %u of %u of a pool does not start", i + 1,
+                                  n_threads);
             goto cleanup;
         }
         pool->n_threads++;

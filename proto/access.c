@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/access.c: grants as a list that is searched. A server has tens of them, and ingest asks once a
- * batch for each pair of region and tenant in it, so that nothing faster is needed.
+ * proto/access.c: grants as a list that is searched. A server has tens of them, and ingest asks
+ * once a batch for each pair of region and tenant in it, so that nothing faster is needed.
  */
 #include "proto/access.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define VERBS_ALL ((unsigned)STELE_MAY_APPEND | (unsigned)STELE_MAY_QUERY | (unsigned)STELE_MAY_READ_LOG)
+#define VERBS_ALL                                                                                  \
+    ((unsigned)STELE_MAY_APPEND | (unsigned)STELE_MAY_QUERY | (unsigned)STELE_MAY_READ_LOG)
 #define GRANTS_MAX 4096 /* one a certificate; more would want a table instead of a search */
 #define NAMES_MAX 4096  /* regions or tenants of one grant: as many as a log lists tenants */
 #define PEER_MAX 512    /* a SPIFFE id is at most 2,048 bytes; ours are host and service names */
@@ -62,11 +63,12 @@ void stele_access_free(struct stele_access *access) {
     stele_free(access);
 }
 
-static stele_status names_copy(const char *const *names, size_t n, const char *what, const char *peer,
-                               char ***ret, size_t *ret_n, stele_err *err) {
+static stele_status names_copy(const char *const *names, size_t n, const char *what,
+                               const char *peer, char ***ret, size_t *ret_n, stele_err *err) {
     if (n > NAMES_MAX) {
-        return STELE_FAIL(err, INVALID, "grant of peer '%s': %zu %s, at most %d; write \"*\" for every one",
-                          peer, n, what, NAMES_MAX);
+        return STELE_FAIL(err, INVALID,
+                          "grant of peer '%s': %zu %s, at most %d; write \"*\" for every one", peer,
+                          n, what, NAMES_MAX);
     }
     *ret = stele_alloc(n == 0 ? 1 : n, sizeof **ret);
     if (*ret == NULL) {
@@ -75,8 +77,9 @@ static stele_status names_copy(const char *const *names, size_t n, const char *w
     *ret_n = n;
     for (size_t i = 0; i < n; i++) {
         if (names[i] == NULL || names[i][0] == '\0') {
-            return STELE_FAIL(err, INVALID, "grant of peer '%s': %s[%zu] is empty; name one or write \"*\"",
-                              peer, what, i);
+            return STELE_FAIL(err, INVALID,
+                              "grant of peer '%s': %s[%zu] is empty; name one or write \"*\"", peer,
+                              what, i);
         }
         (*ret)[i] = stele_strdup(names[i]);
         if ((*ret)[i] == NULL) {
@@ -97,16 +100,19 @@ static bool peer_is_well_formed(const char *peer) {
            (strncmp(peer, "san:", 4) == 0 && peer[4] != '\0');
 }
 
-static stele_status grant_copy(const struct stele_grant *from, size_t i, struct grant *to, stele_err *err) {
+static stele_status grant_copy(const struct stele_grant *from, size_t i, struct grant *to,
+                               stele_err *err) {
     stele_status st = STELE_OK;
     if (!peer_is_well_formed(from->peer)) {
-        return STELE_FAIL(err, INVALID,
-                          "grant %zu: peer '%.100s': write \"cn:\" and a certificate's common name, or "
-                          "\"san:\" and one of its URI or DNS names",
-                          i, from->peer == NULL ? "" : from->peer);
+        return STELE_FAIL(
+            err, INVALID,
+            "grant %zu: peer '%.100s': write \"cn:\" and a certificate's common name, or "
+            "\"san:\" and one of its URI or DNS names",
+            i, from->peer == NULL ? "" : from->peer);
     }
     if (from->verbs == 0 || (from->verbs & ~VERBS_ALL) != 0) {
-        return STELE_FAIL(err, INVALID, "grant of peer '%s': verbs 0x%x: none, or one this version lacks",
+        return STELE_FAIL(err, INVALID,
+                          "grant of peer '%s': verbs 0x%x: none, or one this version lacks",
                           from->peer, from->verbs);
     }
     to->verbs = from->verbs;
@@ -130,7 +136,8 @@ stele_status stele_access_new(const struct stele_grant *grants, size_t n_grants,
         return STELE_FAIL(err, INVALID, "%zu grants, at most %d", n_grants, GRANTS_MAX);
     }
     access = stele_alloc(1, sizeof *access);
-    if (access == NULL || (access->grants = stele_alloc(n_grants + 1, sizeof *access->grants)) == NULL) {
+    if (access == NULL ||
+        (access->grants = stele_alloc(n_grants + 1, sizeof *access->grants)) == NULL) {
         st = STELE_FAIL(err, NO_MEMORY, "no memory for %zu grants", n_grants);
         goto cleanup;
     }
@@ -197,8 +204,9 @@ void stele_access_peer_name(const struct stele_rpc_peer *peer, char *out, size_t
     out[n] = '\0';
 }
 
-stele_status stele_access_check(const struct stele_access *access, const struct stele_rpc_peer *peer,
-                                stele_verb verb, const char *region, stele_view tenant, stele_err *err) {
+stele_status stele_access_check(const struct stele_access *access,
+                                const struct stele_rpc_peer *peer, stele_verb verb,
+                                const char *region, stele_view tenant, stele_err *err) {
     bool named = false;
     bool may = false;
     bool may_here = false;
@@ -224,20 +232,24 @@ stele_status stele_access_check(const struct stele_access *access, const struct 
     stele_access_peer_name(peer, name, sizeof name);
     const char *word = verb_word(verb);
     if (!named) {
-        return STELE_FAIL(err, DENIED, "%s: no grant names this certificate; ask the operator for one", name);
+        return STELE_FAIL(err, DENIED,
+                          "%s: no grant names this certificate; ask the operator for one", name);
     }
     if (!may) {
-        return STELE_FAIL(err, DENIED, "%s: may not %s anything; ask the operator for a grant", name, word);
+        return STELE_FAIL(err, DENIED, "%s: may not %s anything; ask the operator for a grant",
+                          name, word);
     }
     if (!may_here) {
-        return STELE_FAIL(err, DENIED, "%s: may not %s region '%.32s'; ask the operator for a grant", name,
-                          word, region);
+        return STELE_FAIL(err, DENIED,
+                          "%s: may not %s region '%.32s'; ask the operator for a grant", name, word,
+                          region);
     }
     if (tenant.size == 0) {
         return STELE_FAIL(err, DENIED,
-                          "%s: may not %s every tenant of region '%.32s'; name one it is granted", name,
-                          word, region);
+                          "%s: may not %s every tenant of region '%.32s'; name one it is granted",
+                          name, word, region);
     }
     return STELE_FAIL(err, DENIED, "%s: may not %s tenant '%.*s' of region '%.32s'", name, word,
-                      (int)(tenant.size < 64 ? tenant.size : 64), (const char *)tenant.data, region);
+                      (int)(tenant.size < 64 ? tenant.size : 64), (const char *)tenant.data,
+                      region);
 }

@@ -32,19 +32,19 @@ enum {
 };
 
 /* The next record of `w`; a failure names the message and how many of its bytes were left. */
-static stele_status next_record(struct stele_wire *w, const char *what, struct stele_wire_record *ret,
-                                stele_err *err) {
+static stele_status next_record(struct stele_wire *w, const char *what,
+                                struct stele_wire_record *ret, stele_err *err) {
     size_t left = (size_t)(w->end - w->at);
     stele_status st = stele_wire_next(w, ret);
     if (st != STELE_OK) {
-        return STELE_FAIL(err, INVALID, "%s: not protobuf, %zu bytes before its end: %s", what, left,
-                          w->problem);
+        return STELE_FAIL(err, INVALID, "%s: not protobuf, %zu bytes before its end: %s", what,
+                          left, w->problem);
     }
     return STELE_OK;
 }
 
-static stele_status expect(const struct stele_wire_record *record, stele_wire_type type, const char *what,
-                           stele_err *err) {
+static stele_status expect(const struct stele_wire_record *record, stele_wire_type type,
+                           const char *what, stele_err *err) {
     if (record->type != (uint32_t)type) {
         return STELE_FAIL(err, INVALID, "%s: field %u has wire type %u, ingest.proto says %u", what,
                           record->number, record->type, (unsigned)type);
@@ -58,8 +58,9 @@ stele_status stele_append_request_read(stele_view message, stele_append_message 
                                        struct stele_append_request *ret, stele_err *err) {
     const char *what = kind == STELE_APPEND_UNARY ? "AppendRequest" : "AppendStreamRequest";
     if (message.size > STELE_APPEND_BYTES_MAX) {
-        return STELE_FAIL(err, LIMIT, "%s: %zu bytes, at most %u; send the events in smaller batches",
-                          what, message.size, STELE_APPEND_BYTES_MAX);
+        return STELE_FAIL(err, LIMIT,
+                          "%s: %zu bytes, at most %u; send the events in smaller batches", what,
+                          message.size, STELE_APPEND_BYTES_MAX);
     }
     stele_status st = STELE_OK;
     struct stele_wire w = stele_wire_of(message);
@@ -72,8 +73,9 @@ stele_status stele_append_request_read(stele_view message, stele_append_message 
         if (record.number == REQUEST_EVENT) {
             STELE_TRY(expect(&record, STELE_WIRE_BYTES, what, err));
             if (n == STELE_APPEND_EVENTS_MAX) {
-                return STELE_FAIL(err, LIMIT, "%s: over %d events; send the rest in another message",
-                                  what, STELE_APPEND_EVENTS_MAX);
+                return STELE_FAIL(err, LIMIT,
+                                  "%s: over %d events; send the rest in another message", what,
+                                  STELE_APPEND_EVENTS_MAX);
             }
             ret->event[n++] = record.bytes;
         } else if (kind == STELE_APPEND_UNARY && record.number == REQUEST_ALL_OR_NOTHING) {
@@ -91,15 +93,16 @@ cleanup:
     return st;
 }
 
-stele_status stele_append_request_put_event(stele_buf *request, stele_view payload, stele_err *err) {
+stele_status stele_append_request_put_event(stele_buf *request, stele_view payload,
+                                            stele_err *err) {
     size_t before = request->size;
     struct stele_wire_out w = stele_wire_out_to(request);
     stele_wire_out_element(&w, REQUEST_EVENT, payload);
     return stele_wire_out_done(&w, before, err);
 }
 
-stele_status stele_append_request_put_switches(stele_buf *request, bool all_or_nothing, bool want_receipt,
-                                               stele_err *err) {
+stele_status stele_append_request_put_switches(stele_buf *request, bool all_or_nothing,
+                                               bool want_receipt, stele_err *err) {
     size_t before = request->size;
     struct stele_wire_out w = stele_wire_out_to(request);
     stele_wire_out_uint(&w, REQUEST_ALL_OR_NOTHING, all_or_nothing);
@@ -113,8 +116,8 @@ size_t stele_append_request_event_bytes(size_t payload_bytes) {
 
 /* ------------------------------------------------------------------ Append's response */
 
-stele_status stele_append_response_put(stele_buf *response, const struct stele_append_result *result,
-                                       stele_err *err) {
+stele_status stele_append_response_put(stele_buf *response,
+                                       const struct stele_append_result *result, stele_err *err) {
     size_t before = response->size;
     struct stele_wire_out w = stele_wire_out_to(response);
     size_t mark = stele_wire_out_begin(&w, RESPONSE_RESULT);
@@ -133,7 +136,7 @@ stele_status stele_append_response_put(stele_buf *response, const struct stele_a
 struct field {
     uint32_t number;
     stele_wire_type type;
-    uint64_t *number_to; /* VARINT and FIXED64 */
+    uint64_t *number_to;  /* VARINT and FIXED64 */
     stele_view *bytes_to; /* BYTES */
 };
 
@@ -161,7 +164,8 @@ cleanup:
     return st;
 }
 
-static stele_status read_result(stele_view message, struct stele_append_result *ret, stele_err *err) {
+static stele_status read_result(stele_view message, struct stele_append_result *ret,
+                                stele_err *err) {
     struct stele_append_result result = {0};
     uint64_t duplicate = 0;
     uint64_t code = 0;
@@ -184,8 +188,8 @@ static stele_status read_result(stele_view message, struct stele_append_result *
     return st;
 }
 
-stele_status stele_append_response_next(struct stele_wire *response, struct stele_append_result *ret,
-                                        stele_err *err) {
+stele_status stele_append_response_next(struct stele_wire *response,
+                                        struct stele_append_result *ret, stele_err *err) {
     stele_status st = STELE_OK;
     const char *what = "AppendResponse";
     while (!stele_wire_at_end(response)) {
@@ -203,15 +207,16 @@ cleanup:
 
 /* ------------------------------------------------------------------ AppendStream's responses */
 
-stele_status stele_append_stream_put_acked(stele_buf *response, uint64_t acked_events, stele_err *err) {
+stele_status stele_append_stream_put_acked(stele_buf *response, uint64_t acked_events,
+                                           stele_err *err) {
     size_t before = response->size;
     struct stele_wire_out w = stele_wire_out_to(response);
     stele_wire_out_uint(&w, STREAM_ACKED, acked_events);
     return stele_wire_out_done(&w, before, err);
 }
 
-stele_status stele_append_stream_put_range(stele_buf *response, const struct stele_append_range *range,
-                                           stele_err *err) {
+stele_status stele_append_stream_put_range(stele_buf *response,
+                                           const struct stele_append_range *range, stele_err *err) {
     size_t before = response->size;
     struct stele_wire_out w = stele_wire_out_to(response);
     size_t mark = stele_wire_out_begin(&w, STREAM_STORED);
@@ -250,7 +255,8 @@ static stele_status read_range(stele_view message, struct stele_append_range *re
         {RANGE_LOG_TIME, STELE_WIRE_FIXED64, &range.log_time_unix_nano, NULL},
         {RANGE_DUPLICATE, STELE_WIRE_VARINT, &duplicate, NULL},
     };
-    stele_status st = read_fields(message, "AppendRange", fields, sizeof fields / sizeof *fields, err);
+    stele_status st =
+        read_fields(message, "AppendRange", fields, sizeof fields / sizeof *fields, err);
     if (st == STELE_OK) {
         range.events = (uint32_t)events;
         range.duplicate = duplicate != 0;
@@ -259,7 +265,8 @@ static stele_status read_range(stele_view message, struct stele_append_range *re
     return st;
 }
 
-static stele_status read_refusal(stele_view message, struct stele_append_refusal *ret, stele_err *err) {
+static stele_status read_refusal(stele_view message, struct stele_append_refusal *ret,
+                                 stele_err *err) {
     struct stele_append_refusal refusal = {0};
     uint64_t code = 0;
     const struct field fields[] = {
@@ -283,7 +290,8 @@ stele_status stele_append_stream_next(struct stele_wire *response, struct stele_
     while (!stele_wire_at_end(response)) {
         struct stele_wire_record record;
         STELE_TRY(next_record(response, what, &record, err));
-        struct stele_append_item item = {.kind = STELE_APPEND_ACKED, .as.acked_events = record.value};
+        struct stele_append_item item = {.kind = STELE_APPEND_ACKED,
+                                         .as.acked_events = record.value};
         if (record.number == STREAM_ACKED) {
             STELE_TRY(expect(&record, STELE_WIRE_VARINT, what, err));
         } else if (record.number == STREAM_STORED) {

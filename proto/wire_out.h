@@ -2,10 +2,11 @@
 /*
  * proto/wire_out.h: protobuf's wire format, written straight down. Layer: proto. Pure.
  *
- * The counterpart of proto/wire.h for messages written by hand. A proto3 field at its default (zero,
- * empty) is left out, as every encoder does; lengths and numbers take their minimal form. The writer is
- * sticky: after a failed write it does nothing, and stele_wire_out_done says so, so that a message is
- * written without a check per field. Field numbers are the caller's own, below 2^29.
+ * The counterpart of proto/wire.h for messages written by hand. A proto3 field at its default
+ * (zero, empty) is left out, as every encoder does; lengths and numbers take their minimal form.
+ * The writer is sticky: after a failed write it does nothing, and stele_wire_out_done says so, so
+ * that a message is written without a check per field. Field numbers are the caller's own, below
+ * 2^29.
  */
 #ifndef STELE_PROTO_WIRE_OUT_H
 #define STELE_PROTO_WIRE_OUT_H
@@ -22,7 +23,8 @@ void stele_wire_out_uint(struct stele_wire_out *w, uint32_t number, uint64_t val
 void stele_wire_out_sint(struct stele_wire_out *w, uint32_t number, int64_t value); /* zigzag */
 void stele_wire_out_fixed64(struct stele_wire_out *w, uint32_t number, uint64_t value);
 void stele_wire_out_bytes(struct stele_wire_out *w, uint32_t number, stele_view bytes);
-/* Bytes that are written also when they are empty: elements of repeated fields, members of a oneof. */
+/* Bytes that are written also when they are empty: elements of repeated fields, members of a oneof.
+ */
 void stele_wire_out_element(struct stele_wire_out *w, uint32_t number, stele_view bytes);
 /* A message: begin, its fields, end with what begin gave. Messages nest. */
 size_t stele_wire_out_begin(struct stele_wire_out *w, uint32_t number);

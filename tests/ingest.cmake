@@ -1,0 +1,13 @@
+# Tests of ingest/ and of the parts of proto/ made for it. Labels: unit, prop, fuzz, data.
+include(${CMAKE_CURRENT_LIST_DIR}/fuzz.cmake)
+
+stele_unit_test(append_wire LIBS stele-service stele-proto-messages)
+stele_unit_test(access LIBS stele-service)
+stele_unit_test(work LIBS stele-ingest)
+stele_unit_test(dedup LIBS stele-ingest)
+
+# With a store that fails on demand, linked in the place of stele-storage.
+set(fake support/ingest_rig.c support/log_fake.c)
+stele_unit_test(admit SOURCES ${fake} LIBS stele-ingest)
+stele_unit_test(journal SOURCES ${fake} LIBS stele-ingest stele-proto-messages)
+stele_unit_test(ingest_faults SOURCES ${fake} LIBS stele-ingest)

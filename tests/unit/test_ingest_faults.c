@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/test_ingest_faults.c: what clients are told when queues are full, commits fail or
+ * hang, and what is stored in the end. Over a real server, with stores that fail on demand.
+ */
+#include "tests/support/cmocka.h"
+#include "tests/support/ingest_rig.h"
+#include "tests/support/log_fake.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct stele_store *store;
+static struct stele_log *log3, *log1;
+static struct ingest_rig rig;
+
+static int setup(void **state) {
+    (void)state;
+    store = log_fake_open("eu", RIG_NOW_US);
+    log3 = stele_store_log(store, "3y");
+    log1 = stele_store_log(store, "1y");
+    ingest_rig_start(&rig, &store, 1, false);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    ingest_rig_stop(&rig);
+    log_fake_close(store);
+    return 0;
+}
+
+static void wait_held(struct stele_log *log, size_t n) {
+    for (int i = 0; i < 20000 && log_fake_held(log) != n; i++) {
+        (void)usleep(500);
+    }
+    assert_int_equal(log_fake_held(log), n);
+}
+
+static void expect_text(const char *text, const char *word) {
+    if (strstr(text, word) == NULL) {
+        fail_msg("'%s' is not in: %s", word, text);
+    }
+}
+
+static void expect_result(const struct rig_call *call, size_t i, uint32_t code, const char *word) {
+    char text[512];
+    assert_true(i < call->n);
+    (void)snprintf(text, sizeof text, "%.*s", (int)call->event[i].error.size,
+                   (const char *)call->event[i].error.data);
+    assert_int_equal(call->event[i].code, code);
+    expect_text(text, word);
+}
+
+static struct rig_call *call_of(const char *id, const char *message) {
+    struct rig_call *call = rig_call_new();
+    rig_call_add(call, &(struct rig_event){.id = id, .message = message});
+    return call;
+}
+
+/* A call on a thread of its own. */
+struct later {
+    struct rig_call *call;
+    stele_status st;
+    pthread_t thread;
+};
+
+static void *send_later(void *arg) {
+    struct later *later = arg;
+    later->st = rig_call_send(later->call, rig.client);
+    return NULL;
+}
+
+static void start(struct later *later, struct rig_call *call) {
+    later->call = call;
+    assert_int_equal(pthread_create(&later->thread, NULL, send_later, later), 0);
+}
+
+static stele_status finish(struct later *later) {
+    assert_int_equal(pthread_join(later->thread, NULL), 0);
+    return later->st;
+}
+
+/* ------------------------------------------------------------------ full queues */
+
+static void test_ingest_faults__a_full_queue_refuses_the_call_with_a_delay(void **state) {
+    (void)state;
+    struct rig_call *call = call_of("e1", NULL);
+    log_fake_set(log3, LOG_FAKE_BUSY);
+    assert_status(rig_call_send(call, rig.client), BUSY);
+    assert_int_equal(call->result.code, STELE_RPC_RESOURCE_EXHAUSTED);
+    assert_int_equal(call->result.retry_after_ms, 100);
+    assert_int_equal(log_fake_count(log3), 0);
+    log_fake_set(log3, LOG_FAKE_COMMIT);
+    assert_ok(rig_call_send(call, rig.client));
+    assert_int_equal(call->event[0].code, 0);
+    assert_false(call->event[0].duplicate);
+    rig_call_free(call);
+}
+
+static void test_ingest_faults__a_half_stored_request_answers_event_by_event(void **state) {
+    (void)state;
+    struct rig_call *call = rig_call_new();
+    for (int i = 0; i < 6; i++) {
+        char id[8];
+        (void)snprintf(id, sizeof id, "e%d", i);
+        rig_call_add(call, &(struct rig_event){.id = id, .retention_class = i % 2 == 0 ? 1 : 3});
+    }
+    log_fake_set(log3, LOG_FAKE_BUSY);
+    assert_ok(rig_call_send(call, rig.client));
+    assert_int_equal(call->n, 6);
+    for (size_t i = 0; i < 6; i++) {
+        if (i % 2 == 0) {
+            assert_int_equal(call->event[i].code, 0);
+            assert_true(stele_view_is(call->event[i].log, "eu/1y"));
+            assert_int_equal(call->event[i].seq, i / 2);
+        } else {
+            expect_result(call, i, STELE_RPC_RESOURCE_EXHAUSTED, "queue is full");
+        }
+    }
+    /* Sent again, nothing is new but what fails: the whole call says so. */
+    log_fake_set(log3, LOG_FAKE_FAIL);
+    assert_status(rig_call_send(call, rig.client), CLOSED);
+    log_fake_set(log3, LOG_FAKE_COMMIT);
+    assert_ok(rig_call_send(call, rig.client));
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(call->event[i].code, 0);
+        assert_int_equal(call->event[i].duplicate, i % 2 == 0);
+    }
+    rig_call_free(call);
+}
+
+static void test_ingest_faults__a_failed_commit_is_unavailable_and_forgotten(void **state) {
+    (void)state;
+    struct rig_call *call = call_of("e1", NULL);
+    log_fake_set(log3, LOG_FAKE_FAIL);
+    assert_status(rig_call_send(call, rig.client), CLOSED);
+    assert_int_equal(call->result.code, STELE_RPC_UNAVAILABLE);
+    expect_text(call->err.text, "the disk of the test is broken");
+    assert_int_equal(log_fake_count(log3), 0);
+    log_fake_set(log3, LOG_FAKE_CLOSED);
+    assert_status(rig_call_send(call, rig.client), CLOSED);
+    assert_int_equal(call->result.code, STELE_RPC_UNAVAILABLE);
+    log_fake_set(log3, LOG_FAKE_COMMIT);
+    assert_ok(rig_call_send(call, rig.client));
+    assert_false(call->event[0].duplicate);
+    assert_int_equal(log_fake_count(log3), 1);
+    rig_call_free(call);
+}
+
+static void test_ingest_faults__what_landed_after_all_is_a_duplicate(void **state) {
+    (void)state;
+    struct rig_call *call = call_of("e1", NULL);
+    struct rig_call *other = call_of("e2", NULL);
+    log_fake_set(log3, LOG_FAKE_ADOPT);
+    assert_status(rig_call_send(call, rig.client), CLOSED);
+    log_fake_set(log3, LOG_FAKE_COMMIT); /* the log recovers and finds the record */
+    assert_ok(rig_call_send(other, rig.client));
+    assert_int_equal(other->event[0].seq, 1);
+    assert_ok(rig_call_send(call, rig.client));
+    assert_true(call->event[0].duplicate);
+    assert_int_equal(call->event[0].seq, 0);
+    assert_int_equal(log_fake_count(log3), 2);
+    rig_call_free(call);
+    rig_call_free(other);
+}
+
+/* ------------------------------------------------------------------ duplicates */
+
+static void test_ingest_faults__a_second_copy_waits_for_the_first(void **state) {
+    (void)state;
+    struct later first, second;
+    struct rig_call *other = call_of("e1", "other bytes");
+    log_fake_set(log3, LOG_FAKE_HOLD);
+    start(&first, call_of("e1", NULL));
+    wait_held(log3, 1);
+    start(&second, call_of("e1", NULL));
+    assert_ok(rig_call_send(other, rig.client)); /* answered at once */
+    expect_result(other, 0, STELE_RPC_ALREADY_EXISTS, "at this moment");
+    (void)usleep(20000);
+    assert_int_equal(log_fake_held(log3), 1);
+    log_fake_set(log3, LOG_FAKE_COMMIT);
+    assert_ok(finish(&first));
+    assert_ok(finish(&second));
+    assert_false(first.call->event[0].duplicate);
+    assert_true(second.call->event[0].duplicate);
+    assert_int_equal(second.call->event[0].code, 0);
+    assert_int_equal(second.call->event[0].seq, first.call->event[0].seq);
+    assert_true(stele_view_is(second.call->event[0].log, "eu/3y"));
+    assert_int_equal(second.call->event[0].log_time_unix_nano, RIG_NOW_US * 1000);
+    assert_int_equal(log_fake_count(log3), 1);
+    rig_call_free(first.call);
+    rig_call_free(second.call);
+    rig_call_free(other);
+}
+
+static void test_ingest_faults__a_second_copy_fails_with_the_first(void **state) {
+    (void)state;
+    struct later first, second;
+    log_fake_set(log3, LOG_FAKE_HOLD);
+    start(&first, call_of("e1", NULL));
+    wait_held(log3, 1);
+    struct rig_call *mixed = call_of("e1", NULL);
+    rig_call_add(mixed, &(struct rig_event){.id = "e2", .retention_class = 1});
+    start(&second, mixed);
+    for (int i = 0; i < 20000 && log_fake_count(log1) == 0; i++) {
+        (void)usleep(500);
+    }
+    log_fake_set(log3, LOG_FAKE_FAIL);
+    assert_status(finish(&first), CLOSED);
+    assert_ok(finish(&second)); /* its other event is stored */
+    expect_result(second.call, 0, STELE_RPC_UNAVAILABLE, "the disk of the test is broken");
+    assert_int_equal(second.call->event[1].code, 0);
+    rig_call_free(first.call);
+    rig_call_free(second.call);
+}
+
+static void test_ingest_faults__two_requests_may_wait_for_each_other(void **state) {
+    (void)state;
+    struct later first, second;
+    struct rig_call *ab = rig_call_new();
+    struct rig_call *ba = rig_call_new();
+    rig_call_add(ab, &(struct rig_event){.id = "a", .retention_class = 1});
+    rig_call_add(ba, &(struct rig_event){.id = "b", .retention_class = 3});
+    for (int i = 0; i < 100; i++) { /* both claims are made before either asks for the other's */
+        char id[8];
+        (void)snprintf(id, sizeof id, "p%d", i);
+        rig_call_add(ab, &(struct rig_event){.id = id, .retention_class = 1});
+        rig_call_add(ba, &(struct rig_event){.id = id, .service = "other", .retention_class = 3});
+    }
+    rig_call_add(ab, &(struct rig_event){.id = "b", .retention_class = 3});
+    rig_call_add(ba, &(struct rig_event){.id = "a", .retention_class = 1});
+    log_fake_set(log1, LOG_FAKE_HOLD);
+    log_fake_set(log3, LOG_FAKE_HOLD);
+    start(&first, ab);
+    start(&second, ba);
+    (void)usleep(50000);
+    log_fake_set(log1, LOG_FAKE_COMMIT);
+    log_fake_set(log3, LOG_FAKE_COMMIT);
+    assert_ok(finish(&first));
+    assert_ok(finish(&second));
+    for (size_t i = 0; i < 102; i++) {
+        assert_int_equal(ab->event[i].code, 0);
+        assert_int_equal(ba->event[i].code, 0);
+    }
+    assert_int_equal(log_fake_count(log1) + log_fake_count(log3), 202);
+    rig_call_free(ab);
+    rig_call_free(ba);
+}
+
+static void test_ingest_faults__a_stored_copy_that_cannot_be_read_is_no_verdict(void **state) {
+    (void)state;
+    struct rig_call *call = call_of("e1", NULL);
+    assert_ok(rig_call_send(call, rig.client));
+    log_fake_fail_reads(log3, 1);
+    assert_status(rig_call_send(call, rig.client), CLOSED);
+    assert_int_equal(call->result.code, STELE_RPC_UNAVAILABLE);
+    expect_text(call->err.text, "eu/3y seq 0");
+    assert_ok(rig_call_send(call, rig.client));
+    assert_true(call->event[0].duplicate);
+    assert_int_equal(log_fake_count(log3), 1);
+    rig_call_free(call);
+}
+
+/* ------------------------------------------------------------------ all or nothing */
+
+static void test_ingest_faults__all_or_nothing_leaves_nothing_behind(void **state) {
+    (void)state;
+    const struct rig_event last[] = {
+        {.id = "bad", .no_actor = true},              /* refused by admission */
+        {.id = "e0", .message = "other bytes"},       /* by its twin in the batch */
+        {.id = "bad", .message = "untaggable words"}, /* by the log */
+    };
+    const char *const word[] = {"actor", "e0", "513 tags"};
+    for (size_t i = 0; i < 3; i++) {
+        struct rig_call *call = rig_call_new();
+        for (int k = 0; k < 5; k++) {
+            char id[8];
+            (void)snprintf(id, sizeof id, "e%d", k);
+            rig_call_add(call,
+                         &(struct rig_event){.id = id, .retention_class = k % 2 == 0 ? 1 : 3});
+        }
+        rig_call_add(call, &last[i]);
+        assert_ok(stele_append_request_put_switches(&call->request, true, false, NULL));
+        assert_status(rig_call_send(call, rig.client), INVALID);
+        assert_int_equal(call->result.code, STELE_RPC_INVALID_ARGUMENT);
+        expect_text(call->err.text, "event 5:");
+        expect_text(call->err.text, word[i]);
+        expect_text(call->err.text, "nothing was stored");
+        rig_call_free(call);
+    }
+    assert_int_equal(log_fake_count(log1) + log_fake_count(log3), 0);
+    /* And no identity stays claimed. */
+    struct rig_call *call = call_of("e0", NULL);
+    assert_ok(rig_call_send(call, rig.client));
+    assert_false(call->event[0].duplicate);
+    rig_call_free(call);
+}
+
+static void test_ingest_faults__one_untaggable_event_sinks_itself_only(void **state) {
+    (void)state;
+    struct rig_call *call = rig_call_new();
+    rig_call_add(call, &(struct rig_event){.id = "e0"});
+    rig_call_add(call, &(struct rig_event){.id = "e1", .message = "untaggable"});
+    rig_call_add(call, &(struct rig_event){.id = "e1", .message = "untaggable"});
+    rig_call_add(call, &(struct rig_event){.id = "e2"});
+    assert_ok(rig_call_send(call, rig.client));
+    assert_int_equal(call->n, 4);
+    assert_int_equal(call->event[0].code, 0);
+    expect_result(call, 1, STELE_RPC_INVALID_ARGUMENT, "513 tags");
+    expect_result(call, 2, STELE_RPC_INVALID_ARGUMENT, "513 tags");
+    assert_int_equal(call->event[3].code, 0);
+    assert_int_equal(call->event[3].seq, 1);
+    rig_call_free(call);
+}
+
+/* ------------------------------------------------------------------ what is held */
+
+static void test_ingest_faults__what_is_held_is_bounded(void **state) {
+    (void)state;
+    enum { CALLS = 40 }; /* of almost 4 MiB: 160 MiB, of which 128 may be held */
+    static struct later later[CALLS];
+    log_fake_set(log3, LOG_FAKE_HOLD);
+    for (int i = 0; i < CALLS; i++) {
+        struct rig_call *call = rig_call_new();
+        for (int k = 0; k < 127; k++) {
+            char id[16];
+            (void)snprintf(id, sizeof id, "e%d-%d", i, k);
+            rig_call_add(call, &(struct rig_event){.id = id, .padding_bytes = 32768});
+        }
+        start(&later[i], call);
+    }
+    struct stele_ingest_stats stats = {0};
+    for (int i = 0; i < 20000 && log_fake_held(log3) + stats.busy < CALLS; i++) {
+        (void)usleep(1000);
+        stele_ingest_stats_of(rig.ingest, &stats);
+    }
+    assert_int_equal(log_fake_held(log3) + stats.busy, CALLS);
+    assert_true(stats.busy >= 8);
+    assert_true(log_fake_held(log3) >= 30);
+    log_fake_set(log3, LOG_FAKE_COMMIT);
+    size_t n_ok = 0;
+    for (int i = 0; i < CALLS; i++) {
+        stele_status st = finish(&later[i]);
+        n_ok += st == STELE_OK;
+        assert_true(st == STELE_OK || later[i].call->result.code == STELE_RPC_RESOURCE_EXHAUSTED);
+        assert_true(st == STELE_OK || later[i].call->result.retry_after_ms == 100);
+        rig_call_free(later[i].call);
+    }
+    assert_int_equal(n_ok, CALLS - stats.busy);
+    assert_int_equal(log_fake_count(log3), n_ok * 127);
+}
+
+/* ------------------------------------------------------------------ streams */
+
+static void stream_send(struct rig_stream *s, int from, int n, uint32_t class) {
+    struct rig_call *call = rig_call_new();
+    for (int i = from; i < from + n; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "s%d", i);
+        rig_call_add(call, &(struct rig_event){.id = id, .retention_class = class});
+    }
+    rig_stream_send(s, call);
+    rig_call_free(call);
+}
+
+static void test_ingest_faults__stream_acks_keep_the_order(void **state) {
+    (void)state;
+    struct rig_stream *s = rig_stream_open(rig.client);
+    log_fake_set(log3, LOG_FAKE_HOLD);
+    stream_send(s, 0, 3, 3);
+    stream_send(s, 3, 4, 1); /* decided before the message before it */
+    stream_send(s, 7, 0, 1);
+    stream_send(s, 7, 2, 3);
+    wait_held(log3, 2);
+    for (int i = 0; i < 20000 && log_fake_count(log1) < 4; i++) {
+        (void)usleep(500);
+    }
+    (void)usleep(10000);
+    log_fake_set(log3, LOG_FAKE_COMMIT);
+    assert_ok(stele_rpc_stream_half_close(s->stream, NULL));
+    while (s->acked < 9) {
+        assert_ok(rig_stream_receive(s));
+    }
+    assert_status(rig_stream_receive(s), END);
+    assert_true(s->n_responses <= 4);
+    for (uint64_t i = 0; i < 9; i++) {
+        assert_int_equal(s->event[i].code, 0);
+        assert_string_equal(s->event[i].log, i >= 3 && i < 7 ? "eu/1y" : "eu/3y");
+        assert_int_equal(s->event[i].seq, i < 3 ? i : (i < 7 ? i - 3 : i - 4));
+    }
+    rig_stream_close(s);
+}
+
+static void test_ingest_faults__a_stream_waits_for_a_full_queue(void **state) {
+    (void)state;
+    struct rig_stream *s = rig_stream_open(rig.client);
+    log_fake_set(log3, LOG_FAKE_BUSY);
+    for (int i = 0; i < 6; i++) {
+        stream_send(s, i * 10, 10, i == 3 ? 1 : 3);
+    }
+    assert_ok(stele_rpc_stream_half_close(s->stream, NULL));
+    (void)usleep(100000);
+    assert_int_equal(log_fake_count(log1), 0); /* a later message does not overtake */
+    log_fake_set(log3, LOG_FAKE_COMMIT);
+    while (s->acked < 60) {
+        assert_ok(rig_stream_receive(s));
+    }
+    assert_status(rig_stream_receive(s), END);
+    for (uint64_t i = 0; i < 60; i++) {
+        assert_int_equal(s->event[i].code, 0);
+        assert_int_equal(s->event[i].seq, i < 30 ? i : (i < 40 ? i - 30 : i - 10));
+    }
+    rig_stream_close(s);
+}
+
+static void test_ingest_faults__a_queue_full_for_long_refuses_the_events(void **state) {
+    (void)state;
+    struct rig_stream *s = rig_stream_open(rig.client);
+    log_fake_set(log3, LOG_FAKE_BUSY);
+    stream_send(s, 0, 2, 3);
+    stream_send(s, 2, 1, 1);
+    assert_ok(stele_rpc_stream_half_close(s->stream, NULL));
+    while (s->acked < 3) {
+        assert_ok(rig_stream_receive(s));
+    }
+    assert_status(rig_stream_receive(s), END);
+    assert_int_equal(s->event[0].code, STELE_RPC_RESOURCE_EXHAUSTED);
+    assert_int_equal(s->event[1].code, STELE_RPC_RESOURCE_EXHAUSTED);
+    assert_int_equal(s->event[2].code, 0);
+    rig_stream_close(s);
+}
+
+static void test_ingest_faults__a_stream_goes_on_after_a_failed_commit(void **state) {
+    (void)state;
+    struct rig_stream *s = rig_stream_open(rig.client);
+    log_fake_set(log3, LOG_FAKE_FAIL);
+    stream_send(s, 0, 2, 3);
+    while (s->acked < 2) {
+        assert_ok(rig_stream_receive(s));
+    }
+    assert_int_equal(s->event[0].code, STELE_RPC_UNAVAILABLE);
+    expect_text(s->event[0].error, "send it again");
+    log_fake_set(log3, LOG_FAKE_COMMIT);
+    stream_send(s, 0, 2, 3);
+    assert_ok(stele_rpc_stream_half_close(s->stream, NULL));
+    while (s->acked < 4) {
+        assert_ok(rig_stream_receive(s));
+    }
+    assert_status(rig_stream_receive(s), END);
+    assert_int_equal(s->event[2].code, 0);
+    assert_false(s->event[2].duplicate);
+    rig_stream_close(s);
+}
+
+static void test_ingest_faults__a_cancelled_stream_lets_the_log_decide(void **state) {
+    (void)state;
+    struct rig_stream *s = rig_stream_open(rig.client);
+    log_fake_set(log3, LOG_FAKE_HOLD);
+    for (int i = 0; i < 8; i++) {
+        stream_send(s, i * 100, 100, 3);
+    }
+    wait_held(log3, 8);
+    rig_stream_close(s);
+    (void)usleep(20000);
+    log_fake_set(log3, LOG_FAKE_COMMIT);
+    wait_held(log3, 0);
+    assert_int_equal(log_fake_count(log3), 800);
+    s = rig_stream_open(rig.client); /* the client comes back with all of it */
+    stream_send(s, 0, 1000, 3);
+    assert_ok(stele_rpc_stream_half_close(s->stream, NULL));
+    while (s->acked < 1000) {
+        assert_ok(rig_stream_receive(s));
+    }
+    for (uint64_t i = 0; i < 1000; i++) {
+        assert_int_equal(s->event[i].code, 0);
+        assert_int_equal(s->event[i].duplicate, i < 800);
+        assert_int_equal(s->event[i].seq, i);
+    }
+    rig_stream_close(s);
+    assert_int_equal(log_fake_count(log3), 1000);
+}
+
+static void test_ingest_faults__a_stream_has_eight_messages_under_way(void **state) {
+    (void)state;
+    struct rig_stream *s = rig_stream_open(rig.client);
+    log_fake_set(log3, LOG_FAKE_HOLD);
+    for (int i = 0; i < 12; i++) {
+        stream_send(s, i, 1, 3);
+    }
+    wait_held(log3, 8);
+    (void)usleep(30000);
+    assert_int_equal(log_fake_held(log3), 8);
+    log_fake_set(log3, LOG_FAKE_COMMIT);
+    while (s->acked < 12) {
+        assert_ok(rig_stream_receive(s));
+    }
+    rig_stream_close(s);
+}
+
+static void test_ingest_faults__a_broken_message_ends_its_stream_after_the_acks(void **state) {
+    (void)state;
+    struct rig_stream *s = rig_stream_open(rig.client);
+    stream_send(s, 0, 5, 3);
+    struct rig_call *broken = rig_call_new();
+    assert_ok(stele_buf_append(&broken->request, stele_view_str("\x0a\x7f"), NULL));
+    rig_stream_send(s, broken);
+    rig_call_free(broken);
+    stele_status st = STELE_OK;
+    while ((st = rig_stream_receive(s)) == STELE_OK) {
+    }
+    assert_status(st, INVALID);
+    assert_int_equal(s->result.code, STELE_RPC_INVALID_ARGUMENT);
+    expect_text(s->err.text, "not protobuf");
+    assert_int_equal(s->acked, 5);
+    rig_stream_close(s);
+    assert_int_equal(log_fake_count(log3), 5);
+}
+
+static void test_ingest_faults__an_empty_stream_is_fine(void **state) {
+    (void)state;
+    struct rig_stream *s = rig_stream_open(rig.client);
+    assert_ok(stele_rpc_stream_half_close(s->stream, NULL));
+    assert_status(rig_stream_receive(s), END);
+    rig_stream_close(s);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(test_ingest_faults__##name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        T(a_full_queue_refuses_the_call_with_a_delay),
+        T(a_half_stored_request_answers_event_by_event),
+        T(a_failed_commit_is_unavailable_and_forgotten),
+        T(what_landed_after_all_is_a_duplicate),
+        T(a_second_copy_waits_for_the_first),
+        T(a_second_copy_fails_with_the_first),
+        T(two_requests_may_wait_for_each_other),
+        T(a_stored_copy_that_cannot_be_read_is_no_verdict),
+        T(all_or_nothing_leaves_nothing_behind),
+        T(one_untaggable_event_sinks_itself_only),
+        T(what_is_held_is_bounded),
+        T(stream_acks_keep_the_order),
+        T(a_stream_waits_for_a_full_queue),
+        T(a_queue_full_for_long_refuses_the_events),
+        T(a_stream_goes_on_after_a_failed_commit),
+        T(a_cancelled_stream_lets_the_log_decide),
+        T(a_stream_has_eight_messages_under_way),
+        T(a_broken_message_ends_its_stream_after_the_acks),
+        T(an_empty_stream_is_fine),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
