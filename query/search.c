@@ -243,11 +243,11 @@ static stele_status fill(struct stele_search *search, struct source *source, boo
             source->state = SOURCE_READY;
             break;
         }
-        pass(search, source);
         if (ended_by_budget(search) || slice_is_over(search)) {
             *ret_go_on = false;
             break;
         }
+        pass(search, source);
     }
 cleanup:
     return st;

@@ -1,0 +1,11 @@
+# The query layer: messages, questions, plans, the search, cursors, proofs, and the services.
+stele_unit_test(query_wire LIBS stele-service stele-proto-messages stele-test-store)
+
+# A store full of events and the same events in an array.
+add_library(stele-test-query STATIC support/query_bed.c)
+target_link_libraries(stele-test-query PUBLIC stele-query stele-test-store stele-test-engines)
+stele_unit_test(query_search LIBS stele-test-query LABEL prop)
+foreach(name query_filter query_cursor query_workers)
+  stele_unit_test(${name} LIBS stele-query)
+endforeach()
+stele_unit_test(query_plan LIBS stele-test-query)
