@@ -3,41 +3,28 @@
 #include "proto/rpc_details.h"
 
 #include "proto/rpc_wire.h"
+#include "proto/wire_out.h"
 
 static const char retry_info_url[] = "type.googleapis.com/google.rpc.RetryInfo";
 
 stele_status stele_rpc_details_encode(uint32_t code, const char *text, uint32_t retry_after_ms,
                                       stele_buf *out, stele_err *err) {
-    stele_status st = STELE_OK;
-    stele_buf duration = STELE_BUF_EMPTY;
-    stele_buf info = STELE_BUF_EMPTY;
-    stele_buf any = STELE_BUF_EMPTY;
-    struct stele_writer w = stele_writer_to(&duration);
-    stele_wire_put_integer(&w, 1, retry_after_ms / 1000);
-    stele_wire_put_integer(&w, 2, (uint64_t)(retry_after_ms % 1000) * 1000000);
-    STELE_TRY(stele_writer_end(&w, err));
-
-    w = stele_writer_to(&info);
-    stele_wire_put_bytes(&w, 1, stele_view_buf(&duration));
-    STELE_TRY(stele_writer_end(&w, err));
-
-    w = stele_writer_to(&any);
-    stele_wire_put_bytes(&w, 1, stele_view_str(retry_info_url));
-    stele_wire_put_bytes(&w, 2, stele_view_buf(&info));
-    STELE_TRY(stele_writer_end(&w, err));
-
-    w = stele_writer_to(out);
-    stele_wire_put_integer(&w, 1, code);
-    stele_wire_put_bytes(&w, 2, stele_view_str(text));
+    size_t size_before = out->size;
+    struct stele_wire_out w = stele_wire_out_to(out);
+    stele_wire_out_uint(&w, 1, code);
+    stele_wire_out_bytes(&w, 2, stele_view_str(text));
     if (retry_after_ms > 0) {
-        stele_wire_put_bytes(&w, 3, stele_view_buf(&any));
+        size_t any = stele_wire_out_begin(&w, 3);
+        stele_wire_out_bytes(&w, 1, stele_view_str(retry_info_url));
+        size_t info = stele_wire_out_begin(&w, 2);
+        size_t duration = stele_wire_out_begin(&w, 1);
+        stele_wire_out_uint(&w, 1, retry_after_ms / 1000);
+        stele_wire_out_uint(&w, 2, (uint64_t)(retry_after_ms % 1000) * 1000000);
+        stele_wire_out_end(&w, duration);
+        stele_wire_out_end(&w, info);
+        stele_wire_out_end(&w, any);
     }
-    STELE_TRY(stele_writer_end(&w, err));
-cleanup:
-    stele_buf_done(&any);
-    stele_buf_done(&info);
-    stele_buf_done(&duration);
-    return st;
+    return stele_wire_out_done(&w, size_before, err);
 }
 
 /* The integer field `number`, 0 if it is not there. */

@@ -5,7 +5,7 @@
  */
 #include "proto/rpc_health.h"
 
-#include "proto/rpc_wire.h"
+#include "proto/wire.h"
 
 #include <pthread.h>
 

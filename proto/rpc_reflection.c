@@ -9,7 +9,9 @@
  */
 #include "proto/rpc_reflection.h"
 
+#include "proto/rpc_details.h"
 #include "proto/rpc_wire.h"
+#include "proto/wire_out.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -188,7 +190,7 @@ enum { VALID_HOST = 1, ORIGINAL = 2, FILES = 4, SERVICES = 6, ERROR = 7 };
 
 /* FileDescriptorResponse {1: repeated bytes}: the file, then everything it imports, each once. */
 static void put_files(const struct stele_rpc_reflection *reflection, size_t index,
-                      struct stele_writer *w) {
+                      struct stele_wire_out *w) {
     uint64_t wanted = (uint64_t)1 << index;
     uint64_t written = 0;
     while (wanted != written) { /* each round writes a file: at most FILES_MAX rounds */
@@ -196,7 +198,7 @@ static void put_files(const struct stele_rpc_reflection *reflection, size_t inde
             index = (index + 1) % FILES_MAX;
         }
         written |= (uint64_t)1 << index;
-        stele_wire_put_bytes(w, 1, reflection->file[index]);
+        stele_wire_out_element(w, 1, reflection->file[index]);
         struct stele_wire wire = stele_wire_of(reflection->file[index]);
         stele_view dependency = {NULL, 0};
         while (stele_wire_next_bytes(&wire, FILE_DEPENDENCY, &dependency)) {
@@ -207,76 +209,69 @@ static void put_files(const struct stele_rpc_reflection *reflection, size_t inde
 }
 
 /* ListServiceResponse {1: repeated ServiceResponse {1: name}}. */
-static stele_status put_services(const struct stele_rpc_reflection *reflection,
-                                 struct stele_writer *w, stele_err *err) {
-    stele_status st = STELE_OK;
-    stele_buf service = STELE_BUF_EMPTY;
+static void put_services(const struct stele_rpc_reflection *reflection, struct stele_wire_out *w) {
+    size_t list = stele_wire_out_begin(w, SERVICES);
     for (size_t i = 0; i < reflection->n_names; i++) {
-        stele_buf_clear(&service);
-        struct stele_writer inner = stele_writer_to(&service);
-        stele_wire_put_bytes(&inner, 1, reflection->names[i]);
-        STELE_TRY(stele_writer_end(&inner, err));
-        stele_wire_put_bytes(w, 1, stele_view_buf(&service));
+        size_t service = stele_wire_out_begin(w, 1);
+        stele_wire_out_bytes(w, 1, reflection->names[i]);
+        stele_wire_out_end(w, service);
     }
-cleanup:
-    stele_buf_done(&service);
-    return st;
+    stele_wire_out_end(w, list);
 }
 
 /* ErrorResponse {1: code, 2: text}. */
-static void put_error(struct stele_writer *w, uint32_t code, const char *text) {
-    stele_wire_put_integer(w, 1, code);
-    stele_wire_put_bytes(w, 2, stele_view_str(text));
+static void put_error(struct stele_wire_out *w, uint32_t code, const char *text) {
+    size_t error = stele_wire_out_begin(w, ERROR);
+    stele_wire_out_uint(w, 1, code);
+    stele_wire_out_bytes(w, 2, stele_view_str(text));
+    stele_wire_out_end(w, error);
 }
 
-/* Fills `out` with the answer to one question and says as which field of the response it goes. */
-static stele_status answer_one(const struct stele_rpc_reflection *reflection,
-                               const struct stele_wire_record *question, stele_buf *out,
-                               uint32_t *ret_field, stele_err *err) {
-    struct stele_writer w = stele_writer_to(out);
-    size_t index = FILES_MAX;
-    *ret_field = ERROR;
+static void put_found(const struct stele_rpc_reflection *reflection, size_t index, stele_view name,
+                      struct stele_wire_out *w) {
+    char text[STELE_ERR_TEXT_BYTES];
+    if (index < FILES_MAX) {
+        size_t files = stele_wire_out_begin(w, FILES);
+        put_files(reflection, index, w);
+        stele_wire_out_end(w, files);
+        return;
+    }
+    size_t shown = name.size > 100 ? 100 : name.size; /* of a text the client chose */
+    (void)snprintf(text, sizeof text, "no file or symbol '%.*s' here: list_services shows what is",
+                   (int)shown, shown == 0 ? "" : (const char *)name.data);
+    stele_rpc_text_clean(text);
+    put_error(w, STELE_RPC_NOT_FOUND, text);
+}
+
+static void put_answer(const struct stele_rpc_reflection *reflection,
+                       const struct stele_wire_record *question, struct stele_wire_out *w) {
     switch (question->number) {
     case LIST:
-        *ret_field = SERVICES;
-        return put_services(reflection, &w, err);
+        put_services(reflection, w);
+        break;
     case BY_FILENAME:
-        index = file_named(reflection, question->bytes);
+        put_found(reflection, file_named(reflection, question->bytes), question->bytes, w);
         break;
     case BY_SYMBOL:
-        index = file_with(reflection, question->bytes);
+        put_found(reflection, file_with(reflection, question->bytes), question->bytes, w);
         break;
     case BY_EXTENSION:
     case EXTENSIONS:
-        put_error(&w, STELE_RPC_NOT_FOUND, "proto3 messages have no extensions");
-        return stele_writer_end(&w, err);
+        put_error(w, STELE_RPC_NOT_FOUND, "proto3 messages have no extensions");
+        break;
     default:
-        put_error(&w, STELE_RPC_INVALID_ARGUMENT, "the request asks for nothing this server knows");
-        return stele_writer_end(&w, err);
+        put_error(w, STELE_RPC_INVALID_ARGUMENT, "the request asks for nothing this server knows");
+        break;
     }
-    if (index == FILES_MAX) {
-        char text[STELE_ERR_TEXT_BYTES];
-        size_t shown = question->bytes.size > 100 ? 100 : question->bytes.size;
-        (void)snprintf(text, sizeof text,
-                       "no file or symbol '%.*s' here: list_services shows what is", (int)shown,
-                       shown == 0 ? "" : (const char *)question->bytes.data);
-        put_error(&w, STELE_RPC_NOT_FOUND, text);
-    } else {
-        *ret_field = FILES;
-        put_files(reflection, index, &w);
-    }
-    return stele_writer_end(&w, err);
 }
 
 stele_status stele_rpc_reflection_answer(const struct stele_rpc_reflection *reflection,
                                          stele_view request, stele_buf *response, stele_err *err) {
-    stele_status st = STELE_OK;
-    stele_buf answer = STELE_BUF_EMPTY;
     struct stele_wire wire = stele_wire_of(request);
-    struct stele_wire_record record;
-    struct stele_wire_record question = {0, 0, 0, {NULL, 0}};
+    struct stele_wire_record record = {0};
+    struct stele_wire_record question = {0};
     stele_view host = {NULL, 0};
-    uint32_t as_field = ERROR;
+    size_t size_before = response->size;
     while (!stele_wire_at_end(&wire)) {
         if (stele_wire_next(&wire, &record) != STELE_OK) {
             return STELE_FAIL(err, INVALID, "ServerReflectionRequest: %s", wire.problem);
@@ -287,17 +282,11 @@ stele_status stele_rpc_reflection_answer(const struct stele_rpc_reflection *refl
             question = record; /* a oneof: the last one counts */
         }
     }
-    STELE_TRY(answer_one(reflection, &question, &answer, &as_field, err));
-    struct stele_writer w = stele_writer_to(response);
-    if (host.size > 0) {
-        stele_wire_put_bytes(&w, VALID_HOST, host);
-    }
-    stele_wire_put_bytes(&w, ORIGINAL, request);
-    stele_wire_put_bytes(&w, as_field, stele_view_buf(&answer));
-    STELE_TRY(stele_writer_end(&w, err));
-cleanup:
-    stele_buf_done(&answer);
-    return st;
+    struct stele_wire_out w = stele_wire_out_to(response);
+    stele_wire_out_bytes(&w, VALID_HOST, host);
+    stele_wire_out_element(&w, ORIGINAL, request);
+    put_answer(reflection, &question, &w);
+    return stele_wire_out_done(&w, size_before, err);
 }
 
 /* ---- the stream: one question, its answer, the next question ---- */

@@ -6,6 +6,7 @@
 #include "proto/descriptors.h"
 #include "proto/rpc_reflection.h"
 #include "proto/rpc_wire.h"
+#include "proto/wire_out.h"
 
 #include <string.h>
 #include <time.h>
@@ -30,9 +31,9 @@ static int teardown(void **state) {
 /* A message with one string field. */
 static void put_string(stele_buf *out, uint32_t number, const char *text) {
     stele_buf_clear(out);
-    struct stele_writer w = stele_writer_to(out);
-    stele_wire_put_bytes(&w, number, stele_view_str(text));
-    assert_ok(stele_writer_end(&w, NULL));
+    struct stele_wire_out w = stele_wire_out_to(out);
+    stele_wire_out_element(&w, number, stele_view_str(text));
+    assert_ok(stele_wire_out_done(&w, 0, NULL));
 }
 
 /* The serving status, or -1 if there is no answer. */
