@@ -26,3 +26,10 @@ if(NOT STELE_FUZZ)
       ${CMAKE_COMMAND} ${CMAKE_C_COMPILER} ${sanitize})
   set_tests_properties(layers.verify_links PROPERTIES LABELS layers TIMEOUT 120)
 endif()
+
+# `stele verify`, by itself.
+add_executable(verify_main tools/verify_main.c)
+target_link_libraries(verify_main PRIVATE stele-verify-command)
+add_test(NAME e2e.verify_command COMMAND /usr/bin/python3
+  ${CMAKE_CURRENT_SOURCE_DIR}/tools/verify_command.py $<TARGET_FILE:verify_main> ${CMAKE_CURRENT_SOURCE_DIR}/golden/v1)
+set_tests_properties(e2e.verify_command PROPERTIES LABELS e2e TIMEOUT 120)
