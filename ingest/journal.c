@@ -113,7 +113,7 @@ static void put_attribute(struct stele_wire_out *w, const char *key, stele_view 
 static void put_number(struct stele_wire_out *w, const char *key, uint64_t value) {
     size_t mark = stele_wire_out_begin(w, EVENT_ATTRIBUTES);
     put_text(w, ATTRIBUTE_KEY, key);
-    stele_wire_out_sint(w, ATTRIBUTE_I, value > INT64_MAX ? INT64_MAX : (int64_t)value);
+    stele_wire_out_sint_member(w, ATTRIBUTE_I, value > INT64_MAX ? INT64_MAX : (int64_t)value);
     stele_wire_out_end(w, mark);
 }
 

@@ -33,16 +33,22 @@ static void put_tag(stele_buf *buf, uint32_t number, stele_wire_type type) {
     put_varint(buf, (uint64_t)number << 3 | (uint64_t)type);
 }
 
-void stele_wire_out_uint(struct stele_wire_out *w, uint32_t number, uint64_t value) {
-    if (value != 0 && reserve(w, 2 * VARINT_BYTES_MAX)) {
+static void put_number(struct stele_wire_out *w, uint32_t number, uint64_t value) {
+    if (reserve(w, 2 * VARINT_BYTES_MAX)) {
         put_tag(w->buf, number, STELE_WIRE_VARINT);
         put_varint(w->buf, value);
     }
 }
 
-void stele_wire_out_sint(struct stele_wire_out *w, uint32_t number, int64_t value) {
+void stele_wire_out_uint(struct stele_wire_out *w, uint32_t number, uint64_t value) {
+    if (value != 0) {
+        put_number(w, number, value);
+    }
+}
+
+void stele_wire_out_sint_member(struct stele_wire_out *w, uint32_t number, int64_t value) {
     uint64_t bits = (uint64_t)value;
-    stele_wire_out_uint(w, number, (bits << 1) ^ (value < 0 ? UINT64_MAX : 0));
+    put_number(w, number, (bits << 1) ^ (value < 0 ? UINT64_MAX : 0)); /* zigzag */
 }
 
 void stele_wire_out_fixed64(struct stele_wire_out *w, uint32_t number, uint64_t value) {

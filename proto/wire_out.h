@@ -20,7 +20,10 @@ struct stele_wire_out {
 
 struct stele_wire_out stele_wire_out_to(stele_buf *buf);
 void stele_wire_out_uint(struct stele_wire_out *w, uint32_t number, uint64_t value);
-void stele_wire_out_sint(struct stele_wire_out *w, uint32_t number, int64_t value); /* zigzag */
+/* A sint64 of a oneof: written also when it is 0, because a oneof's member that is left out is not
+ * set.
+ */
+void stele_wire_out_sint_member(struct stele_wire_out *w, uint32_t number, int64_t value);
 void stele_wire_out_fixed64(struct stele_wire_out *w, uint32_t number, uint64_t value);
 void stele_wire_out_bytes(struct stele_wire_out *w, uint32_t number, stele_view bytes);
 /* Bytes that are written also when they are empty: elements of repeated fields, members of a oneof.

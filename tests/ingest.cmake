@@ -11,3 +11,8 @@ set(fake support/ingest_rig.c support/log_fake.c)
 stele_unit_test(admit SOURCES ${fake} LIBS stele-ingest)
 stele_unit_test(journal SOURCES ${fake} LIBS stele-ingest stele-proto-messages)
 stele_unit_test(ingest_faults SOURCES ${fake} LIBS stele-ingest)
+
+# With real stores.
+stele_unit_test(ingest_rpc SOURCES support/ingest_rig.c support/temp_folder.c
+  LIBS stele-ingest stele-test-engines)
+stele_unit_test(ingest_hammer SOURCES support/ingest_rig.c support/temp_folder.c LIBS stele-ingest)

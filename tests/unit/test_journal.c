@@ -133,11 +133,13 @@ static void test_journal__a_rejection_says_who_why_and_what(void **state) {
     assert_int_equal(number(event, "stele.rejected.bytes"), 3);
     stele__v1__event__free_unpacked(event, NULL);
     rejection.code = 7;
+    rejection.bytes.size = 0; /* an empty input is an input */
     stele_journal_note(journal, &rejection);
     stele_journal_flush(journal);
     wait_count(1, 2);
     event = event_at(1, 1);
     assert_int_equal(event->outcome, STELE__V1__OUTCOME__OUTCOME_DENIED);
+    assert_int_equal(number(event, "stele.rejected.bytes"), 0);
     stele__v1__event__free_unpacked(event, NULL);
     end_journal();
     assert_int_equal(log_fake_count(system_log[0]), 0);
