@@ -11,9 +11,11 @@
 #include <string.h>
 
 #include "proto/event.h"
+#include "proto/event_map.h"
 #include "proto/event_rules.h"
 #include "proto/schema.h"
 #include "stele/v1/event.pb-c.h"
+#include "tests/support/event_focus.h"
 
 static const ProtobufCMessageDescriptor *descriptor_of(stele_message_id id) {
     static const ProtobufCMessageDescriptor *const all[STELE_MESSAGE_COUNT] = {
@@ -297,6 +299,95 @@ static void check_comment(const struct stele_message *message, const struct stel
     }
 }
 
+/* A second value of the field, besides focus_value's. */
+static void other_value(stele_buf *out, uint32_t number, const struct stele_field *field) {
+    static const uint8_t bytes[64] = {9};
+    stele_buf digest = STELE_BUF_EMPTY;
+    switch ((stele_kind)field->kind) {
+    case STELE_KIND_TEXT:
+        focus_text(out, number, "other");
+        break;
+    case STELE_KIND_BYTES:
+        focus_bytes(out, number, stele_view_of(bytes, field->max < 64 ? field->max : 64));
+        break;
+    case STELE_KIND_MESSAGE: /* of a digest; other messages ignore field 2 of this value */
+        focus_varint(&digest, 1, 1);
+        focus_bytes(&digest, 2, stele_view_of(bytes, 32));
+        focus_bytes(out, number, stele_view_buf(&digest));
+        stele_buf_done(&digest);
+        break;
+    case STELE_KIND_TIME:
+    case STELE_KIND_DOUBLE:
+        focus_fixed64(out, number, 2000);
+        break;
+    case STELE_KIND_ENUM:
+    case STELE_KIND_BOOL:
+    case STELE_KIND_UINT32:
+    case STELE_KIND_UINT64:
+    case STELE_KIND_SINT64:
+    case STELE_KIND_NONE:
+        focus_varint(out, number, 2);
+        break;
+    }
+}
+
+static void facts_with(stele_message_id id, uint32_t number, stele_view extra, stele_buf *payload,
+                       struct stele_event_facts *facts) {
+    const struct focus_edit edit = {id, STELE_BIT(number), extra};
+    stele_err err;
+    stele_buf_clear(payload);
+    focus_event(0, &edit, 1, payload);
+    if (stele_event_map_v1(NULL, stele_view_buf(payload), facts, &err) != STELE_OK) {
+        fail_msg("message %d, field %u: %s", (int)id, (unsigned)number, err.text);
+    }
+}
+
+/* Bit n: there is a key n in `a` that `b` has not. */
+static uint32_t keys_only_in(const struct stele_event_facts *a, const struct stele_event_facts *b) {
+    uint32_t fields = 0;
+    for (size_t i = 0; i < a->n_keys; i++) {
+        bool found = false;
+        for (size_t j = 0; j < b->n_keys; j++) {
+            found = found || (a->key[i].field == b->key[j].field &&
+                              stele_view_equal(a->key[i].value, b->key[j].value));
+        }
+        fields |= found ? 0 : 1u << a->key[i].field;
+    }
+    return fields;
+}
+
+/* "Key: n": with another value of the field the event has another key n; without it, no other key.
+ */
+static void check_key(stele_message_id id, uint32_t number, const char *comment) {
+    static struct stele_event_facts with[2];
+    const struct stele_message *message = &stele_message_table[id];
+    const struct stele_field *field = &message->field[number];
+    uint32_t said = number_after(comment, "Key: ");
+    bool message_field = field->kind == STELE_KIND_MESSAGE && field->sub != STELE_MESSAGE_DIGEST;
+    if (message_field || (message->oneof & STELE_BIT(number)) != 0 || said == 16 || said == 3) {
+        return; /* containers, and the tenant and event type that every event has */
+    }
+    stele_buf payload[2] = {STELE_BUF_EMPTY, STELE_BUF_EMPTY};
+    for (size_t i = 0; i < 2; i++) {
+        stele_buf extra = STELE_BUF_EMPTY;
+        if (i == 0) {
+            focus_value(&extra, number, field);
+        } else {
+            other_value(&extra, number, field);
+        }
+        facts_with(id, number, stele_view_buf(&extra), &payload[i], &with[i]);
+        stele_buf_done(&extra);
+    }
+    uint32_t differ = keys_only_in(&with[1], &with[0]);
+    bool digest = id == STELE_MESSAGE_DIGEST; /* whether it is a key depends on what it is of */
+    if (!digest && ((said == 0 && differ != 0) || (said != 0 && (differ >> said & 1) == 0))) {
+        fail_msg("%s.%s: comment says key %u, the map makes %#x", message->name, field->name,
+                 (unsigned)said, (unsigned)differ);
+    }
+    stele_buf_done(&payload[0]);
+    stele_buf_done(&payload[1]);
+}
+
 static const struct stele_message *message_named(const char *name) {
     for (size_t i = 0; i < STELE_MESSAGE_COUNT; i++) {
         if (strcmp(stele_message_table[i].name, name) == 0) {
@@ -335,6 +426,7 @@ static void test_schema__comments_of_event_proto_state_the_table(void **state) {
                     sscanf(text, "%63s %63s = %u;", type, name, &number) == 3)) {
             assert_string_equal(message->field[number].name, name);
             check_comment(message, &message->field[number], comment);
+            check_key((stele_message_id)(message - stele_message_table), number, comment);
             fields++;
         }
         comment[0] = '\0';
