@@ -23,3 +23,7 @@ endif()
 foreach(name event event_map event_json)
   stele_fuzz_target(${name} LIBS stele-event-json)
 endforeach()
+
+foreach(name rpc_message rpc_reflection)
+  stele_fuzz_target(${name} LIBS stele-rpc)
+endforeach()
