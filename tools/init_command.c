@@ -7,13 +7,12 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "storage/file.h"
 #include "storage/log.h"
 #include "tools/certificates.h"
 #include "tools/regions.h"
@@ -109,17 +108,10 @@ static stele_status check_empty(const char *path, stele_err *err) {
     return empty ? STELE_OK : STELE_FAIL(err, EXISTS, "'%s' is not empty; init never writes into a folder that is in use", path);
 }
 
-/* A new file, 0600, synced. */
 static stele_status write_file(const char *dir, const char *name, const stele_buf *text, stele_err *err) {
-    char path[4200];
-    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool good = fd >= 0 && write(fd, text->data, text->size) == (ssize_t)text->size && fsync(fd) == 0;
-    int failed = errno;
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return good ? STELE_OK : STELE_FAIL_ERRNO(err, failed, "cannot write '%s'", path);
+    char path[STELE_FILE_PATH_MAX];
+    stele_status st = stele_file_path(dir, name, path, err);
+    return st == STELE_OK ? stele_file_create(path, stele_view_buf(text), err) : st;
 }
 
 static stele_status write_server_config(const struct init *init, stele_err *err) {
@@ -188,9 +180,9 @@ cleanup:
 }
 
 static stele_status make_folder(const char *data, const char *name, stele_err *err) {
-    char path[4200];
-    (void)snprintf(path, sizeof path, "%s/%s", data, name);
-    return mkdir(path, 0700) == 0 ? STELE_OK : STELE_FAIL_ERRNO(err, errno, "cannot make the folder '%s'", path);
+    char path[STELE_FILE_PATH_MAX];
+    stele_status st = stele_file_path(data, name, path, err);
+    return st == STELE_OK ? stele_file_make_folder(path, err) : st;
 }
 
 static stele_status init_folder(const struct init *init, stele_buf *lines, stele_err *err) {

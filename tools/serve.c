@@ -2,13 +2,13 @@
 /* tools/serve.c: puts the layers together: the one place that knows ingest and query. */
 #include "tools/serve.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ingest/ingest.h"
 #include "proto/access.h"
 #include "query/query.h"
+#include "storage/file.h"
 
 #define PEM_BYTES_MAX (1u << 20)
 /* A full batch is 4 MiB of events; the rest is its envelope. */
@@ -26,32 +26,6 @@ struct stele_serve {
     struct stele_rpc_method method[METHODS_MAX];
     char address[300];
 };
-
-stele_status stele_file_read(const char *path, size_t max, stele_buf *ret, stele_err *err) {
-    stele_status st = STELE_OK;
-    FILE *file = fopen(path, "rbe");
-    if (file == NULL) {
-        return errno == ENOENT ? STELE_FAIL(err, NOT_FOUND, "there is no file '%s'", path)
-                               : STELE_FAIL_ERRNO(err, errno, "cannot open '%s'", path);
-    }
-    for (;;) {
-        uint8_t part[65536];
-        size_t n = fread(part, 1, sizeof part, file);
-        if (n == 0) {
-            break;
-        }
-        if (ret->size + n > max) {
-            STELE_TRY(STELE_FAIL(err, LIMIT, "'%s' is larger than %zu bytes", path, max));
-        }
-        STELE_TRY(stele_buf_append(ret, stele_view_of(part, n), err));
-    }
-    if (ferror(file)) {
-        st = STELE_FAIL_ERRNO(err, errno, "cannot read '%s'", path);
-    }
-cleanup:
-    (void)fclose(file);
-    return st;
-}
 
 /* A PEM file as a string. */
 static stele_status read_pem(const char *path, stele_buf *ret, stele_err *err) {

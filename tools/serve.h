@@ -19,7 +19,4 @@ const char *stele_serve_address(const struct stele_serve *serve);
 /* No new calls; running ones finish within drain_ms; queues are written, checkpoints signed, stores closed. */
 void stele_serve_stop(struct stele_serve *serve);
 
-/* Reads a whole file; at most `max` bytes. Secret files are for the caller to wipe. */
-STELE_MUST_USE stele_status stele_file_read(const char *path, size_t max, stele_buf *ret, stele_err *err);
-
 #endif

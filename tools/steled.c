@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "proto/event_json.h"
+#include "storage/file.h"
 #include "tools/serve.h"
 
 #define NOT_BEFORE_MAX 256
