@@ -75,7 +75,9 @@ stele_status stele_group__make_room(struct stele_group *group, uint32_t era, ste
     if (group->n_parts > 0) {
         struct stele_group_part *last = &group->part[group->n_parts - 1];
         if (seq < last->unit->end && (last->unit->era == era || seq == last->unit->lo)) {
-            last->unit->era = era; /* an empty unit takes the era of its first entry */
+            if (last->unit->era != era) { /* not written while readers look at its entries */
+                last->unit->era = era; /* an empty unit takes the era of its first entry */
+            }
             return STELE_OK;
         }
         STELE_TRY(push_leaves(group, err));

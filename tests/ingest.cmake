@@ -16,3 +16,9 @@ stele_unit_test(ingest_faults SOURCES ${fake} LIBS stele-ingest)
 stele_unit_test(ingest_rpc SOURCES support/ingest_rig.c support/temp_folder.c
   LIBS stele-ingest stele-test-engines)
 stele_unit_test(ingest_hammer SOURCES support/ingest_rig.c support/temp_folder.c LIBS stele-ingest)
+foreach(name ingest_faults ingest_rpc ingest_hammer)
+  set_tests_properties(unit.${name} PROPERTIES
+    ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp")
+endforeach()
+
+stele_fuzz_target(append_wire LIBS stele-service)

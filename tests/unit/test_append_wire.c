@@ -27,7 +27,7 @@ static struct stele_append_request request; /* 16 KiB: not for the stack */
 static void pack_request(size_t n, bool all_or_nothing, bool want_receipt, stele_buf *out) {
     static Stele__V1__Event event[STELE_APPEND_EVENTS_MAX + 1];
     static Stele__V1__Event *list[STELE_APPEND_EVENTS_MAX + 1];
-    static char id[STELE_APPEND_EVENTS_MAX + 1][16];
+    static char id[STELE_APPEND_EVENTS_MAX + 1][32];
     Stele__V1__AppendRequest message = STELE__V1__APPEND_REQUEST__INIT;
     for (size_t i = 0; i < n; i++) {
         stele__v1__event__init(&event[i]);
@@ -59,7 +59,7 @@ static void test_append_wire__reads_what_protobuf_c_packs(void **state) {
         for (size_t k = 0; k < sizes[i]; k++) {
             Stele__V1__Event *event =
                 stele__v1__event__unpack(NULL, request.event[k].size, request.event[k].data);
-            char id[16];
+            char id[32];
             (void)snprintf(id, sizeof id, "e-%zu", k);
             assert_non_null(event);
             assert_string_equal(event->event_id, id);

@@ -98,7 +98,7 @@ static void test_dedup__a_failed_claim_is_forgotten_and_evicts_nothing(void **st
     (void)state;
     struct stele_dedup *dedup = make(4);
     struct stele_dedup_place place;
-    char id[16];
+    char id[32];
     store(dedup, "kept", 5);
     for (int i = 0; i < 1000; i++) { /* as in a full disk with clients that try again */
         (void)snprintf(id, sizeof id, "fail-%d", i % 3);
@@ -117,7 +117,7 @@ static void test_dedup__the_window_holds_exactly_its_newest(void **state) {
     const uint32_t windows[] = {1, 2, 3, 5, 64, 1000};
     for (size_t w = 0; w < 6; w++) {
         struct stele_dedup *dedup = make(windows[w]);
-        char id[16];
+        char id[32];
         assert_int_equal(stele_dedup_window(dedup), windows[w]);
         for (uint32_t i = 0; i < 3 * windows[w] + 1; i++) {
             (void)snprintf(id, sizeof id, "e%u", i);
@@ -200,7 +200,7 @@ static bool model_find(const struct model *m, unsigned id, uint64_t *ret_seq) {
 /* `hash_bits` few: many ids share a hash, and the caller must tell them apart by place. */
 static void play(struct rng *rng, uint32_t window, unsigned hash_bits) {
     static struct model m;
-    static char name[IDS][8];
+    static char name[IDS][16];
     static struct stele_dedup_claim held[IDS];
     static struct stele_dedup_waiter waiter[STEPS];
     struct stele_dedup *dedup = make(window);
@@ -282,13 +282,13 @@ static atomic_uint stored_count[64];
 /* Each id is stored by exactly one of those who race for it. */
 static void *race(void *arg) {
     struct rng rng = {(uint64_t)(uintptr_t)arg + 1};
-    char name[16];
+    char name[32];
     for (unsigned i = 0; i < ROUNDS; i++) {
         unsigned id = (unsigned)rng_below(&rng, 64);
         struct stele_dedup_place place = {id, i};
         (void)snprintf(name, sizeof name, "e%u", id);
         /* "different" bytes for everyone, so that nobody waits */
-        char payload[32];
+        char payload[64];
         (void)snprintf(payload, sizeof payload, "%p-%u", arg, i);
         struct stele_dedup_claim claim = claim_of(shared, "acme", "gateway", name, payload);
         if (stele_dedup_claim(shared, &claim, NULL, NULL, 0, &place) == STELE_DEDUP_CLAIMED) {

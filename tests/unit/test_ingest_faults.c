@@ -104,7 +104,7 @@ static void test_ingest_faults__a_half_stored_request_answers_event_by_event(voi
     (void)state;
     struct rig_call *call = rig_call_new();
     for (int i = 0; i < 6; i++) {
-        char id[8];
+        char id[32];
         (void)snprintf(id, sizeof id, "e%d", i);
         rig_call_add(call, &(struct rig_event){.id = id, .retention_class = i % 2 == 0 ? 1 : 3});
     }
@@ -225,7 +225,7 @@ static void test_ingest_faults__two_requests_may_wait_for_each_other(void **stat
     rig_call_add(ab, &(struct rig_event){.id = "a", .retention_class = 1});
     rig_call_add(ba, &(struct rig_event){.id = "b", .retention_class = 3});
     for (int i = 0; i < 100; i++) { /* both claims are made before either asks for the other's */
-        char id[8];
+        char id[32];
         (void)snprintf(id, sizeof id, "p%d", i);
         rig_call_add(ab, &(struct rig_event){.id = id, .retention_class = 1});
         rig_call_add(ba, &(struct rig_event){.id = id, .service = "other", .retention_class = 3});
@@ -277,7 +277,7 @@ static void test_ingest_faults__all_or_nothing_leaves_nothing_behind(void **stat
     for (size_t i = 0; i < 3; i++) {
         struct rig_call *call = rig_call_new();
         for (int k = 0; k < 5; k++) {
-            char id[8];
+            char id[32];
             (void)snprintf(id, sizeof id, "e%d", k);
             rig_call_add(call,
                          &(struct rig_event){.id = id, .retention_class = k % 2 == 0 ? 1 : 3});
@@ -326,7 +326,7 @@ static void test_ingest_faults__what_is_held_is_bounded(void **state) {
     for (int i = 0; i < CALLS; i++) {
         struct rig_call *call = rig_call_new();
         for (int k = 0; k < 127; k++) {
-            char id[16];
+            char id[32];
             (void)snprintf(id, sizeof id, "e%d-%d", i, k);
             rig_call_add(call, &(struct rig_event){.id = id, .padding_bytes = 32768});
         }
@@ -358,7 +358,7 @@ static void test_ingest_faults__what_is_held_is_bounded(void **state) {
 static void stream_send(struct rig_stream *s, int from, int n, uint32_t class) {
     struct rig_call *call = rig_call_new();
     for (int i = from; i < from + n; i++) {
-        char id[16];
+        char id[32];
         (void)snprintf(id, sizeof id, "s%d", i);
         rig_call_add(call, &(struct rig_event){.id = id, .retention_class = class});
     }

@@ -44,7 +44,7 @@ struct pick {
 };
 
 static void add(struct rig_call *call, struct pick pick) {
-    char id[16];
+    char id[32];
     (void)snprintf(id, sizeof id, "e-%u", pick.id);
     rig_call_add(call, &(struct rig_event){.id = id,
                                            .message = pick.variant == 0 ? NULL : "other",

@@ -230,7 +230,7 @@ static void make_bad(size_t i, stele_buf *out) {
 static struct rig_call *all_bad_among_good(void) {
     struct rig_call *call = rig_call_new();
     for (size_t i = 0; i < N_BAD; i++) {
-        char id[16];
+        char id[32];
         stele_buf payload = STELE_BUF_EMPTY;
         (void)snprintf(id, sizeof id, "good-%zu", i);
         rig_call_add(call, &(struct rig_event){.id = id});
@@ -254,7 +254,7 @@ static void check_goods(void) {
     struct stored *stored = read_log(0, "3y");
     assert_int_equal(stored->n, N_BAD + 1);
     for (size_t i = 0; i < N_BAD; i++) {
-        char id[16];
+        char id[32];
         struct stele_event_head head;
         (void)snprintf(id, sizeof id, "good-%zu", i);
         assert_ok(stele_event_check(stele_view_buf(&stored->payload[i + 1]), &head, NULL));
@@ -351,14 +351,14 @@ static void test_ingest_rpc__bad_messages_store_nothing(void **state) {
     (void)state;
     struct rig_call *call = rig_call_new();
     for (int i = 0; i < 1001; i++) {
-        char id[16];
+        char id[32];
         (void)snprintf(id, sizeof id, "m-%d", i);
         rig_call_add(call, &(struct rig_event){.id = id});
     }
     refuse_message(call, "over 1000 events");
     call = rig_call_new();
     for (int i = 0; call->request.size <= STELE_APPEND_BYTES_MAX; i++) {
-        char id[16];
+        char id[32];
         (void)snprintf(id, sizeof id, "m-%d", i);
         rig_call_add(call, &(struct rig_event){.id = id, .padding_bytes = 32768});
     }
@@ -399,7 +399,7 @@ static void test_ingest_rpc__events_go_to_their_region_and_class(void **state) {
     (void)state;
     struct rig_call *call = rig_call_new();
     for (int i = 0; i < 40; i++) {
-        char id[16];
+        char id[32];
         (void)snprintf(id, sizeof id, "e-%d", i);
         rig_call_add(call, &(struct rig_event){.id = id,
                                                .tenant = i % 3 == 0 ? "beta" : "acme",
@@ -417,7 +417,7 @@ static void test_ingest_rpc__events_go_to_their_region_and_class(void **state) {
             assert_true(stele_view_is(result->log, name[k]));
             assert_int_equal(result->seq, stored->seq[i]);
             assert_int_equal(result->log_time_unix_nano, RIG_NOW_US * 1000);
-            char id[16];
+            char id[32];
             struct stele_event_head head;
             (void)snprintf(id, sizeof id, "e-%zu", 4 * i + k);
             assert_ok(stele_event_check(stele_view_buf(&stored->payload[i]), &head, NULL));
@@ -452,7 +452,7 @@ static void test_ingest_rpc__duplicates_are_known_after_a_restart(void **state) 
     struct rig_call *call = rig_call_new();
     uint64_t seq[60];
     for (int i = 0; i < 60; i++) {
-        char id[16];
+        char id[32];
         (void)snprintf(id, sizeof id, "e-%d", i);
         rig_call_add(call, &(struct rig_event){.id = id, .retention_class = i % 2 == 0 ? 1 : 3});
     }
@@ -480,7 +480,7 @@ static void test_ingest_rpc__receipts_verify_offline(void **state) {
     struct rig_call *call = rig_call_new();
     stele_buf payload[6] = {STELE_BUF_EMPTY};
     for (int i = 0; i < 6; i++) {
-        char id[16];
+        char id[32];
         (void)snprintf(id, sizeof id, "e-%d", i % 5); /* the last is a duplicate of the first */
         rig_event_put(&(struct rig_event){.id = id, .retention_class = i % 5 % 2 == 0 ? 1 : 3},
                       &payload[i]);
@@ -536,7 +536,7 @@ static void test_ingest_rpc__a_record_that_landed_after_all_is_known(void **stat
     ingest_rig_start(&other, &faulty, 1, false);
     struct rig_call *call = rig_call_new();
     for (int i = 0; i < 20; i++) {
-        char id[16];
+        char id[32];
         (void)snprintf(id, sizeof id, "e-%d", i);
         rig_call_add(call, &(struct rig_event){.id = id});
     }
