@@ -179,8 +179,8 @@ static const struct stele_field inference_fields[] = {
 };
 static const struct stele_field approval_fields[] = {
     [1] = REQ_TEXT("approver_id", 256, "an approval names who gave it"),
-    [2] = REQ_ENUM("decision", DECISION, "an approval says what was decided"),
-    [3] = REQ_TIME("time_unix_nano", "an approval says when it was given"),
+    [2] = ENUM("decision", DECISION),
+    [3] = TIME("time_unix_nano"),
     [4] = TEXT("ticket", 128),
     [5] = TEXT("role", 64),
     [6] = TEXT("comment", 512),
@@ -354,7 +354,7 @@ const struct stele_message stele_message_table[STELE_MESSAGE_COUNT] = {
     [STELE_MESSAGE_ATTRIBUTE] = MESSAGE("Attribute", attribute_fields, BIT(1), BIT(7) - BIT(2)),
     [STELE_MESSAGE_ORIGINAL] = MESSAGE("Original", original_fields, 0, 0),
     [STELE_MESSAGE_INFERENCE] = MESSAGE("Inference", inference_fields, BIT(1) | BIT(2), 0),
-    [STELE_MESSAGE_APPROVAL] = MESSAGE("Approval", approval_fields, BIT(1) | BIT(2) | BIT(3), 0),
+    [STELE_MESSAGE_APPROVAL] = MESSAGE("Approval", approval_fields, BIT(1), 0),
     [STELE_MESSAGE_DEPLOYMENT] =
         MESSAGE("Deployment", deployment_fields, BIT(1) | BIT(2) | BIT(3), 0),
     [STELE_MESSAGE_ACCESS] = MESSAGE("Access", access_fields, 0, 0),

@@ -38,7 +38,7 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"append", stele_append_command, NULL},       {"import", stele_import_command, NULL},
+    {"append", stele_append_command, NULL},       
     {"query", stele_query_command, NULL},         {"get", stele_get_command, NULL},
     {"tail", stele_tail_command, NULL},           {"receipt", stele_receipt_command, NULL},
     {"checkpoint", stele_checkpoint_command, NULL}, {"consistency", stele_consistency_command, NULL},
