@@ -51,7 +51,7 @@ struct origin_parts {
 static stele_status split_origin(const char *origin, struct origin_parts *ret, stele_err *err) {
     const char *first = strchr(origin, '/');
     const char *last = strrchr(origin, '/');
-    if (first == NULL || first == last) {
+    if (first == last) { /* none, or only one */
         return STELE_FAIL(err, INVALID, "origin '%.80s' is not <domain>/<region>/<log>", origin);
     }
     ret->domain = stele_view_of(origin, (size_t)(first - origin));

@@ -195,8 +195,7 @@ static stele_status read_log_end(struct stele_answer_reader *r, stele_view body,
     uint8_t root[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
     STELE_TRY(stele_read_u8(&bytes, &number, err));
-    if (r->part == STELE_ANSWER_AT_START || r->part == STELE_ANSWER_DONE || number != r->n_log_ends ||
-        number >= r->n_logs) {
+    if (number != r->n_log_ends || number >= r->n_logs) {
         return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": the end of log number %u is out of place; %zu "
                                         "logs are declared and %zu have ended",
                           r->offset_bytes, number, r->n_logs, r->n_log_ends);
@@ -282,10 +281,6 @@ static stele_status read_head(struct stele_answer_reader *r, stele_view bytes, s
         return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": a chunk of type %u and %" PRIu32 " bytes; at "
                                         "most %zu are read of this type",
                           r->offset_bytes, r->type, r->body_bytes, body_bytes_max(r->type));
-    }
-    if (r->part == STELE_ANSWER_AT_START && r->type != STELE_ANSWER_QUESTION) {
-        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": a chunk of type %u before the question",
-                          r->offset_bytes, r->type);
     }
     r->in_body = true;
     return STELE_OK;

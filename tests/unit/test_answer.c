@@ -167,8 +167,13 @@ static int setup(void **state) {
     sample_log_init(&f->a, "stele.example/eu-1/a", 1);
     sample_log_init(&f->b, "stele.example/eu-1/b", 2);
     for (uint64_t i = 0; i < 6; i++) {
-        (void)sample_log_event(&f->a, SAMPLE_TIME_US + 10 * i, &event);
-        (void)sample_log_event(&f->b, SAMPLE_TIME_US + 10 * i, &event);
+        /* a's last entry is no event; the clock of b goes back, from its 2 to its 3 */
+        if (i == 5) {
+            (void)sample_log_control(&f->a, SAMPLE_TIME_US + 10 * i);
+        } else {
+            (void)sample_log_event(&f->a, SAMPLE_TIME_US + 10 * i, &event);
+        }
+        (void)sample_log_event(&f->b, SAMPLE_TIME_US + (i == 3 ? 15 : 10 * i), &event);
     }
     sample_log_sign(&f->a, 6, &f->note_a);
     sample_log_sign(&f->b, 5, &f->note_b);
@@ -225,28 +230,42 @@ static void test_answer__the_writer_refuses_what_a_reader_would(void **state) {
     assert_status(write_question(f), INVALID);
     assert_status(write_end(f), INVALID); /* no log */
     assert_status(write_log(f, &f->a, &f->note_a, 5), INVALID); /* not the checkpoint's size */
-    assert_status(write_log(f, &f->a, &big, 0), INVALID);       /* no note */
+    stele_buf note = STELE_BUF_EMPTY;
+    assert_status(write_log(f, &f->a, &note, 0), INVALID);
+    assert_ok(stele_buf_append(&note, stele_view_of(f->note_a.data, f->note_a.size), NULL));
+    note.size = 40; /* no empty line */
+    assert_status(write_log(f, &f->a, &note, 6), INVALID);
+    note.size = f->note_a.size; /* a signature line too long for a file */
+    while (note.size <= STELE_CHECKPOINT_BYTES_MAX) {
+        assert_ok(stele_buf_append(&note, stele_view_str("x"), NULL));
+    }
+    assert_status(write_log(f, &f->a, &note, 6), INVALID);
+    stele_buf_done(&note);
     assert_ok(write_log(f, &f->a, &f->note_a, 6));
     assert_status(write_log(f, &f->a, &f->note_a, 6), INVALID); /* twice */
     assert_status(write_event(f, 1, 0), INVALID);               /* not declared yet */
     assert_ok(write_log(f, &f->b, &f->note_b, 5));
     assert_status(write_log(f, &f->a, &f->note_a, 6), INVALID); /* descending */
+    assert_status(write_event(f, 200, 1), INVALID);
     assert_ok(write_event(f, 1, 1));
     assert_status(write_log(f, &f->b, &f->note_b, 5), INVALID); /* after an event */
     assert_status(write_event(f, 0, 1), INVALID); /* same time, lower log */
     assert_status(write_event(f, 0, 0), INVALID); /* earlier */
     assert_status(write_event(f, 1, 1), INVALID); /* again */
+    assert_ok(write_event(f, 1, 3)); /* at 15 */
+    assert_status(write_event(f, 1, 2), INVALID); /* at 20, but a lower seq */
     assert_ok(write_event(f, 0, 2));
+    assert_status(stele_answer_write_event(f->w, 0, sample_log_entry(&f->a, 5), f->a.entry[3].salt,
+                                           stele_view_of(NULL, 0), &f->out, NULL), INVALID); /* no event */
     assert_status(write_event(f, 1, 5), INVALID); /* not below the size */
     assert_status(stele_answer_write_event(f->w, 1, stele_view_of(big.data, 96), f->a.entry[3].salt,
                                            stele_view_of(NULL, 0), &f->out, NULL), INVALID); /* no entry */
     big.size = STELE_PAYLOAD_BYTES_MAX + 1;
     assert_status(stele_answer_write_event(f->w, 0, sample_log_entry(&f->a, 3), f->a.entry[3].salt,
                                            stele_view_buf(&big), &f->out, NULL), INVALID);
-    assert_ok(write_event(f, 1, 4));
     assert_ok(write_end(f));
     assert_status(write_end(f), INVALID);
-    assert_status(write_event(f, 0, 5), INVALID);
+    assert_status(write_event(f, 0, 3), INVALID);
     assert_status(write_log(f, &f->b, &f->note_b, 5), INVALID);
 
     const struct stele_vkey keys[] = {f->a.key, f->b.key};
@@ -254,6 +273,23 @@ static void test_answer__the_writer_refuses_what_a_reader_would(void **state) {
     assert_ok(sample_answer_read(stele_view_buf(&f->out), keys, 2, NULL, &report, NULL));
     assert_int_equal(report.n_events, 3);
     stele_buf_done(&big);
+}
+
+static void test_answer__the_writer_takes_64_logs(void **state) {
+    struct fixture *f = *state;
+    assert_ok(write_question(f));
+    for (unsigned i = 0; i <= STELE_ANSWER_LOGS_MAX; i++) {
+        struct sample_log log;
+        stele_buf note = STELE_BUF_EMPTY;
+        char origin[64];
+        (void)snprintf(origin, sizeof origin, "stele.example/eu-1/%03u", i);
+        sample_log_init(&log, origin, 5);
+        sample_log_sign(&log, 0, &note);
+        stele_status st = write_log(f, &log, &note, 0);
+        assert_string_equal(stele_status_name(st), i < STELE_ANSWER_LOGS_MAX ? "OK" : "INVALID");
+        stele_buf_done(&note);
+        sample_log_done(&log);
+    }
 }
 
 static unsigned calls_until_failure;
@@ -359,6 +395,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answer__any_answer_in_any_pieces_reads_as_written),
         cmocka_unit_test_setup_teardown(test_answer__the_writer_refuses_what_a_reader_would, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answer__the_writer_takes_64_logs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer__a_failed_write_can_be_repeated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer__can_be_drained_between_calls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer__a_failure_stays, setup, teardown),

@@ -47,6 +47,17 @@ static void test_answer__any_byte_added_is_refused(void **state) {
     }
 }
 
+static void test_answer__another_magic_is_refused(void **state) {
+    struct pair *x = *state;
+    for (size_t at = 0; at < STELE_ANSWER_MAGIC_BYTES; at++) {
+        x->file.data[at] ^= 1;
+        size_t hashed = x->file.size - 32;
+        stele_sha256_of(stele_view_of(x->file.data, hashed), x->file.data + hashed);
+        assert_status(pair_judge(x, stele_view_buf(&x->file), NULL), INVALID);
+        x->file.data[at] ^= 1;
+    }
+}
+
 /* Seqs ascend and the log signed it all, but its clock went back. */
 static void test_answer__a_log_whose_clock_went_back_is_refused(void **state) {
     struct pair *x = *state;
@@ -114,8 +125,10 @@ static void test_answer__more_than_64_logs_are_refused(void **state) {
         struct stele_answer_report report;
         stele_buf_clear(&x->out);
         forge_put_together(&x->f, &x->out);
-        stele_status st = sample_answer_read(stele_view_buf(&x->out), keys, n_to[round], NULL, &report, NULL);
+        stele_err err = {.text = ""};
+        stele_status st = sample_answer_read(stele_view_buf(&x->out), keys, n_to[round], NULL, &report, &err);
         assert_string_equal(stele_status_name(st), round == 0 ? "OK" : "INVALID");
+        assert_true(round == 0 || strstr(err.text, "up to 64") != NULL);
     }
 }
 
@@ -137,6 +150,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_answer__any_changed_byte_is_refused, pair_setup, pair_teardown),
         cmocka_unit_test_setup_teardown(test_answer__any_cut_is_refused, pair_setup, pair_teardown),
         cmocka_unit_test_setup_teardown(test_answer__any_byte_added_is_refused, pair_setup, pair_teardown),
+        cmocka_unit_test_setup_teardown(test_answer__another_magic_is_refused, pair_setup, pair_teardown),
         cmocka_unit_test_setup_teardown(test_answer__a_log_whose_clock_went_back_is_refused, pair_setup,
                                         pair_teardown),
         cmocka_unit_test_setup_teardown(test_answer__more_than_64_logs_are_refused, pair_setup, pair_teardown),

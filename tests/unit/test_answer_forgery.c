@@ -184,14 +184,28 @@ static void log_end_twice(struct pair *x) {
     size_t at = forge_find(&x->f, STELE_ANSWER_LOG_END, 1);
     forge_insert(&x->f, at, STELE_ANSWER_LOG_END, stele_view_buf(&x->f.chunk[at].body));
 }
+static void log_end_of_no_log(struct pair *x) {
+    forge_insert(&x->f, x->f.n - 1, STELE_ANSWER_LOG_END, stele_view_of("\2", 1));
+}
 static void log_ends_swapped(struct pair *x) {
     forge_swap(&x->f, forge_find(&x->f, STELE_ANSWER_LOG_END, 0), forge_find(&x->f, STELE_ANSWER_LOG_END, 1));
 }
 static void event_after_log_end(struct pair *x) {
     forge_swap(&x->f, event_at(x, 5), forge_find(&x->f, STELE_ANSWER_LOG_END, 0));
 }
+/* b is declared after an event of a; b's own events come later. */
 static void log_after_event(struct pair *x) {
+    forge_remove(&x->f, event_at(x, 0)); /* b's 0 */
     forge_swap(&x->f, forge_find(&x->f, STELE_ANSWER_LOG, 1), event_at(x, 0));
+    forge_remove(&x->f, event_at(x, 4)); /* b's 8 and 5: their hashes are not missed before the end */
+    forge_remove(&x->f, event_at(x, 3));
+    pair_body(x, STELE_ANSWER_END, 0)->data[7] = 3;
+    stele_buf *end = pair_body(x, STELE_ANSWER_LOG_END, 1);
+    stele_buf_clear(end);
+    assert_ok(stele_buf_append(end, stele_view_of("\1", 1), NULL));
+    struct stele_tree_path gap;
+    assert_ok(stele_tree_prove_gap(0, 9, sample_log_node, &x->b, &gap, NULL));
+    assert_ok(stele_buf_append(end, stele_view_of(gap.node, gap.n * 32), NULL));
 }
 static void log_twice(struct pair *x) {
     size_t at = forge_find(&x->f, STELE_ANSWER_LOG, 1);
@@ -343,6 +357,7 @@ static const struct forgery {
     FORGERY(log_end_empty, INVALID),
     FORGERY(log_end_removed, INVALID),
     FORGERY(log_end_twice, INVALID),
+    FORGERY(log_end_of_no_log, INVALID),
     FORGERY(log_ends_swapped, INVALID),
     FORGERY(event_after_log_end, INVALID),
     FORGERY(log_after_event, INVALID),

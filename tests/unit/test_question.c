@@ -4,6 +4,7 @@
 #include "proto/event_filter.h"
 #include "proto/question_format.h"
 #include "proto/utc.h"
+#include "storage/cursor.h"
 #include "storage/engine.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/rng.h"
@@ -137,6 +138,45 @@ static void test_question__other_bytes_are_refused(void **state) {
     assert_status(stele_question_decode(stele_view_of(longer, sizeof longer), &q, NULL), INVALID);
 }
 
+/* One more of each than there may be, well formed otherwise. */
+static void test_question__counts_are_bounded(void **state) {
+    (void)state;
+    for (unsigned more = 0; more < 4; more++) {
+        unsigned n_logs = 64 + (more & 1);
+        unsigned n_conditions = STELE_FILTER_CONDITIONS_MAX + (more >> 1);
+        stele_buf bytes = STELE_BUF_EMPTY;
+        struct stele_question q;
+        struct stele_writer w = stele_writer_to(&bytes);
+        stele_write_view(&w, stele_view_of("\1\0\0\1r", 5));
+        stele_write_u8(&w, (uint8_t)n_logs);
+        for (unsigned i = 0; i < n_logs; i++) {
+            char name[8];
+            (void)snprintf(name, sizeof name, "%03u", i);
+            stele_write_lp(&w, stele_view_str(name));
+        }
+        stele_write_lp(&w, stele_view_of(NULL, 0));
+        stele_write_u8(&w, (uint8_t)n_conditions);
+        for (unsigned i = 0; i < n_conditions; i++) {
+            stele_write_u8(&w, STELE_KEY_ACTOR);
+            stele_write_lp(&w, stele_view_str("a"));
+        }
+        for (unsigned i = 0; i < 5; i++) {
+            stele_write_u64(&w, i);
+        }
+        assert_ok(stele_writer_end(&w, NULL));
+        stele_err err;
+        stele_status st = stele_question_decode(stele_view_buf(&bytes), &q, &err);
+        assert_string_equal(stele_status_name(st), more == 0 ? "OK" : "INVALID");
+        if (st == STELE_OK) {
+            assert_int_equal(q.n_logs, 64);
+            stele_question_done(&q);
+        } else {
+            assert_non_null(strstr(err.text, "at most"));
+        }
+        stele_buf_done(&bytes);
+    }
+}
+
 /* The same rules where questions are made, so that none is written that is not read. */
 static void test_question__what_does_not_decode_is_not_encoded(void **state) {
     (void)state;
@@ -264,6 +304,7 @@ int main(void) {
         cmocka_unit_test(test_question__prints_one_thing_a_line),
         cmocka_unit_test(test_question__log_names_are_sorted_and_stand_once),
         cmocka_unit_test(test_question__other_bytes_are_refused),
+        cmocka_unit_test(test_question__counts_are_bounded),
         cmocka_unit_test(test_question__what_does_not_decode_is_not_encoded),
         cmocka_unit_test(test_question__round_trips),
         cmocka_unit_test(test_utc__prints_all_of_its_range),
