@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/fault/crash_writer.c: the process that crash tests kill. It opens a store, appends from
+ * three threads while its clock runs through months, signs and reads in between, and reports every
+ * acknowledgement (crash_wire.h). Packs of 256 and a month each thousand events make packing,
+ * merging and new eras go on all the time.
+ *
+ * Usage: crash_writer FOLDER SEED NOW_US EVENTS
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/fault/crash_wire.h"
+#include "tests/support/event_gen.h"
+#include "tests/support/store_fixture.h"
+
+#define DAY_US UINT64_C(86400000000)
+#define STEP_US_MAX (DAY_US * 2 / 3)
+#define BATCH_MAX 300
+
+static struct fixture fixture;
+static pthread_mutex_t telling = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic int64_t events_left;
+
+static void tell(crash_kind kind, uint32_t log, uint64_t at, uint64_t time_us, const void *bytes,
+                 size_t n_bytes) {
+    struct crash_record head = {(uint32_t)kind, log, at, time_us, n_bytes};
+    static uint8_t message[sizeof head + BATCH_MAX * STELE_HASH_BYTES];
+    (void)pthread_mutex_lock(&telling);
+    memcpy(message, &head, sizeof head);
+    memcpy(message + sizeof head, bytes, n_bytes);
+    size_t size = sizeof head + n_bytes;
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(CRASH_FD, message + done, size - done);
+        if (n < 0) {
+            _exit(5); /* nobody listens any more */
+        }
+        done += (size_t)n;
+    }
+    (void)pthread_mutex_unlock(&telling);
+}
+
+static void give_up(const char *doing, stele_status st, const stele_err *err) {
+    char text[512];
+    int n = snprintf(text, sizeof text, "%s: %s: %s (%s)", doing, stele_status_name(st), err->text,
+                     err->where);
+    tell(CRASH_FAILED, 0, 0, 0, text, n < 0 ? 0 : strlen(text));
+    _exit(4);
+}
+
+struct appender {
+    pthread_t thread;
+    uint32_t log;
+    struct rng rng;
+};
+
+static size_t batch_size(struct rng *rng) {
+    switch (rng_below(rng, 8)) {
+    case 0:
+        return 1 + rng_below(rng, BATCH_MAX);
+    case 1:
+        return 1;
+    default:
+        return 1 + rng_below(rng, 24);
+    }
+}
+
+static void append_batch(struct appender *a, stele_buf *payload) {
+    static const char *const tenants[] = {"acme", "globex", "initech", "umbrella"};
+    stele_view view[BATCH_MAX];
+    uint8_t digest[BATCH_MAX * STELE_HASH_BYTES];
+    struct stele_batch_place place;
+    stele_err err;
+    size_t n = batch_size(&a->rng);
+    uint64_t now = atomic_fetch_add(&fixture.now_us, rng_below(&a->rng, STEP_US_MAX));
+    for (size_t i = 0; i < n; i++) {
+        struct stele_gen_options options = {.region = "eu-test",
+                                            .n_actors = 20,
+                                            .n_resources = 20,
+                                            .tenant = tenants[rng_below(&a->rng, 4)],
+                                            .time_unix_nano =
+                                                (now - rng_below(&a->rng, 3 * DAY_US)) * 1000};
+        stele_buf_clear(&payload[i]);
+        stele_gen_event(&a->rng, &options, &payload[i]);
+        view[i] = stele_view_buf(&payload[i]);
+        stele_sha256_of(view[i], digest + i * STELE_HASH_BYTES);
+    }
+    stele_status st = fixture_append(&fixture, crash_log_name[a->log], view, n, &place, &err);
+    if (st != STELE_OK) {
+        give_up("append", st, &err);
+    }
+    tell(CRASH_ACK, a->log, place.first_seq, place.time_us, digest, n * STELE_HASH_BYTES);
+    atomic_fetch_sub(&events_left, (int64_t)n);
+}
+
+static void *append_all(void *arg) {
+    struct appender *a = arg;
+    stele_buf payload[BATCH_MAX];
+    memset(payload, 0, sizeof payload);
+    while (atomic_load(&events_left) > 0) {
+        append_batch(a, payload);
+    }
+    for (size_t i = 0; i < BATCH_MAX; i++) {
+        stele_buf_done(&payload[i]);
+    }
+    return NULL;
+}
+
+/* Takes the newest checkpoint of one log, and reads an entry through a view that outlives it. */
+static void sign_and_read(uint32_t l, struct rng *rng) {
+    struct stele_log *log = stele_store_log(fixture.store, crash_log_name[l]);
+    struct stele_log_view *view = NULL;
+    struct stele_log_reader *reader = NULL;
+    struct stele_checkpoint checkpoint;
+    struct stele_stored_entry stored;
+    stele_buf note = STELE_BUF_EMPTY;
+    stele_err err;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_log_view_open(log, &view, &err));
+    uint64_t size = stele_log_view_size(view);
+    STELE_TRY(
+        stele_log_checkpoint(log, rng_below(rng, 2) == 0 ? size : 0, &note, &checkpoint, &err));
+    tell(CRASH_NOTE, l, checkpoint.size_leaves, 0, checkpoint.root, STELE_HASH_BYTES);
+    STELE_TRY(stele_log_reader_new(view, &reader, &err));
+    STELE_TRY(stele_log_read(reader, rng_below(rng, size), &stored, &err));
+cleanup:
+    if (st != STELE_OK) {
+        give_up("checkpoint and read", st, &err);
+    }
+    stele_log_reader_free(reader);
+    stele_log_view_close(view);
+    stele_buf_done(&note);
+}
+
+int main(int argc, char **argv) {
+    struct appender appender[3] = {{.log = 1}, {.log = 1}, {.log = 0}};
+    stele_err err;
+    if (argc != 5) {
+        (void)fprintf(stderr, "usage: crash_writer FOLDER SEED NOW_US EVENTS\n");
+        return 2;
+    }
+    struct rng rng = {strtoull(argv[2], NULL, 10)};
+    fixture.pack_entries = 256;
+    (void)snprintf(fixture.dir, sizeof fixture.dir, "%s", argv[1]);
+    atomic_store(&fixture.now_us, strtoull(argv[3], NULL, 10));
+    atomic_store(&events_left, strtoll(argv[4], NULL, 10));
+    stele_status st = fixture_try_open(&fixture, false, &err);
+    if (st != STELE_OK) {
+        give_up("open", st, &err);
+    }
+    tell(CRASH_READY, 0, 0, 0, "", 0);
+    for (size_t i = 0; i < 3; i++) {
+        appender[i].rng.state = rng_next(&rng);
+        if (pthread_create(&appender[i].thread, NULL, append_all, &appender[i]) != 0) {
+            return 6;
+        }
+    }
+    while (atomic_load(&events_left) > 0) {
+        sign_and_read((uint32_t)rng_below(&rng, CRASH_LOGS), &rng);
+        (void)usleep((useconds_t)rng_below(&rng, 8000));
+    }
+    for (size_t i = 0; i < 3; i++) {
+        (void)pthread_join(appender[i].thread, NULL);
+    }
+    tell(CRASH_CLOSING, 0, 0, 0, "", 0);
+    fixture_close(&fixture);
+    tell(CRASH_CLOSED, 0, 0, 0, "", 0);
+    return 0;
+}
