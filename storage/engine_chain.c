@@ -34,18 +34,20 @@ struct chain {
 
 struct stele_chains {
     struct stele_rocks *rocks;
+    struct stele_acked *acked;
     pthread_mutex_t finding;
     size_t n;
     struct chain *chain[LOGS_MAX];
 };
 
-stele_status stele_chains_new(struct stele_rocks *rocks, struct stele_chains **ret,
-                              stele_err *err) {
+stele_status stele_chains_new(struct stele_rocks *rocks, struct stele_acked *acked,
+                              struct stele_chains **ret, stele_err *err) {
     struct stele_chains *l = stele_alloc(1, sizeof *l);
     if (l == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for the table of chains");
     }
     l->rocks = rocks;
+    l->acked = acked;
     (void)pthread_mutex_init(&l->finding, NULL);
     *ret = l;
     return STELE_OK;
@@ -145,13 +147,12 @@ static stele_status find_or_add_chain(struct stele_chains *l, const char *log, s
 }
 
 /* Epoch and floor as stored; zeros if the chain was never claimed. */
-static stele_status load_chain(struct stele_chains *l, const char *log, bool *ret_there,
+static stele_status load_chain(struct stele_rocks *rocks, const char *log, bool *ret_there,
                                uint64_t *ret_epoch, uint64_t *ret_floor, stele_err *err) {
     char name[STATE_NAME_MAX];
     stele_buf found = STELE_BUF_EMPTY;
     uint8_t version = STATE_VERSION;
-    stele_status st =
-        stele_rocks_get(l->rocks, STELE_ROCKS_META, state_name(name, log), &found, err);
+    stele_status st = stele_rocks_get(rocks, STELE_ROCKS_META, state_name(name, log), &found, err);
     *ret_there = st == STELE_OK;
     if (st == STELE_NOT_FOUND) {
         *ret_epoch = 0;
@@ -185,41 +186,74 @@ static stele_view encode_chain(uint8_t out[STELE_AT_LEAST(STATE_BYTES)], uint64_
     return stele_view_of(out, STATE_BYTES);
 }
 
+/* What a chain is as stored. */
+struct stored {
+    bool there;
+    uint64_t epoch, floor, next;
+};
+
+static stele_status load_stored(struct stele_rocks *rocks, const char *log, struct stored *ret,
+                                stele_err *err) {
+    uint8_t from[CHAIN_KEY_MAX];
+    uint8_t to[CHAIN_KEY_MAX];
+    stele_buf last = STELE_BUF_EMPTY;
+    stele_status st = load_chain(rocks, log, &ret->there, &ret->epoch, &ret->floor, err);
+    ret->next = ret->floor; /* if all records are trimmed, positions go on */
+    if (st == STELE_OK) {
+        st = stele_rocks_last(rocks, STELE_ROCKS_CHAIN, chain_key(from, log, ret->floor),
+                              log_end(to, log), &last, err);
+        if (st == STELE_OK) {
+            st = position_of(stele_view_buf(&last), log, &ret->next, err);
+            ret->next++;
+        } else if (st == STELE_NOT_FOUND) {
+            st = STELE_OK;
+        }
+    }
+    stele_buf_done(&last);
+    return st;
+}
+
+static stele_status check_one(void *ctx, const char *log, uint64_t acknowledged_next,
+                              stele_err *err) {
+    struct stored stored;
+    stele_status st = load_stored(ctx, log, &stored, err);
+    if (st == STELE_OK && stored.next < acknowledged_next) {
+        st =
+            STELE_FAIL(err, CORRUPT,
+                       "chain '%s' ends at %llu, but records below %llu were acknowledged: restore "
+                       "from backup, or "
+                       "remove the file ACKED to go on without them",
+                       log, (unsigned long long)stored.next, (unsigned long long)acknowledged_next);
+    }
+    return st;
+}
+
+stele_status stele_chains_check(struct stele_rocks *rocks, struct stele_acked *acked,
+                                stele_err *err) {
+    return stele_acked_each(acked, check_one, rocks, err);
+}
+
 /* Reads back what is there, then fences: with `writing` held. */
 static stele_status claim_chain(struct stele_chains *l, struct chain *c, stele_err *err) {
     stele_status st = STELE_OK;
-    stele_buf last = STELE_BUF_EMPTY;
-    uint8_t from[CHAIN_KEY_MAX];
-    uint8_t to[CHAIN_KEY_MAX];
     uint8_t state[STATE_BYTES];
     char name[STATE_NAME_MAX];
-    bool there = false;
-    uint64_t epoch = 0;
-    uint64_t floor = 0;
-    uint64_t next = 0;
+    struct stored stored;
     uint64_t generation = stele_rocks_generation(l->rocks);
-    STELE_TRY(load_chain(l, c->name, &there, &epoch, &floor, err));
-    st = stele_rocks_last(l->rocks, STELE_ROCKS_CHAIN, chain_key(from, c->name, 0),
-                          log_end(to, c->name), &last, err);
-    if (st == STELE_OK) {
-        STELE_TRY(position_of(stele_view_buf(&last), c->name, &next, err));
-        next++;
-    } else if (st != STELE_NOT_FOUND) {
-        goto cleanup;
-    }
-    next = next < floor ? floor : next; /* all records trimmed: positions go on */
+    STELE_TRY(check_one(l->rocks, c->name, stele_acked_next(l->acked, c->name), err));
+    STELE_TRY(load_stored(l->rocks, c->name, &stored, err));
     const struct stele_rocks_op fence = {STELE_ROCKS_META, STELE_ROCKS_PUT,
                                          state_name(name, c->name),
-                                         encode_chain(state, epoch + 1, floor)};
+                                         encode_chain(state, stored.epoch + 1, stored.floor)};
     STELE_TRY(stele_rocks_write(l->rocks, &fence, 1, STELE_SYNCED, err));
+    stele_acked_note(l->acked, c->name, stored.next);
     (void)pthread_mutex_lock(&c->state);
-    c->epoch = epoch + 1;
-    c->floor = floor;
-    c->next = next;
+    c->epoch = stored.epoch + 1;
+    c->floor = stored.floor;
+    c->next = stored.next;
     c->generation = generation;
     (void)pthread_mutex_unlock(&c->state);
 cleanup:
-    stele_buf_done(&last);
     return st;
 }
 
@@ -282,6 +316,7 @@ static stele_status append_record(struct stele_chains *l, struct chain *c, uint6
                                        chain_key(key, c->name, pos), record};
     st = stele_rocks_write(l->rocks, &put, 1, STELE_SYNCED, err);
     if (st == STELE_OK) {
+        stele_acked_note(l->acked, c->name, pos + 1);
         (void)pthread_mutex_lock(&c->state);
         c->next = pos + 1;
         (void)pthread_mutex_unlock(&c->state);
@@ -331,8 +366,7 @@ stele_status stele_chains_trim(struct stele_chains *l, const char *log, uint64_t
             {STELE_ROCKS_META, STELE_ROCKS_PUT, state_name(name, c->name),
              encode_chain(state, c->epoch, floor)},
         };
-        /* Unsynced: a trim lost in a power cut leaves records that are no longer needed. */
-        st = stele_rocks_write(l->rocks, ops, 2, STELE_LOGGED, err);
+        st = stele_rocks_write(l->rocks, ops, 2, STELE_SYNCED, err);
         if (st == STELE_OK) {
             (void)pthread_mutex_lock(&c->state);
             c->floor = floor;
@@ -359,7 +393,7 @@ static stele_status check_gap(struct read_ctx *r, uint64_t pos, stele_err *err) 
     uint64_t epoch = 0;
     uint64_t floor = 0;
     if (!r->started && pos > r->expected) {
-        stele_status st = load_chain(r->l, r->log, &there, &epoch, &floor, err);
+        stele_status st = load_chain(r->l->rocks, r->log, &there, &epoch, &floor, err);
         if (st != STELE_OK) {
             return st;
         }
@@ -411,7 +445,7 @@ stele_status stele_chains_read(struct stele_chains *l, const char *log, uint64_t
         return st;
     }
     uint64_t promised = acknowledged(l, log);
-    st = load_chain(l, log, &there, &epoch, &floor, err);
+    st = load_chain(l->rocks, log, &there, &epoch, &floor, err);
     if (st == STELE_OK && !there) {
         st = STELE_FAIL(err, NOT_FOUND, "there is no chain of log '%s': claim makes it", log);
     }

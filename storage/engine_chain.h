@@ -7,15 +7,20 @@
 #ifndef STELE_STORAGE_ENGINE_CHAIN_H
 #define STELE_STORAGE_ENGINE_CHAIN_H
 
+#include "storage/engine_acked.h"
 #include "storage/engine_rocks.h"
 
 #define STELE_CHAIN_FACT "chain" /* "chain/<log>" in the meta family: version, epoch, floor */
 
 struct stele_chains;
 
-/* Borrows `rocks`, which is closed after it. */
-STELE_MUST_USE stele_status stele_chains_new(struct stele_rocks *rocks, struct stele_chains **ret,
-                                             stele_err *err);
+/* Whether every record that is marked as acknowledged is there. Errors: CORRUPT, IO. */
+STELE_MUST_USE stele_status stele_chains_check(struct stele_rocks *rocks, struct stele_acked *acked,
+                                               stele_err *err);
+
+/* Borrows both, which are closed after it. */
+STELE_MUST_USE stele_status stele_chains_new(struct stele_rocks *rocks, struct stele_acked *acked,
+                                             struct stele_chains **ret, stele_err *err);
 void stele_chains_free(struct stele_chains *l);
 STELE_MUST_USE stele_status stele_chains_claim(struct stele_chains *l, const char *log,
                                                uint64_t *ret_next_pos, uint64_t *ret_epoch,

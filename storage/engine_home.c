@@ -97,8 +97,9 @@ static stele_status read_region(struct stele_home *home, const char *region, ste
 
 /* What making a store leaves when it is interrupted, and what a fresh filesystem has in it. */
 static bool harmless(const char *name) {
-    static const char *const known[] = {".",  "..",        LOCK_NAME,          "blobs",
-                                        "db", REGION_NAME, REGION_NAME ".tmp", "lost+found"};
+    static const char *const known[] = {".",         "..",        LOCK_NAME,          "blobs",
+                                        "db",        REGION_NAME, REGION_NAME ".tmp", "ACKED",
+                                        "ACKED.tmp", "lost+found"};
     bool found = false;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         found = found || strcmp(name, known[i]) == 0;

@@ -30,6 +30,7 @@ struct local {
     struct stele_engine base;
     struct stele_home home;
     struct stele_rocks *rocks;
+    struct stele_acked *acked;
     struct stele_chains *chains;
     struct stele_blobs *blobs;
     pthread_mutex_t placing; /* names of blobs and their locks change one at a time */
@@ -244,7 +245,7 @@ static stele_status expire(struct local *l, const char *key, uint64_t now_us, st
         return st;
     }
     st = meta_name(name, "lock", key, &drop.key, err);
-    return st == STELE_OK ? stele_rocks_write(l->rocks, &drop, 1, STELE_LOGGED, err) : st;
+    return st == STELE_OK ? stele_rocks_write(l->rocks, &drop, 1, STELE_SYNCED, err) : st;
 }
 
 static stele_status local_expire(struct stele_engine *e, const char *key, uint64_t now_us,
@@ -366,6 +367,7 @@ static void local_close(struct stele_engine *e) {
     stele_blobs_close(l->blobs);
     stele_chains_free(l->chains);
     stele_rocks_close(l->rocks);
+    stele_acked_close(l->acked);
     stele_home_close(&l->home); /* last: nobody else may open what is still being closed */
     (void)pthread_mutex_destroy(&l->placing);
     stele_free(l);
@@ -435,6 +437,11 @@ cleanup:
     return st;
 }
 
+static stele_status nothing_is_missing(void *ctx, struct stele_rocks *rocks, stele_err *err) {
+    struct local *l = ctx;
+    return stele_chains_check(rocks, l->acked, err);
+}
+
 stele_status stele_engine_rocks_open(const char *dir, const char *region, bool create,
                                      struct stele_engine **ret, stele_err *err) {
     char path[STELE_FILE_PATH_MAX];
@@ -454,7 +461,8 @@ stele_status stele_engine_rocks_open(const char *dir, const char *region, bool c
         STELE_TRY(
             stele_file_make_folder(path, err)); /* RocksDB would make it readable for others */
     }
-    st = stele_rocks_open(path, !l->home.has_region, &l->rocks, err);
+    STELE_TRY(stele_acked_open(dir, &l->acked, err));
+    st = stele_rocks_open(path, !l->home.has_region, nothing_is_missing, l, &l->rocks, err);
     if (st == STELE_NOT_FOUND) {
         st = STELE_FAIL(
             err, CORRUPT,
@@ -462,7 +470,8 @@ stele_status stele_engine_rocks_open(const char *dir, const char *region, bool c
     }
     STELE_TRY(st);
     STELE_TRY(check_identity(l, region, err));
-    STELE_TRY(stele_chains_new(l->rocks, &l->chains, err));
+    STELE_TRY(stele_chains_check(l->rocks, l->acked, err));
+    STELE_TRY(stele_chains_new(l->rocks, l->acked, &l->chains, err));
     STELE_TRY(stele_file_path(dir, "blobs", path, err));
     STELE_TRY(stele_blobs_open(path, &l->blobs, err));
     if (!l->home.has_region) {

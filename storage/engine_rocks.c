@@ -6,22 +6,22 @@
  */
 #include "storage/engine_rocks.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <rocksdb/c.h>
 
+#include "storage/engine_gate.h"
 #include "storage/engine_rocks_tuning.h"
 #include "storage/file.h"
 
 #define FAMILIES                                                                                   \
     (STELE_ROCKS_FAMILIES + 1) /* RocksDB's own "default" is opened too, and stays empty */
 #define SCAN_READAHEAD_BYTES (2u << 20)
+#define DURABILITIES 2
 #define ROOM_BYTES (4 << 20)
 
 struct stele_rocks {
@@ -31,22 +31,18 @@ struct stele_rocks {
     rocksdb_options_t *options[FAMILIES]; /* [0] holds the store-wide ones */
     rocksdb_readoptions_t *read;
     rocksdb_readoptions_t *scan;
-    rocksdb_writeoptions_t *write[3]; /* by stele_durability */
-    char why[STELE_ERR_TEXT_BYTES];   /* the write that failed, for those refused after it */
+    rocksdb_writeoptions_t *write[DURABILITIES]; /* by stele_durability */
+    stele_rocks_check_fn check;
+    void *check_ctx;
+    char why[STELE_ERR_TEXT_BYTES]; /* the write that failed, for those refused after it */
 
-    /* The gate: calls inside hold `db` open. A reopening waits for them and holds new ones back. */
-    pthread_mutex_t gate;
-    pthread_cond_t moved;
-    size_t inside;
-    bool reopening;
+    /* What is inside holds `db` open; a reopening empties it. Its mutex is over the two below. */
+    struct stele_gate gate;
     bool failed;
     uint64_t generation;
 };
 
 static const char *const family_names[FAMILIES] = {"default", "chain", "view", "meta"};
-
-/* The store this thread is inside of: a scan's callback may call again while a reopening waits. */
-static _Thread_local const struct stele_rocks *inside_of;
 
 /* RocksDB's C interface reports text only. The words are those of its Status::ToString. */
 static stele_status rocks_fail(const struct stele_rocks *r, const char *doing, char *text,
@@ -98,7 +94,7 @@ static stele_status make_options(struct stele_rocks *r, bool create, stele_err *
     rocksdb_readoptions_set_verify_checksums(r->scan, 1);
     rocksdb_readoptions_set_readahead_size(r->scan, SCAN_READAHEAD_BYTES);
     rocksdb_readoptions_set_fill_cache(r->scan, 0); /* recovery reads the chain once */
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < DURABILITIES; i++) {
         r->write[i] = rocksdb_writeoptions_create();
     }
     rocksdb_writeoptions_set_sync(r->write[STELE_SYNCED], 1);
@@ -136,16 +132,18 @@ static stele_status check_room(const struct stele_rocks *r, stele_err *err) {
                                   ROOM_BYTES, r->path, strerror(os_errno));
 }
 
-static stele_status open_db(struct stele_rocks *r, bool read_only, stele_err *err) {
+static stele_status open_db(struct stele_rocks *r, bool read_only, int recovery_mode,
+                            stele_err *err) {
+    const rocksdb_options_t *options[FAMILIES];
+    char *text = NULL;
     stele_status st = read_only ? STELE_OK : check_room(r, err);
     if (st != STELE_OK) {
         return st;
     }
-    const rocksdb_options_t *options[FAMILIES];
-    char *text = NULL;
     for (size_t i = 0; i < FAMILIES; i++) {
         options[i] = r->options[i];
     }
+    rocksdb_options_set_wal_recovery_mode(r->options[0], recovery_mode);
     r->db = read_only ? rocksdb_open_for_read_only_column_families(r->options[0], r->path, FAMILIES,
                                                                    family_names, options, r->family,
                                                                    0, &text)
@@ -170,33 +168,71 @@ static void close_db(struct stele_rocks *r) {
     }
 }
 
-/* A full disk stops writing; it need not stop reading: opened for that, the store is as after a
- * failed write. */
-static stele_status open_for_writing(struct stele_rocks *r, stele_err *err) {
-    stele_err detail;
-    stele_status st = open_db(r, false, &detail);
-    r->failed = st != STELE_OK;
-    if (st != STELE_OK) {
-        (void)snprintf(r->why, sizeof r->why, "%s", detail.text);
-        if (err != NULL) {
-            *err = detail;
-        }
-        stele_err ignored;
-        (void)open_db(r, true, &ignored);
+/* What a read-only replay in this mode finds: the last sequence number, and what the caller checks.
+ */
+static stele_status look_at(struct stele_rocks *r, int recovery_mode, bool check,
+                            uint64_t *ret_sequence, stele_err *err) {
+    stele_status st = open_db(r, true, recovery_mode, err);
+    if (st == STELE_OK) {
+        *ret_sequence = rocksdb_get_latest_sequence_number(r->db);
+        st = check ? r->check(r->check_ctx, r, err) : STELE_OK;
+        close_db(r);
     }
     return st;
 }
 
-stele_status stele_rocks_open(const char *path, bool create, struct stele_rocks **ret,
-                              stele_err *err) {
+/*
+ * The log is damaged. Every write is synced before the next begins, so that a power cut damages the
+ * last record only: then a replay that stops at the damage finds as much as one that skips it, and
+ * all that was acknowledged. Pages of an unsynced record reach the disk in any order and as zeros,
+ * which to RocksDB looks like any other damage. Looking changes nothing on disk.
+ */
+static bool is_torn_tail(struct stele_rocks *r) {
+    uint64_t before_damage = 0;
+    uint64_t around_damage = 0;
+    stele_err ignored;
+    return look_at(r, rocksdb_point_in_time_recovery, true, &before_damage, &ignored) == STELE_OK &&
+           look_at(r, rocksdb_skip_any_corrupted_records_recovery, false, &around_damage,
+                   &ignored) == STELE_OK &&
+           before_damage == around_damage;
+}
+
+/* A full disk stops writing; it need not stop reading: opened for that, the store is as after a
+ * failed write. */
+static stele_status open_for_writing(struct stele_rocks *r, stele_err *err) {
+    stele_err detail;
+    stele_err ignored;
+    stele_status st = open_db(r, false, rocksdb_tolerate_corrupted_tail_records_recovery, &detail);
+    if (st == STELE_CORRUPT && is_torn_tail(r)) {
+        st = open_db(r, false, rocksdb_point_in_time_recovery, &detail);
+    }
+    if (st == STELE_NO_SPACE || st == STELE_IO) {
+        (void)open_db(r, true, rocksdb_tolerate_corrupted_tail_records_recovery, &ignored);
+    }
+    (void)pthread_mutex_lock(&r->gate.mutex);
+    r->failed = st != STELE_OK;
+    r->generation++;
+    if (st != STELE_OK) {
+        (void)snprintf(r->why, sizeof r->why, "%s", detail.text);
+    }
+    (void)pthread_mutex_unlock(&r->gate.mutex);
+    if (st != STELE_OK && err != NULL) {
+        *err = detail;
+    }
+    return st;
+}
+
+stele_status stele_rocks_open(const char *path, bool create, stele_rocks_check_fn check, void *ctx,
+                              struct stele_rocks **ret, stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_rocks *r = stele_alloc(1, sizeof *r);
     if (r == NULL || (r->path = stele_strdup(path)) == NULL) {
         stele_free(r);
         return STELE_FAIL(err, NO_MEMORY, "no memory to open '%.120s'", path);
     }
-    (void)pthread_mutex_init(&r->gate, NULL);
-    (void)pthread_cond_init(&r->moved, NULL);
+    r->check = check;
+    r->check_ctx = ctx;
+    stele_gate_init(&r->gate);
     STELE_TRY(make_options(r, create, err));
     st = open_for_writing(r, err);
     if (r->db == NULL || (st != STELE_NO_SPACE && st != STELE_OK)) {
@@ -214,9 +250,8 @@ void stele_rocks_close(struct stele_rocks *r) {
     if (r == NULL) {
         return;
     }
-    assert(r->inside == 0);
     close_db(r);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < DURABILITIES; i++) {
         if (r->write[i] != NULL) {
             rocksdb_writeoptions_destroy(r->write[i]);
         }
@@ -230,92 +265,73 @@ void stele_rocks_close(struct stele_rocks *r) {
             rocksdb_options_destroy(r->options[i]);
         }
     }
-    (void)pthread_cond_destroy(&r->moved);
-    (void)pthread_mutex_destroy(&r->gate);
+    stele_gate_done(&r->gate);
     stele_free(r->path);
     stele_free(r);
 }
 
-/* ---- the gate ---- */
+/* ---- failing and reopening ---- */
 
-/* Returns what leave() needs back. CLOSED if the store is down, or if `writing` after a failed
- * write. */
-static stele_status enter(struct stele_rocks *r, bool writing,
-                          const struct stele_rocks **ret_before, stele_err *err) {
+/* Inside on OK. CLOSED if the store is down, or if `writing` after a failed write. */
+static stele_status enter(struct stele_rocks *r, bool writing, const struct stele_gate **ret_before,
+                          stele_err *err) {
     stele_status st = STELE_OK;
-    (void)pthread_mutex_lock(&r->gate);
-    while (r->reopening && inside_of != r) {
-        (void)pthread_cond_wait(&r->moved, &r->gate);
-    }
+    const struct stele_gate *before = stele_gate_enter(&r->gate);
+    (void)pthread_mutex_lock(&r->gate.mutex);
     if (r->db == NULL || (writing && r->failed)) {
         st = STELE_FAIL(
             err, CLOSED,
             "'%.50s' takes no %s after a failed write until the log is claimed again: %.90s",
             r->path, r->db == NULL ? "calls" : "writes", r->why);
-    } else {
-        r->inside++;
-        *ret_before = inside_of;
-        inside_of = r;
     }
-    (void)pthread_mutex_unlock(&r->gate);
+    (void)pthread_mutex_unlock(&r->gate.mutex);
+    if (st != STELE_OK) {
+        stele_gate_leave(&r->gate, before);
+    } else {
+        *ret_before = before;
+    }
     return st;
 }
 
-static void leave(struct stele_rocks *r, const struct stele_rocks *before) {
-    inside_of = before;
-    (void)pthread_mutex_lock(&r->gate);
-    r->inside--;
-    if (r->inside == 0) {
-        (void)pthread_cond_broadcast(&r->moved);
-    }
-    (void)pthread_mutex_unlock(&r->gate);
-}
-
-/* Called inside the gate. The first failure is the one that explains the others. */
+/* The first failure is the one that explains the others. */
 static void mark_failed(struct stele_rocks *r, const char *text) {
-    (void)pthread_mutex_lock(&r->gate);
+    (void)pthread_mutex_lock(&r->gate.mutex);
     if (!r->failed) {
         r->failed = true;
         r->generation++;
         (void)snprintf(r->why, sizeof r->why, "%s", text);
     }
-    (void)pthread_mutex_unlock(&r->gate);
+    (void)pthread_mutex_unlock(&r->gate.mutex);
 }
 
 uint64_t stele_rocks_generation(struct stele_rocks *r) {
-    (void)pthread_mutex_lock(&r->gate);
+    (void)pthread_mutex_lock(&r->gate.mutex);
     uint64_t generation = r->generation;
-    (void)pthread_mutex_unlock(&r->gate);
+    (void)pthread_mutex_unlock(&r->gate.mutex);
     return generation;
 }
 
+static bool has_failed(struct stele_rocks *r) {
+    (void)pthread_mutex_lock(&r->gate.mutex);
+    bool failed = r->failed;
+    (void)pthread_mutex_unlock(&r->gate.mutex);
+    return failed;
+}
+
 stele_status stele_rocks_reopen(struct stele_rocks *r, stele_err *err) {
-    assert(inside_of != r);
-    (void)pthread_mutex_lock(&r->gate);
-    while (r->reopening) {
-        (void)pthread_cond_wait(&r->moved, &r->gate);
-    }
-    if (!r->failed) {
-        (void)pthread_mutex_unlock(&r->gate);
+    stele_status st = STELE_OK;
+    if (!has_failed(r)) {
         return STELE_OK;
     }
-    r->reopening = true;
-    while (r->inside > 0) {
-        (void)pthread_cond_wait(&r->moved, &r->gate);
+    const struct stele_gate *before = stele_gate_empty(&r->gate);
+    if (r->failed) { /* else another thread has reopened it meanwhile */
+        /* Replay puts what it finds into new, synced table files: what claim() then reads is on
+         * disk, also where the kernel dropped a dirty page of the log after its sync failed. */
+        close_db(r);
+        rocksdb_options_set_create_if_missing(r->options[0], 0);
+        st = open_for_writing(r, err);
     }
-    (void)pthread_mutex_unlock(&r->gate);
-
-    /* Replay puts what it finds into new, synced table files: what claim() then reads is on disk,
-     * also where the kernel had dropped a dirty page of the old log file after its sync failed. */
-    close_db(r);
-    rocksdb_options_set_create_if_missing(r->options[0], 0);
-    stele_status st = open_for_writing(r, err);
-
-    (void)pthread_mutex_lock(&r->gate);
-    r->reopening = false;
-    r->generation++;
-    (void)pthread_cond_broadcast(&r->moved);
-    (void)pthread_mutex_unlock(&r->gate);
+    stele_gate_fill(&r->gate, before);
     return st;
 }
 
@@ -328,7 +344,7 @@ static rocksdb_column_family_handle_t *handle_of(const struct stele_rocks *r,
 
 stele_status stele_rocks_write(struct stele_rocks *r, const struct stele_rocks_op *ops, size_t n,
                                stele_durability durability, stele_err *err) {
-    const struct stele_rocks *before = NULL;
+    const struct stele_gate *before = NULL;
     char *text = NULL;
     stele_status st = enter(r, true, &before, err);
     if (st != STELE_OK) {
@@ -359,13 +375,13 @@ stele_status stele_rocks_write(struct stele_rocks *r, const struct stele_rocks_o
         mark_failed(r, text);
         st = rocks_fail(r, "cannot write to", text, err);
     }
-    leave(r, before);
+    stele_gate_leave(&r->gate, before);
     return st;
 }
 
 stele_status stele_rocks_get(struct stele_rocks *r, stele_rocks_family family, stele_view key,
                              stele_buf *ret, stele_err *err) {
-    const struct stele_rocks *before = NULL;
+    const struct stele_gate *before = NULL;
     char *text = NULL;
     stele_status st = enter(r, false, &before, err);
     if (st != STELE_OK) {
@@ -386,7 +402,7 @@ stele_status stele_rocks_get(struct stele_rocks *r, stele_rocks_family family, s
     if (found != NULL) {
         rocksdb_pinnableslice_destroy(found);
     }
-    leave(r, before);
+    stele_gate_leave(&r->gate, before);
     return st;
 }
 
@@ -400,7 +416,7 @@ static stele_status iterator_status(const struct stele_rocks *r, const rocksdb_i
 
 stele_status stele_rocks_scan(struct stele_rocks *r, stele_rocks_family family, stele_view from,
                               stele_view to, stele_kv_fn fn, void *ctx, stele_err *err) {
-    const struct stele_rocks *before = NULL;
+    const struct stele_gate *before = NULL;
     stele_status st = enter(r, false, &before, err);
     if (st != STELE_OK) {
         return st;
@@ -422,13 +438,13 @@ stele_status stele_rocks_scan(struct stele_rocks *r, stele_rocks_family family, 
         st = iterator_status(r, it, err);
     }
     rocksdb_iter_destroy(it);
-    leave(r, before);
+    stele_gate_leave(&r->gate, before);
     return st;
 }
 
 stele_status stele_rocks_last(struct stele_rocks *r, stele_rocks_family family, stele_view from,
                               stele_view to, stele_buf *ret_key, stele_err *err) {
-    const struct stele_rocks *before = NULL;
+    const struct stele_gate *before = NULL;
     stele_view key = {NULL, 0};
     stele_status st = enter(r, false, &before, err);
     if (st != STELE_OK) {
@@ -455,6 +471,6 @@ stele_status stele_rocks_last(struct stele_rocks *r, stele_rocks_family family, 
         st = stele_buf_append(ret_key, key, err);
     }
     rocksdb_iter_destroy(it);
-    leave(r, before);
+    stele_gate_leave(&r->gate, before);
     return st;
 }

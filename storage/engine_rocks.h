@@ -26,8 +26,7 @@ typedef enum stele_rocks_kind {
 } stele_rocks_kind;
 
 typedef enum stele_durability {
-    STELE_SYNCED, /* on disk when the call returns */
-    STELE_LOGGED, /* on disk with the next synced write */
+    STELE_SYNCED, /* on disk when the call returns, and before another one is logged */
     STELE_MEMORY  /* on disk some time later, in order; not logged */
 } stele_durability;
 
@@ -40,9 +39,18 @@ struct stele_rocks_op {
 
 struct stele_rocks;
 
-/* Errors: NOT_FOUND (none there and not `create`), DENIED (open elsewhere), CORRUPT, IO, NO_SPACE.
+/* Whether what was acknowledged is there: called on a store that is open for reading and may be
+ * damaged. */
+typedef stele_status (*stele_rocks_check_fn)(void *ctx, struct stele_rocks *r, stele_err *err);
+
+/*
+ * A log whose last record a power cut left torn is opened without that record, provided `check`
+ * agrees; any other damage is CORRUPT and changes nothing on disk. A full disk: opened for reading,
+ * as after a failed write. Errors: NOT_FOUND (none there and not `create`), DENIED (open
+ * elsewhere), CORRUPT, IO.
  */
 STELE_MUST_USE stele_status stele_rocks_open(const char *path, bool create,
+                                             stele_rocks_check_fn check, void *ctx,
                                              struct stele_rocks **ret, stele_err *err);
 void stele_rocks_close(struct stele_rocks *r);
 

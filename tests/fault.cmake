@@ -20,25 +20,14 @@ target_link_libraries(stele-test-crash PUBLIC stele-test-store)
 
 stele_fault_test(kill LIBS stele-test-crash)
 add_dependencies(test_kill crash_writer)
-# Faults below the store: failing syncs, a full disk, damaged files. Label: fault.
 
 # Counts the syncs of a process; also to be preloaded into programs. See fault/sync_count.h.
 add_library(stele-sync-count SHARED fault/sync_count.c)
 target_link_libraries(stele-sync-count PRIVATE stele-flags)
 
-# stele_fault_test(NAME LIBS lib... [SOURCES file...] [OPTIONS flag...]): tests/fault/test_<NAME>.c as ctest fault.<NAME>.
-function(stele_fault_test name)
-  cmake_parse_arguments(ARG "" "" "LIBS;SOURCES;OPTIONS" ${ARGN})
-  add_executable(test_${name} fault/test_${name}.c ${ARG_SOURCES})
-  target_link_libraries(test_${name} PRIVATE ${ARG_LIBS} stele-flags PkgConfig::CMOCKA)
-  target_compile_definitions(test_${name} PRIVATE STELE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  target_compile_options(test_${name} PRIVATE ${ARG_OPTIONS})
-  add_test(NAME fault.${name} COMMAND test_${name})
-  set_tests_properties(fault.${name} PROPERTIES LABELS fault SKIP_RETURN_CODE 77 TIMEOUT 300)
-endfunction()
-
+# What the engine syncs, watched; and the same engine with its syncs turned off, whose objects stand before
+# those of the library: there each check must notice.
 stele_fault_test(engine_syncs SOURCES fault/sync_watch.c LIBS stele-sync-count stele-test-behaviour)
-# The same engine with its syncs turned off: its objects stand before those of the library.
 stele_fault_test(engine_syncs_off
   SOURCES fault/sync_watch.c
     ../storage/file.c
@@ -47,5 +36,5 @@ stele_fault_test(engine_syncs_off
     ../storage/engine_home.c
     ../storage/engine_acked.c
     ../storage/engine_local.c
-  OPTIONS -include ${CMAKE_CURRENT_SOURCE_DIR}/fault/no_sync.h
   LIBS stele-sync-count stele-test-behaviour PkgConfig::ROCKSDB)
+target_compile_options(test_engine_syncs_off PRIVATE -include ${CMAKE_CURRENT_SOURCE_DIR}/fault/no_sync.h)
