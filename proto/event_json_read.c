@@ -420,8 +420,8 @@ stele_status stele_event_json_decode_value(const json_t *json, stele_buf *payloa
     STELE_TRY(need(&r, NULL, json, json_is_object(json), "an object"));
     STELE_TRY(read_message(&r, NULL, event, 1, json, 0));
     STELE_TRY(stele_wire_out_done(&r.out, before, err));
-    STELE_TRY(stele_event_check(stele_view_of(payload->data + before, payload->size - before),
-                                &head, err));
+    STELE_TRY(stele_event_check(
+        stele_view_slice(stele_view_buf(payload), before, payload->size - before), &head, err));
 cleanup:
     if (st != STELE_OK) {
         payload->size = before;

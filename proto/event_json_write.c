@@ -19,7 +19,6 @@
 #include "storage/base64.h"
 #include "storage/cursor.h"
 
-#define SLOTS 52 /* one more than the greatest field number of the schema */
 #define BIT(n) (UINT64_C(1) << (n))
 
 struct writer {
@@ -31,7 +30,7 @@ struct writer {
  * one. */
 struct found {
     uint64_t seen;
-    struct stele_wire_record record[SLOTS]; /* defined where seen */
+    struct stele_wire_record record[STELE_FIELD_SLOTS]; /* defined where seen */
 };
 
 #define REFUSE(w, place, ...) STELE_JSON_REFUSE((w)->err, (place), __VA_ARGS__)

@@ -12,8 +12,6 @@
 #include "proto/event.h"
 #include "proto/schema.h"
 
-#define STELE_EVENT_SLOTS                                                                          \
-    52 /* one more than the greatest field number of the schema; a test pins it */
 #define STELE_BIT(n) (UINT64_C(1) << (n))
 
 union stele_event_slot {
@@ -31,7 +29,7 @@ struct stele_event_frame {
     uint64_t present;         /* bit n: field n has a value other than its default */
     stele_view attribute_key; /* of the attribute before */
     size_t attribute_bytes;
-    union stele_event_slot slot[STELE_EVENT_SLOTS]; /* slot n is defined if bit n is seen */
+    union stele_event_slot slot[STELE_FIELD_SLOTS]; /* slot n is defined if bit n is seen */
 };
 
 struct stele_event_walk {

@@ -109,8 +109,8 @@ typedef enum stele_enum_id {
     STELE_ENUM_COUNT,
 } stele_enum_id;
 
-#define STELE_FIELD_NUMBER_MAX 63 /* of the table; unknown fields go up to protobuf's 2^29 - 1 */
-#define STELE_ENUM_OTHER 99       /* the number of "other" where an enum has it */
+#define STELE_FIELD_SLOTS 52 /* one more than the greatest number of the table; below 64 */
+#define STELE_ENUM_OTHER 99  /* the number of "other" where an enum has it */
 #define STELE_ATTRIBUTES_BYTES_MAX                                                                 \
     8192 /* the encoded Attribute messages of one list, without their tags */
 #define STELE_BODY_NUMBER_BASE 39 /* a body's field number less its event type */

@@ -82,7 +82,10 @@ static int64_t scan_offset(struct scan *s) {
 }
 
 stele_status stele_time_parse(stele_view text, uint64_t *ret_unix_nano, stele_err *err) {
-    struct scan s = {text.data, text.data + text.size, text.size > 0};
+    if (text.size == 0) {
+        return STELE_FAIL(err, INVALID, "empty, not a time such as 2026-11-22T02:18:39.123456789Z");
+    }
+    struct scan s = {text.data, text.data + text.size, true};
     unsigned year = scan_digits(&s, 4, 0, 9999);
     scan_one_of(&s, '-', '-');
     unsigned month = scan_digits(&s, 2, 1, 12);

@@ -99,6 +99,7 @@ static void test_event_json__wrong_forms_are_refused_with_the_path(void **state)
         const char *text;
     } cases[] = {
         {"", "event: no JSON at line 1, column 0: '[' or '{' expected near end of file"},
+        {"{}", "event_id: missing; it is what duplicates are recognised by"},
         {"[1]", "event: an object expected, not an array"},
         {"{\"a\":1,\"a\":2}",
          "event: no JSON at line 1, column 10: duplicate object key near '\"a\"'"},
@@ -193,6 +194,14 @@ static void test_event_json__wrong_forms_are_refused_with_the_path(void **state)
     }
 }
 
+static void test_event_json__nothing_into_nothing_is_refused(void **state) {
+    (void)state;
+    stele_buf payload = STELE_BUF_EMPTY; /* no memory yet */
+    assert_status(stele_event_json_decode(stele_view_str("{}"), &payload, &last), INVALID);
+    assert_string_equal(last.text, "event_id: missing; it is what duplicates are recognised by");
+    stele_buf_done(&payload);
+}
+
 static void test_event_json__text_is_bounded(void **state) {
     (void)state;
     stele_buf payload = STELE_BUF_EMPTY;
@@ -255,6 +264,8 @@ static void test_event_json__prints_what_the_walker_would_refuse(void **state) {
                  "attributes[0]: not a finite number; JSON has none such");
     check_encode("aa01050a01622801aa01050a01612801", NULL,
                  "attributes[1]: an attribute without a value, or not in ascending order of keys");
+    check_encode("aa01050a01622801aa01050a01622801", NULL,
+                 "attributes[1]: an attribute without a value, or not in ascending order of keys");
     check_encode("aa01030a0162", NULL,
                  "attributes[0]: an attribute without a value, or not in ascending order of keys");
     check_encode("b201001a00", "{\"original\":{}}", NULL);
@@ -300,6 +311,7 @@ int main(void) {
         cmocka_unit_test(test_event_json__texts_are_the_golden_ones),
         cmocka_unit_test(test_event_json__other_spellings_mean_the_same),
         cmocka_unit_test(test_event_json__wrong_forms_are_refused_with_the_path),
+        cmocka_unit_test(test_event_json__nothing_into_nothing_is_refused),
         cmocka_unit_test(test_event_json__text_is_bounded),
         cmocka_unit_test(test_event_json__prints_what_the_walker_would_refuse),
         cmocka_unit_test(test_event_json__doubles_have_the_fewest_digits),

@@ -273,7 +273,6 @@ static void test_event_rules__hashes_are_mandatory(void **state) {
         {0, {EDIT(INFERENCE, BIT(4), "")}, MISSING("inference.output", "output_hash")},
         /* No output where there was none: outcome failure, denied, pending, unknown. */
         {0, {EDIT(INFERENCE, BIT(4), ""), EDIT(EVENT, BIT(8), "\x40\x02")}, NULL},
-        {0, {EDIT(INFERENCE, BIT(4), ""), EDIT(EVENT, BIT(8), "\x40\x05")}, NULL},
         {0,
          {EDIT(INFERENCE, BIT(3), ""), EDIT(EVENT, BIT(8), "\x40\x02")},
          MISSING("inference.input", "input_hash")},
@@ -335,11 +334,14 @@ static void test_event_rules__only_adapters_declare_hashes_missing(void **state)
     };
     RUN(rules);
     assert_true(stele_view_is(head.incomplete, "artifact_hash"));
-    /* As an attribute of a generic body, or a number, it declares nothing. */
+    /* A number declares nothing, nor does a field of a generic body. */
     const struct focus_edit number[] = {
         EDIT(INFERENCE, BIT(3), ""), ADAPTER("otlp", "\x04"),
         EDIT(EVENT, 0, "\xaa\x01\x14\x0a\x10stele.incomplete\x18\x02")};
     assert_status(check_event(0, number, 3), INVALID);
+    const struct focus_edit field = EDIT(GENERIC, 0, "\x1a\x15\x0a\x10stele.incomplete\x12\x01x");
+    assert_ok(check_event(12, &field, 1));
+    assert_int_equal(head.incomplete.size, 0);
 }
 
 static void test_event_rules__unknown_fields_pass_if_well_formed(void **state) {
