@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "proto/time.h"
 #include "tools/cli.h"
@@ -28,12 +27,10 @@ void stele_acks_print(void *ctx, const struct stele_shipped *shipped) {
                          stele_rpc_code_name(shipped->code), "error", shipped->error, stele_view_str(shipped->error).size);
         acks->refused++;
     }
-    char *text = line == NULL ? NULL : json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    if (text != NULL) {
-        (void)puts(text);
+    if (line != NULL && json_dumpf(line, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER) == 0) {
+        (void)fputc('\n', stdout);
         (void)fflush(stdout); /* a line is printed when its event is durable, not when a buffer is full */
     }
-    free(text);
     json_decref(line);
 }
 

@@ -35,7 +35,7 @@ struct options {
     uint32_t timeout_ms;
 };
 
-/* Returns an exit code, or -1 to go on. */
+/* Returns an exit code, or STELE_GO_ON. */
 static int parse(int argc, char **argv, struct options *ret) {
     static const struct option names[] = {{"region", required_argument, NULL, 'r'},
                                           {"timeout", required_argument, NULL, 't'},
@@ -60,7 +60,7 @@ static int parse(int argc, char **argv, struct options *ret) {
         return STELE_EXIT_USAGE;
     }
     ret->file = optind < argc ? argv[optind] : "-";
-    return -1;
+    return STELE_GO_ON;
 }
 
 /* The region rule of the command, then the normalized form. */
@@ -138,7 +138,7 @@ int stele_append_command(const char *config, int argc, char **argv) {
     struct stele_acks acks = {.line_name = "line"};
     stele_err err;
     int code = parse(argc, argv, &options);
-    if (code >= 0) {
+    if (code != STELE_GO_ON) {
         return code;
     }
     stele_status st = STELE_OK;

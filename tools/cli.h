@@ -8,16 +8,8 @@
 
 #include "proto/rpc_client.h"
 #include "tools/config.h"
+#include "tools/exit.h"
 
-/* Exit codes, everywhere. */
-typedef enum stele_exit {
-    STELE_EXIT_FOUND = 0, /* done or found */
-    STELE_EXIT_NONE = 1,
-    STELE_EXIT_USAGE = 2,
-    STELE_EXIT_UNREACHABLE = 3,
-    STELE_EXIT_UNVERIFIED = 4,
-    STELE_EXIT_INCOMPLETE = 5,
-} stele_exit;
 /* Prints "stele <command>: <text>" and says the exit code the failure has. */
 int stele_cli_failed(const char *command, stele_status st, const stele_err *err);
 

@@ -10,6 +10,7 @@
 
 #include "storage/fsck.h"
 #include "tools/init_command.h"
+#include "tools/exit.h"
 #include "tools/regions.h"
 
 static const char usage[] =

@@ -15,6 +15,7 @@
 #include "storage/file.h"
 #include "storage/log.h"
 #include "tools/certificates.h"
+#include "tools/exit.h"
 #include "tools/regions.h"
 
 #define REGIONS_MAX 64
@@ -50,7 +51,7 @@ static bool is_domain(const char *name) {
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-._/") == n;
 }
 
-/* Returns an exit code, or -1 to go on. */
+/* Returns an exit code, or STELE_GO_ON. */
 static int parse(int argc, char **argv, struct init *ret) {
     static const struct option names[] = {{"data", required_argument, NULL, 'd'},   {"region", required_argument, NULL, 'r'},
                                           {"origin", required_argument, NULL, 'o'}, {"listen", required_argument, NULL, 'l'},
@@ -86,7 +87,7 @@ static int parse(int argc, char **argv, struct init *ret) {
         (void)fprintf(stderr, "stele init: --origin is a lower-case domain name, --listen is ADDR:PORT\n");
         return 2;
     }
-    return -1;
+    return STELE_GO_ON;
 }
 
 static stele_status check_empty(const char *path, stele_err *err) {
@@ -219,7 +220,7 @@ int stele_init_command(int argc, char **argv) {
     stele_buf lines = STELE_BUF_EMPTY;
     stele_err err;
     int code = parse(argc, argv, &init);
-    if (code >= 0) {
+    if (code != STELE_GO_ON) {
         return code;
     }
     stele_status st = init_folder(&init, &lines, &err);

@@ -24,7 +24,7 @@ struct options {
     stele_output output;
 };
 
-/* Flags of all four; `usage` and what is needed differ. Returns an exit code, or -1 to go on. */
+/* Flags of all four; `usage` and what is needed differ. Returns an exit code, or STELE_GO_ON. */
 static int parse(const char *command, const char *usage, int argc, char **argv, struct options *ret) {
     static const struct option names[] = {{"log", required_argument, NULL, 'l'}, {"seq", required_argument, NULL, 's'},
                                           {"out", required_argument, NULL, 'w'}, {"old", required_argument, NULL, 'p'},
@@ -58,7 +58,7 @@ static int parse(const char *command, const char *usage, int argc, char **argv, 
         (void)fputs(usage, stderr);
         return STELE_EXIT_USAGE;
     }
-    return -1;
+    return STELE_GO_ON;
 }
 
 /* Writes a new file, or stdout for "-" and NULL. */
@@ -86,9 +86,9 @@ int stele_get_command(const char *config, int argc, char **argv) {
     stele_err err;
     stele_status st = STELE_OK;
     int code = parse("get", get_usage, argc, argv, &options);
-    if (code >= 0 || !options.has_seq) {
-        (void)fputs(code >= 0 ? "" : get_usage, stderr);
-        return code >= 0 ? code : STELE_EXIT_USAGE;
+    if (code != STELE_GO_ON || !options.has_seq) {
+        (void)fputs(code != STELE_GO_ON ? "" : get_usage, stderr);
+        return code != STELE_GO_ON ? code : STELE_EXIT_USAGE;
     }
     STELE_TRY(stele_cli_open("get", config, &cli, &err));
     struct stele_get_request request = {.log = stele_view_str(options.log), .seq = options.seq};
@@ -123,9 +123,9 @@ int stele_receipt_command(const char *config, int argc, char **argv) {
     stele_err err;
     stele_status st = STELE_OK;
     int code = parse("receipt", receipt_usage, argc, argv, &options);
-    if (code >= 0 || !options.has_seq || options.out == NULL) {
-        (void)fputs(code >= 0 ? "" : receipt_usage, stderr);
-        return code >= 0 ? code : STELE_EXIT_USAGE;
+    if (code != STELE_GO_ON || !options.has_seq || options.out == NULL) {
+        (void)fputs(code != STELE_GO_ON ? "" : receipt_usage, stderr);
+        return code != STELE_GO_ON ? code : STELE_EXIT_USAGE;
     }
     STELE_TRY(stele_cli_open("receipt", config, &cli, &err));
     struct stele_get_request request = {.log = stele_view_str(options.log), .seq = options.seq, .want_receipt = true};
@@ -152,7 +152,7 @@ int stele_checkpoint_command(const char *config, int argc, char **argv) {
     stele_err err;
     stele_status st = STELE_OK;
     int code = parse("checkpoint", checkpoint_usage, argc, argv, &options);
-    if (code >= 0) {
+    if (code != STELE_GO_ON) {
         return code;
     }
     STELE_TRY(stele_cli_open("checkpoint", config, &cli, &err));
@@ -218,9 +218,9 @@ int stele_consistency_command(const char *config, int argc, char **argv) {
     stele_err err;
     stele_status st = STELE_OK;
     int code = parse("consistency", consistency_usage, argc, argv, &options);
-    if (code >= 0 || options.old == NULL) {
-        (void)fputs(code >= 0 ? "" : consistency_usage, stderr);
-        return code >= 0 ? code : STELE_EXIT_USAGE;
+    if (code != STELE_GO_ON || options.old == NULL) {
+        (void)fputs(code != STELE_GO_ON ? "" : consistency_usage, stderr);
+        return code != STELE_GO_ON ? code : STELE_EXIT_USAGE;
     }
     STELE_TRY(stele_cli_open("consistency", config, &cli, &err));
     STELE_TRY(check_consistency(&cli, &options, &err));

@@ -71,7 +71,7 @@ static stele_status take_flag(struct options *options, int flag, const char *val
     }
 }
 
-/* Returns an exit code, or -1 to go on. */
+/* Returns an exit code, or STELE_GO_ON. */
 static int parse(int argc, char **argv, struct options *ret) {
     static const struct option names[] = {STELE_ASK_OPTIONS,
                                           {"limit", required_argument, NULL, 'l'},
@@ -107,7 +107,7 @@ static int parse(int argc, char **argv, struct options *ret) {
     bool descending = ret->order == NULL ? table_order : strcmp(ret->order, "desc") == 0;
     ret->asked.request.order = descending ? STELE_ORDER_DESCENDING : STELE_ORDER_ASCENDING;
     ret->asked.request.prove = ret->prove != NULL;
-    return -1;
+    return STELE_GO_ON;
 }
 
 static stele_status print_plan(void *ctx, const struct stele_log_plan *plan, stele_err *err) {
@@ -250,7 +250,7 @@ int stele_query_command(const char *config, int argc, char **argv) {
     stele_status st = STELE_OK;
     uint64_t count = 0;
     int code = options == NULL ? STELE_EXIT_INCOMPLETE : parse(argc, argv, options);
-    if (code >= 0) {
+    if (code != STELE_GO_ON) {
         goto cleanup;
     }
     (void)signal(SIGINT, on_interrupt);

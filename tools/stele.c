@@ -25,6 +25,7 @@ static const char usage[] =
     "operate\n"
     "  init          a new data folder with keys and development certificates\n"
     "  fsck          re-read everything and say the first thing that does not hold\n"
+    "  bench         measure this machine\n"
     "\n"
     "Exit codes: 0 done or found, 1 none found, 2 usage, 3 unreachable, 4 verification failed, 5 incomplete.\n";
 
@@ -42,7 +43,7 @@ static const struct command commands[] = {
     {"query", stele_query_command, NULL},         {"get", stele_get_command, NULL},
     {"tail", stele_tail_command, NULL},           {"receipt", stele_receipt_command, NULL},
     {"checkpoint", stele_checkpoint_command, NULL}, {"consistency", stele_consistency_command, NULL},
-    {"tiles", stele_tiles_command, NULL},
+    {"tiles", stele_tiles_command, NULL},         {"bench", stele_bench_command, NULL},
     {"init", NULL, stele_init_command},           {"fsck", NULL, stele_fsck_command},
     {"verify", NULL, stele_verify_command}};
 

@@ -9,7 +9,6 @@
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include "proto/event_json.h"
 #include "storage/file.h"
 #include "tools/serve.h"
+#include "tools/exit.h"
 
 #define NOT_BEFORE_MAX 256
 #define NOTE_BYTES_MAX (1u << 20)
@@ -50,9 +50,10 @@ static void log_line(const char *level, const char *message, const char *name, c
     if (line != NULL && name2 != NULL) {
         (void)json_object_set_new(line, name2, json_stringn_nocheck(text2, strlen(text2)));
     }
-    char *dump = line == NULL ? NULL : json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    (void)fprintf(stderr, "%s\n", dump == NULL ? message : dump);
-    free(dump);
+    if (line == NULL || json_dumpf(line, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER) != 0) {
+        (void)fputs(message, stderr);
+    }
+    (void)fputc('\n', stderr);
     json_decref(line);
 }
 
@@ -69,7 +70,7 @@ struct options {
     size_t n_not_before;
 };
 
-/* Returns an exit code, or -1 to go on. */
+/* Returns an exit code, or STELE_GO_ON. */
 static int parse(int argc, char **argv, struct options *ret) {
     static const struct option names[] = {
         {"config", required_argument, NULL, 'c'},     {"check-config", no_argument, NULL, 'k'},
@@ -105,7 +106,7 @@ static int parse(int argc, char **argv, struct options *ret) {
         (void)fputs(usage, stderr);
         return 2;
     }
-    return -1;
+    return STELE_GO_ON;
 }
 
 static stele_status write_ready(const char *path, const char *address, stele_err *err) {
@@ -151,7 +152,7 @@ int main(int argc, char **argv) {
     stele_err err;
     sigset_t signals;
     int code = parse(argc, argv, &options);
-    if (code >= 0) {
+    if (code != STELE_GO_ON) {
         return code;
     }
     if (stele_server_config_load(options.config, &config, &err) != STELE_OK) {

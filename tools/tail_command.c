@@ -95,7 +95,7 @@ cleanup:
     return st;
 }
 
-/* Returns an exit code, or -1 to go on. */
+/* Returns an exit code, or STELE_GO_ON. */
 static int parse(int argc, char **argv, struct stele_asked *asked, struct tail *tail) {
     static const struct option names[] = {STELE_ASK_OPTIONS, {"output", required_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     stele_err err;
@@ -115,7 +115,7 @@ static int parse(int argc, char **argv, struct stele_asked *asked, struct tail *
         (void)fputs(usage, stderr);
         return STELE_EXIT_USAGE;
     }
-    return -1;
+    return STELE_GO_ON;
 }
 
 int stele_tail_command(const char *config, int argc, char **argv) {
@@ -125,7 +125,7 @@ int stele_tail_command(const char *config, int argc, char **argv) {
     stele_err err;
     stele_status st = STELE_OK;
     int code = asked == NULL || tail == NULL ? STELE_EXIT_INCOMPLETE : parse(argc, argv, asked, tail);
-    if (code >= 0) {
+    if (code != STELE_GO_ON) {
         goto cleanup;
     }
     (void)signal(SIGINT, on_interrupt);
@@ -145,7 +145,7 @@ int stele_tail_command(const char *config, int argc, char **argv) {
 cleanup:
     if (st != STELE_OK) {
         code = stele_cli_failed("tail", st, &err);
-    } else if (code < 0) {
+    } else if (code == STELE_GO_ON) {
         code = STELE_EXIT_FOUND;
     }
     if (tail != NULL) {

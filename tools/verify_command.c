@@ -13,7 +13,7 @@
 #include "proto/event.h"
 #include "tools/verify_report.h"
 
-#define KEYS_MAX 1024              /* a region has at most 64 logs; this is many regions' */
+#define KEYS_MAX 1024 /* a region has at most 64 logs; this is many regions' */
 #define KEY_FILE_BYTES_MAX (1u << 20)
 #define BLOCK_BYTES 65536
 
@@ -22,18 +22,22 @@ enum { EXIT_VERIFIED = 0, EXIT_USAGE = 2, EXIT_UNREADABLE = 3, EXIT_REFUSED = 4 
 static const char usage[] =
     "usage: stele verify FILE --key VKEY|FILE [--key VKEY|FILE]... [-o text|json]\n"
     "\n"
-    "Checks a receipt or an answer file, offline, with the public keys of the logs alone. Says what the file\n"
+    "Checks a receipt or an answer file, offline, with the public keys of the logs alone. Says "
+    "what the file\n"
     "proves and what it does not. FILE may be - for standard input.\n"
     "\n"
     "  --key VKEY     a verifier key, <origin>+<key id>+<base64>, from a source you trust\n"
-    "  --key FILE     a file of verifier keys, one a line; empty lines and lines with # are skipped\n"
+    "  --key FILE     a file of verifier keys, one a line; empty lines and lines with # are "
+    "skipped\n"
     "  -o, --output   text (the default) or json\n"
     "\n"
-    "Exit codes: 0 verified, 4 refused (the reason on stderr), 2 usage, 3 a file could not be read.\n"
+    "Exit codes: 0 verified, 4 refused (the reason on stderr), 2 usage, 3 a file could not be "
+    "read.\n"
     "\n"
     "examples:\n"
     "  stele verify receipt.tlog-proof --key keys.txt\n"
-    "  stele verify answer.stele-answer --key 'audit.example.org/eu-1/3y+1320e680+AYE5...' -o json\n"
+    "  stele verify answer.stele-answer --key 'audit.example.org/eu-1/3y+1320e680+AYE5...' -o "
+    "json\n"
     "  stele search --prove ... | stele verify - --key keys.txt\n";
 
 struct key_list {
@@ -72,7 +76,9 @@ static stele_status add_lines(struct key_list *keys, stele_view text, stele_err 
         size_t used = end == NULL ? size : size + 1;
         text = stele_view_slice(text, used, text.size - used);
     }
-    return st == STELE_OK && keys->n == before ? STELE_FAIL(err, INVALID, "it holds no verifier key") : st;
+    return st == STELE_OK && keys->n == before
+               ? STELE_FAIL(err, INVALID, "it holds no verifier key")
+               : st;
 }
 
 static stele_status read_keys(struct key_list *keys, const char *path, stele_err *err) {
@@ -80,7 +86,8 @@ static stele_status read_keys(struct key_list *keys, const char *path, stele_err
     stele_status st = STELE_OK;
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
-        return STELE_FAIL_ERRNO(err, errno, "neither a verifier key nor a file that opens: %s", strerror(errno));
+        return STELE_FAIL_ERRNO(err, errno, "neither a verifier key nor a file that opens: %s",
+                                strerror(errno));
     }
     STELE_TRY(stele_buf_reserve(&text, KEY_FILE_BYTES_MAX + 1, err));
     text.size = fread(text.data, 1, KEY_FILE_BYTES_MAX + 1, file);
@@ -129,7 +136,8 @@ static void copy_word(char *out, size_t room, const char *what, uint32_t number)
     (void)snprintf(out, room, "%s", word == NULL ? "" : word);
 }
 
-/* Keeps what is shown of a receipt's event; ids and tenants have characters that any terminal takes. */
+/* Keeps what is shown of a receipt's event; ids and tenants have characters that any terminal
+ * takes. */
 static stele_status keep_event(void *ctx, const struct stele_answer_event *event, stele_err *err) {
     struct stele_verify_shown *shown = ctx;
     struct stele_event_head head;
@@ -149,9 +157,11 @@ static stele_status keep_event(void *ctx, const struct stele_answer_event *event
     return STELE_OK;
 }
 
-/* Feeds the file and judges it. Errors: IO and NO_MEMORY say nothing of the proof; all others refuse it. */
-static stele_status verify(FILE *file, const struct key_list *keys, struct stele_verify_shown *shown,
-                           struct stele_verify_report *ret, stele_err *err) {
+/* Feeds the file and judges it. Errors: IO and NO_MEMORY say nothing of the proof; all others
+ * refuse it. */
+static stele_status verify(FILE *file, const struct key_list *keys,
+                           struct stele_verify_shown *shown, struct stele_verify_report *ret,
+                           stele_err *err) {
     struct stele_verifier *v = NULL;
     uint8_t *block = stele_alloc(BLOCK_BYTES, 1);
     stele_status st = STELE_OK;
@@ -182,7 +192,8 @@ static bool says_nothing(stele_status st) {
 }
 
 static int finish(stele_status st, const char *name, const stele_err *err) {
-    (void)fprintf(stderr, "stele verify: %s%s: %s\n", says_nothing(st) ? "" : "REFUSED: ", name, err->text);
+    (void)fprintf(stderr, "stele verify: %s%s: %s\n", says_nothing(st) ? "" : "REFUSED: ", name,
+                  err->text);
     return says_nothing(st) ? EXIT_UNREADABLE : EXIT_REFUSED;
 }
 
@@ -204,7 +215,8 @@ static int verify_file(const char *path, const struct key_list *keys, bool json)
     }
     if (st != STELE_OK) {
         stele_err ignored;
-        if (json && !says_nothing(st) && stele_verify_print_refusal(name, &err, &ignored) != STELE_OK) {
+        if (json && !says_nothing(st) &&
+            stele_verify_print_refusal(name, &err, &ignored) != STELE_OK) {
             return EXIT_UNREADABLE;
         }
         return finish(st, name, &err);
@@ -250,12 +262,15 @@ static bool parse(int argc, char **argv, struct arguments *ret) {
         }
     }
     if (optind + 1 != argc) {
-        (void)fprintf(stderr, "stele verify: one FILE is needed, %d are given; see stele verify --help\n",
+        (void)fprintf(stderr,
+                      "stele verify: one FILE is needed, %d are given; see stele verify --help\n",
                       argc - optind);
         return false;
     }
     if (ret->keys.n == 0) {
-        (void)fputs("stele verify: --key is needed: without the log's public key nothing can be proved\n", stderr);
+        (void)fputs(
+            "stele verify: --key is needed: without the log's public key nothing can be proved\n",
+            stderr);
         return false;
     }
     return true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/verify_report.c: one list of claims, printed as text or as JSON, so that both say the same. What
- * is not proved is always part of it: a reader must not have to know the format to know its limits.
+ * tools/verify_report.c: one list of claims, printed as text or as JSON, so that both say the same.
+ * What is not proved is always part of it: a reader must not have to know the format to know its
+ * limits.
  */
 #include "tools/verify_report.h"
 
@@ -32,15 +33,22 @@ static void leave_open(struct claims *claims, const char *text) {
 static void claim_answer(const struct stele_verify_report *report, struct claims *claims) {
     prove(claims, "Each log's checkpoint is signed with a key you gave.");
     if (report->n_events > 0) {
-        prove(claims, "Each event is in its log, byte for byte, at its place and with its log time.");
-        prove(claims, "Each event is one the question asks for, none stands twice, and they are in order.");
+        prove(claims,
+              "Each event is in its log, byte for byte, at its place and with its log time.");
+        prove(claims,
+              "Each event is one the question asks for, none stands twice, and they are in order.");
     }
     prove(claims, "The file is whole and undamaged.");
-    leave_open(claims, "That the answer is complete: this file does not prove that no event was left out.");
+    leave_open(claims,
+               "That the answer is complete: this file does not prove that no event was left out.");
     if (report->cut) {
-        leave_open(claims, "Events after the last one: a limit or the server's budget ended the answer early.");
+        leave_open(
+            claims,
+            "Events after the last one: a limit or the server's budget ended the answer early.");
     }
-    leave_open(claims, "That the question is the one you asked: no log signs it. Compare it with the one above.");
+    leave_open(
+        claims,
+        "That the question is the one you asked: no log signs it. Compare it with the one above.");
 }
 
 static void claim_receipt(const struct stele_verify_report *report, struct claims *claims) {
@@ -56,7 +64,8 @@ static void claim_receipt(const struct stele_verify_report *report, struct claim
     if (receipt->tags_checked) {
         prove(claims, "The index keys in the receipt are the ones the entry commits to.");
     } else if (is_event) {
-        leave_open(claims, "Under which index keys the event is found: the receipt does not carry them.");
+        leave_open(claims,
+                   "Under which index keys the event is found: the receipt does not carry them.");
     }
 }
 
@@ -68,7 +77,8 @@ static void make_claims(const struct stele_verify_report *report, struct claims 
         claim_receipt(report, claims);
     }
     leave_open(claims, "That the log's clock was right: log times are its operator's word.");
-    leave_open(claims, "That everybody is shown the same log: compare sizes and roots with others, or use witnesses.");
+    leave_open(claims, "That everybody is shown the same log: compare sizes and roots with others, "
+                       "or use witnesses.");
 }
 
 /* "event", "index" or "control" */
@@ -118,7 +128,8 @@ static stele_status print_question(const struct stele_question *question, stele_
 static void print_logs(const struct stele_verify_report *report) {
     for (size_t i = 0; i < report->n_logs; i++) {
         const struct stele_verify_log *log = &report->log[i];
-        (void)printf("  %s: %" PRIu64 " of %" PRIu64 " entries", log->origin, log->n_events, log->size_leaves);
+        (void)printf("  %s: %" PRIu64 " of %" PRIu64 " entries", log->origin, log->n_events,
+                     log->size_leaves);
         if (log->n_events > 0) {
             char first[STELE_UTC_TEXT_BYTES];
             char last[STELE_UTC_TEXT_BYTES];
@@ -133,14 +144,16 @@ static void print_logs(const struct stele_verify_report *report) {
 static stele_status print_answer(const struct stele_verify_report *report, stele_err *err) {
     stele_status st = print_question(&report->question, err);
     if (st == STELE_OK) {
-        (void)printf("answer: %" PRIu64 " event%s%s\n", report->n_events, report->n_events == 1 ? "" : "s",
+        (void)printf("answer: %" PRIu64 " event%s%s\n", report->n_events,
+                     report->n_events == 1 ? "" : "s",
                      report->cut ? ", cut short by a limit or the server's budget" : "");
         print_logs(report);
     }
     return st;
 }
 
-static void print_receipt(const struct stele_verify_report *report, const struct stele_verify_shown *shown) {
+static void print_receipt(const struct stele_verify_report *report,
+                          const struct stele_verify_shown *shown) {
     const struct stele_receipt_report *receipt = &report->receipt;
     const struct stele_entry *entry = &receipt->entry;
     char root[2 * STELE_HASH_BYTES + 1];
@@ -155,11 +168,11 @@ static void print_receipt(const struct stele_verify_report *report, const struct
     }
     stele_utc_of_us(entry->as.event.event_us, time);
     (void)printf("  happened: %s%s\n  kept: %u year%s\n", time,
-                 entry->as.event.late ? ", logged more than a day late" : "", entry->as.event.retention_years,
-                 entry->as.event.retention_years == 1 ? "" : "s");
+                 entry->as.event.late ? ", logged more than a day late" : "",
+                 entry->as.event.retention_years, entry->as.event.retention_years == 1 ? "" : "s");
     if (shown->any) {
-        (void)printf("event: %s of tenant %s: %s, %s, %s\n", shown->event_id, shown->tenant, shown->event_type,
-                     shown->action, shown->outcome);
+        (void)printf("event: %s of tenant %s: %s, %s, %s\n", shown->event_id, shown->tenant,
+                     shown->event_type, shown->action, shown->outcome);
     }
 }
 
@@ -192,7 +205,8 @@ static json_t *text_of(stele_view text) {
     return json_stringn((const char *)text.data, text.size);
 }
 
-/* Sizes and counts are below 2^63 in any log that fits this world; a greater one is given as text. */
+/* Sizes and counts are below 2^63 in any log that fits this world; a greater one is given as text.
+ */
 static json_t *number_of(uint64_t number) {
     char text[24];
     if (number <= INT64_MAX) {
@@ -303,7 +317,8 @@ static json_t *logs_of(const struct stele_verify_report *report) {
     return list;
 }
 
-static json_t *entry_of(const struct stele_receipt_report *receipt, const struct stele_verify_shown *shown) {
+static json_t *entry_of(const struct stele_receipt_report *receipt,
+                        const struct stele_verify_shown *shown) {
     const struct stele_entry *entry = &receipt->entry;
     char root[2 * STELE_HASH_BYTES + 1];
     json_t *out = json_object();

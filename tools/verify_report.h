@@ -16,11 +16,16 @@ struct stele_verify_shown {
 };
 
 /* Each writes the whole report to stdout. Errors: NO_MEMORY. */
-STELE_MUST_USE stele_status stele_verify_print_text(const char *name, const struct stele_verify_report *report,
-                                                    const struct stele_verify_shown *shown, stele_err *err);
-STELE_MUST_USE stele_status stele_verify_print_json(const char *name, const struct stele_verify_report *report,
-                                                    const struct stele_verify_shown *shown, stele_err *err);
+STELE_MUST_USE stele_status stele_verify_print_text(const char *name,
+                                                    const struct stele_verify_report *report,
+                                                    const struct stele_verify_shown *shown,
+                                                    stele_err *err);
+STELE_MUST_USE stele_status stele_verify_print_json(const char *name,
+                                                    const struct stele_verify_report *report,
+                                                    const struct stele_verify_shown *shown,
+                                                    stele_err *err);
 /* One JSON object for a proof that was refused. */
-STELE_MUST_USE stele_status stele_verify_print_refusal(const char *name, const stele_err *why, stele_err *err);
+STELE_MUST_USE stele_status stele_verify_print_refusal(const char *name, const stele_err *why,
+                                                       stele_err *err);
 
 #endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tools/bench_ceiling.c: the work that no design can avoid, without queues, network and disk around it. */
+#include "tools/bench_ceiling.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proto/event_map.h"
+#include "storage/entry.h"
+#include "storage/frame.h"
+#include "storage/tree.h"
+#include "tools/bench_events.h"
+
+#define N_EVENTS 65536u
+#define N_SYNCS 101
+
+static double now_s(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+struct work {
+    struct stele_event_facts facts;
+    struct stele_tag_set tags;
+    struct stele_tag_key key;
+    struct stele_frontier frontier;
+    stele_buf sealed;
+    uint64_t seq;
+};
+
+/* One frame of 16 events: what the submitter and the committer hash and compress. */
+static stele_status do_frame(struct work *work, const stele_view *payload, struct stele_compressor *compressor,
+                             stele_err *err) {
+    uint8_t entries[STELE_FRAME_EVENTS_MAX * STELE_ENTRY_EVENT_BYTES + STELE_ENTRY_BYTES_MAX];
+    uint8_t leaves[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
+    uint8_t seed[STELE_SEED_BYTES] = {1};
+    uint8_t salt[STELE_SALT_BYTES];
+    uint32_t raw_bytes = 0;
+    struct stele_event_map map = stele_event_map_current();
+    stele_status st = STELE_OK;
+    for (uint8_t i = 0; i < STELE_FRAME_EVENTS_MAX; i++) {
+        struct stele_entry entry = {.type = STELE_ENTRY_EVENT, .era = 202601, .seq = work->seq++};
+        STELE_TRY(map.map(map.ctx, payload[i], &work->facts, err));
+        STELE_TRY(stele_tag_set_of(&work->key, &work->facts, false, &work->tags, err));
+        entry.time_us = work->facts.event_us;
+        entry.as.event.event_us = work->facts.event_us;
+        entry.as.event.retention_years = 3;
+        stele_hash_salt(seed, i, salt);
+        stele_hash_payload(salt, payload[i], entry.as.event.payload_commit);
+        stele_hash_ksalt(seed, i, salt);
+        stele_hash_keys(salt, work->tags.tag[0], work->tags.n, entry.as.event.keys_commit);
+        (void)stele_entry_encode(&entry, entries + (size_t)i * STELE_ENTRY_EVENT_BYTES);
+    }
+    stele_hash_leaf_many(entries, STELE_ENTRY_EVENT_BYTES, STELE_FRAME_EVENTS_MAX, leaves);
+    STELE_TRY(stele_frontier_push_many(&work->frontier, leaves, STELE_FRAME_EVENTS_MAX, err));
+    stele_buf_clear(&work->sealed);
+    STELE_TRY(stele_frame_seal(compressor, seed, payload, STELE_FRAME_EVENTS_MAX, &work->sealed, &raw_bytes, err));
+cleanup:
+    return st;
+}
+
+static stele_status measure_hash_compress(double *ret_per_s, stele_err *err) {
+    struct work *work = stele_alloc(1, sizeof *work);
+    stele_buf *payload = stele_alloc(N_EVENTS, sizeof *payload);
+    stele_view frame[STELE_FRAME_EVENTS_MAX];
+    struct stele_bench_events events = {1, "bench-1", 10000};
+    struct stele_compressor *compressor = NULL;
+    uint8_t secret[32] = {7};
+    stele_status st = STELE_OK;
+    STELE_TRY(work == NULL || payload == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory to measure") : STELE_OK);
+    stele_tag_key_init(&work->key, secret);
+    stele_frontier_init(&work->frontier);
+    STELE_TRY(stele_compressor_mine(&compressor, err));
+    for (size_t i = 0; i < N_EVENTS; i++) {
+        STELE_TRY(stele_bench_event(&events, &payload[i], err));
+    }
+    double start = now_s();
+    for (size_t i = 0; i < N_EVENTS; i += STELE_FRAME_EVENTS_MAX) {
+        for (size_t j = 0; j < STELE_FRAME_EVENTS_MAX; j++) {
+            frame[j] = stele_view_buf(&payload[i + j]);
+        }
+        STELE_TRY(do_frame(work, frame, compressor, err));
+    }
+    *ret_per_s = (double)N_EVENTS / (now_s() - start);
+cleanup:
+    for (size_t i = 0; payload != NULL && i < N_EVENTS; i++) {
+        stele_buf_done(&payload[i]);
+    }
+    stele_free(payload);
+    if (work != NULL) {
+        stele_buf_done(&work->sealed);
+    }
+    stele_free(work);
+    return st;
+}
+
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static stele_status measure_fdatasync(double *ret_ms, stele_err *err) {
+    char path[] = "/tmp/stele-bench-sync-XXXXXX";
+    uint8_t block[4096] = {1};
+    double ms[N_SYNCS];
+    stele_status st = STELE_OK;
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0) {
+        return STELE_FAIL_ERRNO(err, errno, "cannot make a file in /tmp");
+    }
+    for (int i = 0; i < N_SYNCS && st == STELE_OK; i++) {
+        double start = now_s();
+        if (write(fd, block, sizeof block) != (ssize_t)sizeof block || fdatasync(fd) != 0) {
+            st = STELE_FAIL_ERRNO(err, errno, "cannot write '%s'", path);
+        }
+        ms[i] = (now_s() - start) * 1e3;
+    }
+    (void)close(fd);
+    (void)unlink(path);
+    if (st == STELE_OK) {
+        qsort(ms, N_SYNCS, sizeof *ms, compare_doubles);
+        *ret_ms = ms[N_SYNCS / 2];
+    }
+    return st;
+}
+
+stele_status stele_bench_ceiling_measure(struct stele_bench_ceiling *ret, stele_err *err) {
+    stele_status st = STELE_OK;
+    STELE_TRY(measure_hash_compress(&ret->hash_compress_per_s, err));
+    STELE_TRY(measure_fdatasync(&ret->fdatasync_ms, err));
+cleanup:
+    return st;
+}

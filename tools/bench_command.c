@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/bench_command.c: `stele bench ingest|query`: measures the whole path over mutual TLS, and beside it,
+ * in the same run, what the parts could do at best on this machine.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tools/bench_ceiling.h"
+#include "tools/bench_events.h"
+#include "tools/bench_server.h"
+#include "tools/cli.h"
+#include "tools/question.h"
+#include "tools/shipper.h"
+
+static const char usage[] =
+    "usage: stele bench ingest|query [--config client.conf] [--events N] [--batch N] [--connections N]\n"
+    "                   [--queries N] [-o text|json]\n"
+    "\n"
+    "ingest: ships N made-up events (default 300,000) as fast as they are acknowledged.\n"
+    "query:  ships them, then asks for what single actors did, busy and rare ones.\n"
+    "Without --config it starts a steled of its own in a temporary folder and removes it.\n"
+    "The ceilings in the output are measured in the same run: one thread that only hashes and compresses,\n"
+    "and plain appends with fdatasync.\n"
+    "\n"
+    "example:\n"
+    "  stele bench ingest --events 1000000 --batch 256 --connections 2\n";
+
+#define CONNECTIONS_MAX 64
+#define SAMPLES_MAX 1000000u
+#define ACTORS 10000u
+
+struct bench {
+    const char *what, *region;
+    uint64_t events, batch, connections, queries;
+    bool json;
+};
+
+struct feeder {
+    const struct bench *bench;
+    struct stele_cli cli;
+    uint64_t seed, n;
+    uint64_t stored, refused;
+    uint32_t *latency_us; /* of every batch's first event */
+    size_t n_latencies;
+    stele_status st;
+    stele_err err;
+};
+
+struct figures {
+    double seconds, client_cpu_s;
+    struct stele_bench_usage server;
+    bool has_server;
+    uint64_t stored;
+    double latency_ms[4]; /* p50, p90, p99, p99.9 */
+    struct stele_bench_ceiling ceiling;
+};
+
+static double now_s(clockid_t clock) {
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void shipped(void *ctx, const struct stele_shipped *event) {
+    struct feeder *feeder = ctx;
+    if (event->code != 0) {
+        feeder->refused++;
+        return;
+    }
+    if (feeder->stored % feeder->bench->batch == 0 && feeder->n_latencies < SAMPLES_MAX) {
+        feeder->latency_us[feeder->n_latencies++] = (uint32_t)(event->decided_us - event->sent_us);
+    }
+    feeder->stored++;
+}
+
+static void *feed(void *arg) {
+    struct feeder *feeder = arg;
+    struct stele_shipper *shipper = NULL;
+    stele_buf payload = STELE_BUF_EMPTY;
+    stele_err *err = &feeder->err;
+    stele_status st = STELE_OK;
+    struct stele_bench_events events = {feeder->seed, feeder->bench->region, ACTORS};
+    struct stele_shipper_options options = {.batch_events = (uint32_t)feeder->bench->batch, .timeout_ms = 30000};
+    STELE_TRY(stele_shipper_open(feeder->cli.client, &options, shipped, feeder, &shipper, err));
+    for (uint64_t i = 0; i < feeder->n; i++) {
+        stele_buf_clear(&payload);
+        STELE_TRY(stele_bench_event(&events, &payload, err));
+        STELE_TRY(stele_shipper_put(shipper, i, stele_view_buf(&payload), err));
+    }
+    STELE_TRY(stele_shipper_finish(shipper, err));
+cleanup:
+    stele_shipper_close(shipper);
+    stele_buf_done(&payload);
+    feeder->st = st;
+    return NULL;
+}
+
+static int compare_u32(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* p50, p90, p99, p99.9 in milliseconds. */
+static void percentiles(uint32_t *us, size_t n, double ret[4]) {
+    static const double at[4] = {0.5, 0.9, 0.99, 0.999};
+    if (n > 0) {
+        qsort(us, n, sizeof *us, compare_u32);
+    }
+    for (int i = 0; i < 4; i++) {
+        ret[i] = n == 0 ? 0 : (double)us[(size_t)((double)(n - 1) * at[i])] / 1000.0;
+    }
+}
+
+static stele_status gather(struct feeder *feeders, uint64_t n, struct figures *figures, stele_err *err) {
+    stele_status st = STELE_OK;
+    size_t total = 0;
+    uint32_t *all = stele_alloc(SAMPLES_MAX, sizeof *all);
+    if (all == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory for the samples");
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        if (feeders[i].st != STELE_OK) {
+            *err = feeders[i].err;
+            STELE_TRY(feeders[i].st);
+        }
+        if (feeders[i].refused > 0) {
+            STELE_TRY(STELE_FAIL(err, INVALID, "%" PRIu64 " events were refused; does the region of client.conf take tenant 'acme'?", feeders[i].refused));
+        }
+        figures->stored += feeders[i].stored;
+        for (size_t j = 0; j < feeders[i].n_latencies && total < SAMPLES_MAX; j++) {
+            all[total++] = feeders[i].latency_us[j];
+        }
+    }
+    percentiles(all, total, figures->latency_ms);
+cleanup:
+    stele_free(all);
+    return st;
+}
+
+static stele_status ship_all(const struct bench *bench, const char *config, struct figures *figures, stele_err *err) {
+    struct feeder *feeders = stele_alloc(bench->connections, sizeof *feeders);
+    pthread_t thread[CONNECTIONS_MAX];
+    stele_status st = STELE_OK;
+    uint64_t n_threads = 0;
+    if (feeders == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory for %" PRIu64 " connections", bench->connections);
+    }
+    for (uint64_t i = 0; i < bench->connections; i++) {
+        feeders[i] = (struct feeder){.bench = bench, .seed = (uint64_t)time(NULL) * 1000003u + i,
+                                     .n = bench->events / bench->connections,
+                                     .latency_us = stele_alloc(SAMPLES_MAX, sizeof(uint32_t))};
+        STELE_TRY(feeders[i].latency_us == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory for the samples") : STELE_OK);
+        STELE_TRY(stele_cli_open("bench", config, &feeders[i].cli, err));
+    }
+    double start = now_s(CLOCK_MONOTONIC);
+    double cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
+    for (; n_threads < bench->connections; n_threads++) {
+        int failed = pthread_create(&thread[n_threads], NULL, feed, &feeders[n_threads]);
+        if (failed != 0) {
+            st = STELE_FAIL_ERRNO(err, failed, "cannot start a thread");
+            break;
+        }
+    }
+    for (uint64_t i = 0; i < n_threads; i++) {
+        (void)pthread_join(thread[i], NULL);
+    }
+    figures->seconds = now_s(CLOCK_MONOTONIC) - start;
+    figures->client_cpu_s = now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    STELE_TRY(st);
+    STELE_TRY(gather(feeders, bench->connections, figures, err));
+cleanup:
+    for (uint64_t i = 0; i < bench->connections; i++) {
+        stele_cli_close(&feeders[i].cli);
+        stele_free(feeders[i].latency_us);
+    }
+    stele_free(feeders);
+    return st;
+}
+
+static void put(json_t *out, const char *name, double value) {
+    (void)json_object_set_new(out, name, json_real(value));
+}
+
+static void print_ingest(const struct bench *bench, const struct figures *f) {
+    double rate = (double)f->stored / f->seconds;
+    double n = (double)f->stored;
+    if (bench->json) {
+        json_t *out = json_object();
+        put(out, "events", n);
+        put(out, "seconds", f->seconds);
+        put(out, "events_per_s", rate);
+        put(out, "batch_p50_ms", f->latency_ms[0]);
+        put(out, "batch_p90_ms", f->latency_ms[1]);
+        put(out, "batch_p99_ms", f->latency_ms[2]);
+        put(out, "batch_p999_ms", f->latency_ms[3]);
+        put(out, "client_cpu_us_per_event", f->client_cpu_s * 1e6 / n);
+        if (f->has_server) {
+            put(out, "server_cpu_us_per_event", f->server.cpu_s * 1e6 / n);
+            put(out, "server_rss_mib", f->server.rss_mib);
+            put(out, "written_bytes_per_event", f->server.written_mib * 1048576.0 / n);
+            put(out, "stored_bytes_per_event", f->server.stored_mib * 1048576.0 / n);
+        }
+        put(out, "ceiling_hash_compress_events_per_s", f->ceiling.hash_compress_per_s);
+        put(out, "ceiling_fdatasync_ms", f->ceiling.fdatasync_ms);
+        put(out, "ratio_to_hash_compress", rate / f->ceiling.hash_compress_per_s);
+        (void)json_dumpf(out, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        (void)fputc('\n', stdout);
+        json_decref(out);
+        return;
+    }
+    (void)printf("events            %.0f in %.2f s, batches of %" PRIu64 ", %" PRIu64 " connections, mutual TLS, every ack synced\n",
+                 n, f->seconds, bench->batch, bench->connections);
+    (void)printf("rate              %.0f events/s\n", rate);
+    (void)printf("batch latency     p50 %.2f  p90 %.2f  p99 %.2f  p99.9 %.2f ms (closed loop: includes waiting in the window)\n",
+                 f->latency_ms[0], f->latency_ms[1], f->latency_ms[2], f->latency_ms[3]);
+    (void)printf("CPU               client %.2f us an event", f->client_cpu_s * 1e6 / n);
+    if (f->has_server) {
+        (void)printf(", server %.2f us an event\n", f->server.cpu_s * 1e6 / n);
+        (void)printf("memory            server %.0f MiB at most\n", f->server.rss_mib);
+        (void)printf("disk              %.0f bytes written, %.0f bytes stored an event\n", f->server.written_mib * 1048576.0 / n,
+                     f->server.stored_mib * 1048576.0 / n);
+    } else {
+        (void)printf("\n");
+    }
+    (void)printf("ceiling           one thread that only hashes and compresses: %.0f events/s; this run: %.2f of it\n",
+                 f->ceiling.hash_compress_per_s, rate / f->ceiling.hash_compress_per_s);
+    (void)printf("ceiling           4 KiB append + fdatasync: %.2f ms\n", f->ceiling.fdatasync_ms);
+}
+
+/* ------------------------------------------------------------------ query */
+struct asked_rank {
+    uint32_t rank;
+    uint64_t events;
+    double first_ms[4], all_ms[4];
+};
+
+static stele_status ask_once(struct stele_cli *cli, const char *region, const char *actor, uint64_t *ret_events,
+                             double *ret_first_ms, double *ret_all_ms, stele_err *err) {
+    struct stele_search_request *request = stele_alloc(1, sizeof *request);
+    struct stele_rpc_stream *stream = NULL;
+    stele_buf message = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    struct stele_search_part part;
+    double start = now_s(CLOCK_MONOTONIC);
+    uint64_t n = 0;
+    if (request == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory for a question");
+    }
+    request->region = stele_view_str(region);
+    request->filter.actor = stele_view_str(actor);
+    request->filter.since_unix_nano = 1;
+    STELE_TRY(stele_client_search(cli->client, request, 60000, &stream, err));
+    while ((st = stele_rpc_stream_receive(stream, &message, NULL, err)) == STELE_OK) {
+        stele_view rest = stele_view_buf(&message);
+        while ((st = stele_search_response_next(&rest, &part, err)) == STELE_OK) {
+            if (part.kind == STELE_SEARCH_PART_HIT && n++ == 0) {
+                *ret_first_ms = (now_s(CLOCK_MONOTONIC) - start) * 1e3;
+            }
+        }
+        STELE_TRY(st == STELE_END ? STELE_OK : st);
+    }
+    *ret_all_ms = (now_s(CLOCK_MONOTONIC) - start) * 1e3;
+    *ret_events = n;
+    st = st == STELE_END ? STELE_OK : st;
+cleanup:
+    stele_rpc_stream_close(stream);
+    stele_buf_done(&message);
+    stele_free(request);
+    return st;
+}
+
+static stele_status ask_rank(const struct bench *bench, struct stele_cli *cli, struct asked_rank *ret, stele_err *err) {
+    char actor[32];
+    uint32_t *first = stele_alloc(bench->queries, sizeof *first);
+    uint32_t *all = stele_alloc(bench->queries, sizeof *all);
+    stele_status st = STELE_OK;
+    stele_bench_actor(ret->rank, actor);
+    STELE_TRY(first == NULL || all == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory for the samples") : STELE_OK);
+    for (uint64_t i = 0; i < bench->queries; i++) {
+        double first_ms = 0;
+        double all_ms = 0;
+        STELE_TRY(ask_once(cli, bench->region, actor, &ret->events, &first_ms, &all_ms, err));
+        first[i] = (uint32_t)(first_ms * 1000);
+        all[i] = (uint32_t)(all_ms * 1000);
+    }
+    percentiles(first, bench->queries, ret->first_ms);
+    percentiles(all, bench->queries, ret->all_ms);
+cleanup:
+    stele_free(first);
+    stele_free(all);
+    return st;
+}
+
+static stele_status bench_queries(const struct bench *bench, const char *config, stele_err *err) {
+    static const uint32_t ranks[] = {0, 10, 100, 1000, ACTORS - 1, ACTORS + 1};
+    struct stele_cli cli = {0};
+    stele_status st = STELE_OK;
+    json_t *rows = json_array();
+    STELE_TRY(stele_cli_open("bench", config, &cli, err));
+    for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
+        struct asked_rank row = {.rank = ranks[i]};
+        STELE_TRY(ask_rank(bench, &cli, &row, err));
+        if (bench->json) {
+            (void)json_array_append_new(rows, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "actor_rank", (json_int_t)row.rank,
+                                                        "events", (json_int_t)row.events, "first_p50_ms", row.first_ms[0],
+                                                        "first_p99_ms", row.first_ms[2], "all_p50_ms", row.all_ms[0],
+                                                        "all_p99_ms", row.all_ms[2]));
+        } else {
+            (void)printf("actor rank %-6u %8" PRIu64 " events   first p50 %.2f p99 %.2f ms   all p50 %.2f p99 %.2f ms\n", row.rank,
+                         row.events, row.first_ms[0], row.first_ms[2], row.all_ms[0], row.all_ms[2]);
+        }
+    }
+    if (bench->json) {
+        (void)json_dumpf(rows, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        (void)fputc('\n', stdout);
+    }
+cleanup:
+    json_decref(rows);
+    stele_cli_close(&cli);
+    return st;
+}
+
+/* ------------------------------------------------------------------ the command */
+static stele_status take_count(const char *name, const char *text, uint64_t max, uint64_t *ret, stele_err *err) {
+    stele_status st = stele_cli_number(text, ret, err);
+    return st != STELE_OK || (*ret > 0 && *ret <= max) ? st : STELE_FAIL(err, INVALID, "--%s %s: 1 to %" PRIu64, name, text, max);
+}
+
+/* Returns an exit code, or STELE_GO_ON. */
+static int parse(int argc, char **argv, struct bench *ret, const char **config) {
+    static const struct option names[] = {{"config", required_argument, NULL, 'c'}, {"events", required_argument, NULL, 'n'},
+                                          {"batch", required_argument, NULL, 'b'}, {"connections", required_argument, NULL, 'k'},
+                                          {"queries", required_argument, NULL, 'q'}, {"output", required_argument, NULL, 'o'},
+                                          {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    stele_err err;
+    *ret = (struct bench){.events = 300000, .batch = 256, .connections = 2, .queries = 20};
+    optind = 1;
+    for (int c = 0; (c = getopt_long(argc, argv, "o:h", names, NULL)) != -1;) {
+        stele_status st = STELE_OK;
+        if (c == 'c') {
+            *config = optarg;
+        } else if (c == 'n') {
+            st = take_count("events", optarg, UINT64_C(10000000000), &ret->events, &err);
+        } else if (c == 'b') {
+            st = take_count("batch", optarg, 1000, &ret->batch, &err);
+        } else if (c == 'k') {
+            st = take_count("connections", optarg, CONNECTIONS_MAX, &ret->connections, &err);
+        } else if (c == 'q') {
+            st = take_count("queries", optarg, 1000000, &ret->queries, &err);
+        } else if (c == 'o' && (strcmp(optarg, "json") == 0 || strcmp(optarg, "text") == 0)) {
+            ret->json = strcmp(optarg, "json") == 0;
+        } else {
+            (void)fputs(usage, c == 'h' ? stdout : stderr);
+            return c == 'h' ? STELE_EXIT_FOUND : STELE_EXIT_USAGE;
+        }
+        if (st != STELE_OK) {
+            return stele_cli_failed("bench", STELE_INVALID, &err);
+        }
+    }
+    ret->what = optind + 1 == argc ? argv[optind] : "";
+    if (strcmp(ret->what, "ingest") != 0 && strcmp(ret->what, "query") != 0) {
+        (void)fputs(usage, stderr);
+        return STELE_EXIT_USAGE;
+    }
+    return STELE_GO_ON;
+}
+
+static stele_status measure(struct bench *bench, const char *config, const struct stele_bench_server *server, stele_err *err) {
+    struct figures figures = {0};
+    struct stele_bench_usage before = {0};
+    stele_status st = STELE_OK;
+    if (server != NULL) {
+        STELE_TRY(stele_bench_server_usage(server, &before, err));
+    }
+    STELE_TRY(ship_all(bench, config, &figures, err));
+    if (server != NULL) {
+        STELE_TRY(stele_bench_server_usage(server, &figures.server, err));
+        figures.server.cpu_s -= before.cpu_s;
+        figures.has_server = true;
+    }
+    if (strcmp(bench->what, "query") == 0) {
+        return bench_queries(bench, config, err);
+    }
+    STELE_TRY(stele_bench_ceiling_measure(&figures.ceiling, err));
+    print_ingest(bench, &figures);
+cleanup:
+    return st;
+}
+
+int stele_bench_command(const char *config, int argc, char **argv) {
+    struct bench bench;
+    struct stele_bench_server server = {.pid = 0};
+    struct stele_client_config *client = NULL;
+    stele_err err;
+    stele_status st = STELE_OK;
+    int code = parse(argc, argv, &bench, &config);
+    if (code != STELE_GO_ON) {
+        return code;
+    }
+    bool own = config == NULL;
+    if (own) {
+        STELE_TRY(stele_bench_server_start(&server, &err));
+        config = server.client_conf;
+    }
+    STELE_TRY(stele_client_config_load(config, &client, &err));
+    bench.region = client->regions[0];
+    STELE_TRY(measure(&bench, config, own ? &server : NULL, &err));
+cleanup:
+    stele_client_config_free(client);
+    if (own && server.pid > 0) {
+        stele_bench_server_stop(&server);
+    }
+    return st == STELE_OK ? STELE_EXIT_FOUND : stele_cli_failed("bench", st, &err);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tools/bench_events.c: events with a realistic shape. */
+#include "tools/bench_events.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "proto/wire_out.h"
+
+#define N_MODELS 24u
+
+/* splitmix64: fast, and the same on every machine. */
+static uint64_t next(struct stele_bench_events *events) {
+    uint64_t z = (events->state += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* A rank below n with probability about proportional to 1 / (rank + 1). */
+static uint32_t zipf(struct stele_bench_events *events, uint32_t n) {
+    double u = (double)(next(events) >> 11) / 9007199254740992.0;
+    double rank = exp(u * log((double)n + 1.0)) - 1.0;
+    return rank >= n ? n - 1 : (uint32_t)rank;
+}
+
+static void text(struct stele_wire_out *w, uint32_t number, const char *value) {
+    stele_wire_out_bytes(w, number, stele_view_str(value));
+}
+
+static void random_bytes(struct stele_bench_events *events, struct stele_wire_out *w, uint32_t number, size_t n) {
+    uint64_t words[4];
+    for (size_t i = 0; i < 4; i++) {
+        words[i] = next(events);
+    }
+    stele_wire_out_bytes(w, number, stele_view_of(words, n));
+}
+
+static void digest(struct stele_bench_events *events, struct stele_wire_out *w, uint32_t number) {
+    size_t mark = stele_wire_out_begin(w, number);
+    stele_wire_out_uint(w, 1, 1); /* SHA-256 */
+    random_bytes(events, w, 2, 32);
+    stele_wire_out_end(w, mark);
+}
+
+void stele_bench_actor(uint32_t rank, char out[STELE_AT_LEAST(32)]) {
+    (void)snprintf(out, 32, "user-%06u", rank);
+}
+
+static void write_head(struct stele_bench_events *events, struct stele_wire_out *w, uint64_t now) {
+    char id[64];
+    uint64_t random = next(events);
+    uint64_t ms = now / 1000000;
+    (void)snprintf(id, sizeof id, "%08x-%04x-7%03x-8%03x-%012llx", (unsigned)(ms >> 16 & 0xffffffff),
+                   (unsigned)(ms & 0xffff), (unsigned)(random & 0xfff), (unsigned)(random >> 12 & 0xfff),
+                   (unsigned long long)(next(events) & 0xffffffffffff));
+    text(w, 1, id);
+    stele_wire_out_fixed64(w, 2, now);
+    text(w, 3, "acme");
+    text(w, 4, events->region);
+    stele_wire_out_uint(w, 5, 1); /* inference */
+}
+
+static void write_actor(struct stele_bench_events *events, struct stele_wire_out *w) {
+    char id[32];
+    uint32_t rank = zipf(events, events->n_actors);
+    size_t mark = stele_wire_out_begin(w, 6);
+    stele_bench_actor(rank, id);
+    text(w, 1, id);
+    stele_wire_out_uint(w, 2, 1);
+    random_bytes(events, w, 5, 4);
+    (void)snprintf(id, sizeof id, "key_%04u", rank % 10000);
+    text(w, 7, id);
+    stele_wire_out_end(w, mark);
+}
+
+stele_status stele_bench_event(struct stele_bench_events *events, stele_buf *payload, stele_err *err) {
+    struct stele_wire_out w = stele_wire_out_to(payload);
+    struct timespec clock;
+    char model[32];
+    size_t before = payload->size;
+    (void)clock_gettime(CLOCK_REALTIME, &clock);
+    (void)snprintf(model, sizeof model, "model-%02u", zipf(events, N_MODELS));
+    write_head(events, &w, (uint64_t)clock.tv_sec * 1000000000u + (uint64_t)clock.tv_nsec);
+    write_actor(events, &w);
+    stele_wire_out_uint(&w, 7, 6); /* invoke */
+    stele_wire_out_uint(&w, 8, 1); /* success */
+    size_t mark = stele_wire_out_begin(&w, 9);
+    text(&w, 1, model);
+    stele_wire_out_uint(&w, 2, 1);
+    text(&w, 3, "3.2.1");
+    stele_wire_out_uint(&w, 4, 1);
+    text(&w, 7, "production");
+    stele_wire_out_end(&w, mark);
+    mark = stele_wire_out_begin(&w, 10);
+    text(&w, 1, "gateway");
+    text(&w, 4, "native");
+    stele_wire_out_end(&w, mark);
+    random_bytes(events, &w, 13, 16); /* trace */
+    text(&w, 24, "stele.v1");
+    mark = stele_wire_out_begin(&w, 40);
+    text(&w, 1, model);
+    text(&w, 2, "3.2.1");
+    digest(events, &w, 3);
+    digest(events, &w, 4);
+    text(&w, 5, "chat");
+    stele_wire_out_uint(&w, 10, 1 + next(events) % 2000);
+    stele_wire_out_uint(&w, 11, 1 + next(events) % 800);
+    stele_wire_out_end(&w, mark);
+    return stele_wire_out_done(&w, before, err);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tools/bench_server.c: starts, watches and removes a server for measuring. */
+#include "tools/bench_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "storage/bytes.h"
+#include "storage/file.h"
+
+extern char **environ;
+
+/* The folder this program is in. */
+static stele_status own_folder(char ret[4096], stele_err *err) {
+    ssize_t n = readlink("/proc/self/exe", ret, 4095);
+    char *slash = NULL;
+    if (n > 0) {
+        ret[n] = '\0';
+        slash = strrchr(ret, '/');
+    }
+    if (slash == NULL) {
+        return STELE_FAIL_ERRNO(err, errno, "cannot tell where this program is");
+    }
+    *slash = '\0';
+    return STELE_OK;
+}
+
+static stele_status run(char *const argv[], const char *output, pid_t *ret, stele_err *err) {
+    posix_spawn_file_actions_t actions;
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    (void)posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+    int failed = posix_spawn(ret, argv[0], &actions, NULL, argv, environ);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return failed == 0 ? STELE_OK : STELE_FAIL_ERRNO(err, failed, "cannot run '%s'", argv[0]);
+}
+
+static stele_status make_folder(const char *folder, const char *data, const char *output, stele_err *err) {
+    char program[4200];
+    char path[128];
+    (void)snprintf(program, sizeof program, "%s/stele", folder);
+    (void)snprintf(path, sizeof path, "%s", data);
+    char *argv[] = {program, (char[]){"init"}, (char[]){"--data"}, path, (char[]){"--region"}, (char[]){STELE_BENCH_REGION},
+                    (char[]){"--origin"}, (char[]){"bench.invalid"}, (char[]){"--listen"}, (char[]){"127.0.0.1:0"}, NULL};
+    pid_t pid = 0;
+    int status = 0;
+    stele_status st = run(argv, output, &pid, err);
+    if (st == STELE_OK && (waitpid(pid, &status, 0) != pid || status != 0)) {
+        st = STELE_FAIL(err, IO, "`stele init` failed; its output is in %s", output);
+    }
+    return st;
+}
+
+/* Waits for the ready file, and puts the address in place of the one in client.conf. */
+static stele_status connect_config(struct stele_bench_server *server, const char *ready, stele_err *err) {
+    stele_buf address = STELE_BUF_EMPTY;
+    stele_buf config = STELE_BUF_EMPTY;
+    stele_buf out = STELE_BUF_EMPTY;
+    stele_status st = STELE_NOT_FOUND;
+    for (int i = 0; i < 600 && st == STELE_NOT_FOUND; i++) {
+        struct timespec pause = {0, 50000000};
+        (void)nanosleep(&pause, NULL);
+        st = stele_file_read(ready, 512, &address, err);
+    }
+    STELE_TRY(st);
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/data/client.conf", server->dir);
+    STELE_TRY(stele_file_read(path, 65536, &config, err));
+    STELE_TRY(stele_buf_append(&config, stele_view_of("", 1), err));
+    char *line = strstr((char *)config.data, "\nserver: ");
+    char *end = line == NULL ? NULL : strchr(line + 1, '\n');
+    if (end == NULL) {
+        STELE_TRY(STELE_FAIL(err, CORRUPT, "%s names no server", path));
+    }
+    STELE_TRY(stele_buf_printf(&out, err, "server: %.*s%s", (int)address.size, (const char *)address.data, end + 1));
+    (void)snprintf(server->client_conf, sizeof server->client_conf, "%s/data/bench.conf", server->dir);
+    STELE_TRY(stele_file_create(server->client_conf, stele_view_buf(&out), err));
+cleanup:
+    stele_buf_done(&address);
+    stele_buf_done(&config);
+    stele_buf_done(&out);
+    return st;
+}
+
+stele_status stele_bench_server_start(struct stele_bench_server *ret, stele_err *err) {
+    struct stele_bench_server server = {.pid = 0};
+    char folder[4096];
+    char program[4200];
+    char data[96];
+    char config[128];
+    char ready[128];
+    char output[128];
+    stele_status st = STELE_OK;
+    (void)snprintf(server.dir, sizeof server.dir, "/tmp/stele-bench-XXXXXX");
+    if (mkdtemp(server.dir) == NULL) {
+        return STELE_FAIL_ERRNO(err, errno, "cannot make a folder in /tmp");
+    }
+    (void)snprintf(data, sizeof data, "%s/data", server.dir);
+    (void)snprintf(config, sizeof config, "%s/data/steled.conf", server.dir);
+    (void)snprintf(ready, sizeof ready, "%s/ready", server.dir);
+    (void)snprintf(output, sizeof output, "%s/output", server.dir);
+    STELE_TRY(own_folder(folder, err));
+    STELE_TRY(make_folder(folder, data, output, err));
+    (void)snprintf(program, sizeof program, "%s/steled", folder);
+    char *argv[] = {program, (char[]){"--config"}, config, (char[]){"--ready-file"}, ready, NULL};
+    STELE_TRY(run(argv, output, &server.pid, err));
+    STELE_TRY(connect_config(&server, ready, err));
+    *ret = server;
+    return STELE_OK;
+cleanup:
+    stele_bench_server_stop(&server);
+    return st;
+}
+
+static _Thread_local double folder_bytes;
+
+static int add_size(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+    (void)path;
+    (void)ftw;
+    folder_bytes += type == FTW_F ? (double)st->st_blocks * 512.0 : 0;
+    return 0;
+}
+
+/* The number behind `name` in a /proc file; 0 if it is not there. */
+static double number_in(const char *path, const char *name) {
+    char line[256];
+    double value = 0;
+    FILE *file = fopen(path, "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, name, strlen(name)) == 0) {
+            value = strtod(line + strlen(name), NULL);
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return value;
+}
+
+stele_status stele_bench_server_usage(const struct stele_bench_server *server, struct stele_bench_usage *ret,
+                                      stele_err *err) {
+    char path[64];
+    char line[1024];
+    unsigned long user = 0;
+    unsigned long system = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)server->pid);
+    FILE *file = fopen(path, "re");
+    bool read = file != NULL && fgets(line, sizeof line, file) != NULL;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    const char *after = read ? strrchr(line, ')') : NULL;
+    if (after == NULL || sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
+        return STELE_FAIL(err, IO, "cannot read %s: the server is gone", path);
+    }
+    ret->cpu_s = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)server->pid);
+    ret->rss_mib = number_in(path, "VmHWM:") / 1024.0;
+    (void)snprintf(path, sizeof path, "/proc/%d/io", (int)server->pid);
+    ret->written_mib = number_in(path, "write_bytes:") / 1048576.0;
+    folder_bytes = 0;
+    (void)nftw(server->dir, add_size, 16, FTW_PHYS);
+    ret->stored_mib = folder_bytes / 1048576.0;
+    return STELE_OK;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void stele_bench_server_stop(struct stele_bench_server *server) {
+    if (server->pid > 0) {
+        (void)kill(server->pid, SIGTERM);
+        (void)waitpid(server->pid, NULL, 0);
+    }
+    (void)nftw(server->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
