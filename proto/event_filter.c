@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/event_filter.c: conditions and whether an event meets them. A condition's value has the bytes
- * the event map gives a key of its field, so that a match is one comparison of bytes.
+ * proto/event_filter.c: conditions and whether an event meets them. A condition's value has the
+ * bytes the event map gives a key of its field, so that a match is one comparison of bytes.
  */
 #include "proto/event_filter.h"
 
@@ -13,8 +13,8 @@
 #include "proto/text.h"
 #include "storage/cursor.h"
 
-/* No key of an event that passed stele_event_check is longer: the longest is the id of a resource, 512
- * bytes, with its version, 128, and the length before it. */
+/* No key of an event that passed stele_event_check is longer: the longest is the id of a resource,
+ * 512 bytes, with its version, 128, and the length before it. */
 #define VALUE_BYTES_MAX 1024
 #define OUTCOME_SUCCESS 1
 
@@ -49,14 +49,17 @@ static const char *value_problem(stele_key_field field, stele_view value) {
         return "values have 1 to 1,024 bytes";
     }
     if (is_number(field)) {
-        return value.size == 4 && stele_get_u32(value.data) != 0 ? NULL : "4 bytes that are not all 0 are needed";
+        return value.size == 4 && stele_get_u32(value.data) != 0
+                   ? NULL
+                   : "4 bytes that are not all 0 are needed";
     }
     if (is_pair(field)) {
         size_t id = value.size < 2 ? 0 : stele_get_u16(value.data);
         return id > 0 && id < value.size - 2 ? NULL : "an id and a version are needed";
     }
     if (field == STELE_KEY_CLIENT_IP) {
-        bool good = value.size == 4 || (value.size == 16 && memcmp(value.data, mapped, sizeof mapped) != 0);
+        bool good =
+            value.size == 4 || (value.size == 16 && memcmp(value.data, mapped, sizeof mapped) != 0);
         return good ? NULL : "4 or 16 bytes are needed, and IPv4 in 4";
     }
     if (field == STELE_KEY_DIGEST && value.size < 2) {
@@ -69,16 +72,20 @@ stele_status stele_event_filter__add_raw(struct stele_event_filter *filter, stel
                                          stele_view value, stele_err *err) {
     const char *name = stele_key_field_name(field);
     if (name == NULL || field == STELE_KEY_TENANT) {
-        return STELE_FAIL(err, INVALID, "filter: field %u is no key an event is searched by; the tenant has a place "
-                                        "of its own", (unsigned)field);
+        return STELE_FAIL(
+            err, INVALID,
+            "filter: field %u is no key an event is searched by; the tenant has a place "
+            "of its own",
+            (unsigned)field);
     }
     if (filter->n_conditions == STELE_FILTER_CONDITIONS_MAX) {
-        return STELE_FAIL(err, LIMIT, "filter: more than %d conditions; ask for fewer", STELE_FILTER_CONDITIONS_MAX);
+        return STELE_FAIL(err, LIMIT, "filter: more than %d conditions; ask for fewer",
+                          STELE_FILTER_CONDITIONS_MAX);
     }
     const char *problem = value_problem(field, value);
     if (problem != NULL) {
-        return STELE_FAIL(err, INVALID, "filter: no %s has the value of %zu bytes asked for: %s", name, value.size,
-                          problem);
+        return STELE_FAIL(err, INVALID, "filter: no %s has the value of %zu bytes asked for: %s",
+                          name, value.size, problem);
     }
     struct stele_event_condition made = {(uint8_t)field, STELE_BUF_EMPTY};
     stele_status st = stele_buf_append(&made.value, value, err);
@@ -93,9 +100,11 @@ stele_status stele_event_filter_add(struct stele_event_filter *filter, stele_key
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     if (is_number(field) || is_pair(field)) {
         return STELE_FAIL(err, INVALID, "filter: %s is asked for by %s, not by a string",
-                          stele_key_field_name(field), is_number(field) ? "number" : "id and version");
+                          stele_key_field_name(field),
+                          is_number(field) ? "number" : "id and version");
     }
-    if (field == STELE_KEY_CLIENT_IP && value.size == 16 && memcmp(value.data, mapped, sizeof mapped) == 0) {
+    if (field == STELE_KEY_CLIENT_IP && value.size == 16 &&
+        memcmp(value.data, mapped, sizeof mapped) == 0) {
         value = stele_view_slice(value, sizeof mapped, 4); /* as the map does */
     }
     return stele_event_filter__add_raw(filter, field, value, err);
@@ -106,22 +115,30 @@ stele_status stele_event_filter_add_number(struct stele_event_filter *filter, st
     uint8_t value[4];
     stele_put_u32(value, number);
     if (!is_number(field) || number == 0) {
-        return STELE_FAIL(err, INVALID, "filter: field %u with the number %" PRIu32 "; event type, action and outcome "
-                                        "are asked for by number, from 1", (unsigned)field, number);
+        return STELE_FAIL(err, INVALID,
+                          "filter: field %u with the number %" PRIu32
+                          "; event type, action and outcome "
+                          "are asked for by number, from 1",
+                          (unsigned)field, number);
     }
     return stele_event_filter__add_raw(filter, field, stele_view_of(value, sizeof value), err);
 }
 
-stele_status stele_event_filter_add_version(struct stele_event_filter *filter, stele_key_field field,
-                                            stele_view id, stele_view version, stele_err *err) {
+stele_status stele_event_filter_add_version(struct stele_event_filter *filter,
+                                            stele_key_field field, stele_view id,
+                                            stele_view version, stele_err *err) {
     stele_buf value = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
     if (!is_pair(field) || id.size == 0 || version.size == 0) {
-        return STELE_FAIL(err, INVALID, "filter: field %u with an id of %zu and a version of %zu bytes; resource and "
-                                        "model version need both", (unsigned)field, id.size, version.size);
+        return STELE_FAIL(
+            err, INVALID,
+            "filter: field %u with an id of %zu and a version of %zu bytes; resource and "
+            "model version need both",
+            (unsigned)field, id.size, version.size);
     }
     struct stele_writer w = stele_writer_to(&value);
-    stele_write_lp(&w, stele_view_slice(id, 0, id.size < VALUE_BYTES_MAX ? id.size : VALUE_BYTES_MAX));
+    stele_write_lp(&w,
+                   stele_view_slice(id, 0, id.size < VALUE_BYTES_MAX ? id.size : VALUE_BYTES_MAX));
     stele_write_view(&w, version);
     STELE_TRY(stele_writer_end(&w, err));
     STELE_TRY(stele_event_filter__add_raw(filter, field, stele_view_buf(&value), err));
@@ -167,7 +184,8 @@ bool stele_event_filter_matches(const struct stele_event_filter *filter,
         !is_within(log_time_us, filter->logged_since_us, filter->logged_until_us)) {
         return false;
     }
-    if (filter->tenant.size > 0 && !stele_view_equal(stele_view_buf(&filter->tenant), facts->tenant)) {
+    if (filter->tenant.size > 0 &&
+        !stele_view_equal(stele_view_buf(&filter->tenant), facts->tenant)) {
         return false;
     }
     for (size_t i = 0; i < filter->n_conditions; i++) {
@@ -230,11 +248,13 @@ static stele_status print_pair(stele_view value, stele_buf *out, stele_err *err)
     if (st == STELE_OK) {
         st = stele_buf_printf(out, err, ", version ");
     }
-    return st == STELE_OK ? print_text(stele_view_slice(value, 2 + id, value.size - 2 - id), out, err) : st;
+    return st == STELE_OK
+               ? print_text(stele_view_slice(value, 2 + id, value.size - 2 - id), out, err)
+               : st;
 }
 
-stele_status stele_event_condition_print(const struct stele_event_condition *condition, stele_buf *out,
-                                         stele_err *err) {
+stele_status stele_event_condition_print(const struct stele_event_condition *condition,
+                                         stele_buf *out, stele_err *err) {
     stele_key_field field = (stele_key_field)condition->field;
     stele_view value = stele_view_buf(&condition->value);
     stele_status st = stele_buf_printf(out, err, "%s = ", stele_key_field_name(field));

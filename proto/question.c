@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/question.c: a question as bytes and as text. A question has one encoding but for the order of
- * its conditions; what decodes encodes to the same bytes again.
+ * proto/question.c: a question as bytes and as text. A question has one encoding but for the order
+ * of its conditions; what decodes encodes to the same bytes again.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -14,7 +14,8 @@
 #include "storage/cursor.h"
 
 #define VERSION 1
-#define LOGS_MAX (sizeof((struct stele_question *)NULL)->log / sizeof((struct stele_question *)NULL)->log[0])
+#define LOGS_MAX                                                                                   \
+    (sizeof((struct stele_question *)NULL)->log / sizeof((struct stele_question *)NULL)->log[0])
 
 void stele_question_init(struct stele_question *question) {
     memset(question, 0, sizeof *question);
@@ -39,17 +40,21 @@ static bool is_name(const stele_buf *name, size_t bytes_max) {
 static stele_status check(const struct stele_question *question, stele_err *err) {
     const struct stele_event_filter *filter = &question->filter;
     if (!is_name(&question->region, STELE_QUESTION_NAME_BYTES_MAX)) {
-        return STELE_FAIL(err, INVALID, "question: a region of %zu bytes; 1 to %d of [a-z0-9._-] are needed",
+        return STELE_FAIL(err, INVALID,
+                          "question: a region of %zu bytes; 1 to %d of [a-z0-9._-] are needed",
                           question->region.size, STELE_QUESTION_NAME_BYTES_MAX);
     }
     for (size_t i = 0; i < question->n_logs; i++) {
         if (!is_name(&question->log[i], STELE_QUESTION_NAME_BYTES_MAX)) {
-            return STELE_FAIL(err, INVALID, "question: log name %zu has %zu bytes; 1 to %d of [a-z0-9._-] are needed",
-                              i, question->log[i].size, STELE_QUESTION_NAME_BYTES_MAX);
+            return STELE_FAIL(
+                err, INVALID,
+                "question: log name %zu has %zu bytes; 1 to %d of [a-z0-9._-] are needed", i,
+                question->log[i].size, STELE_QUESTION_NAME_BYTES_MAX);
         }
     }
     if (filter->tenant.size > 0 && !is_name(&filter->tenant, STELE_TENANT_MAX)) {
-        return STELE_FAIL(err, INVALID, "question: a tenant of %zu bytes; 1 to %d of [a-z0-9._-] are needed",
+        return STELE_FAIL(err, INVALID,
+                          "question: a tenant of %zu bytes; 1 to %d of [a-z0-9._-] are needed",
                           filter->tenant.size, STELE_TENANT_MAX);
     }
     if (filter->since_unix_nano > filter->until_unix_nano ||
@@ -80,7 +85,8 @@ static size_t sort_logs(const struct stele_question *question, stele_view names[
     return n;
 }
 
-stele_status stele_question_encode(const struct stele_question *question, stele_buf *out, stele_err *err) {
+stele_status stele_question_encode(const struct stele_question *question, stele_buf *out,
+                                   stele_err *err) {
     const struct stele_event_filter *filter = &question->filter;
     stele_view names[LOGS_MAX];
     size_t before = out->size;
@@ -132,14 +138,16 @@ static stele_status read_logs(struct stele_reader *r, struct stele_question *mad
         stele_buf *name = &made->log[made->n_logs++];
         STELE_TRY(read_text(r, name, err));
         if (i > 0 && stele_view_compare(stele_view_buf(name - 1), stele_view_buf(name)) >= 0) {
-            return STELE_FAIL(err, INVALID, "question: log name %zu is not above the one before it", i);
+            return STELE_FAIL(err, INVALID, "question: log name %zu is not above the one before it",
+                              i);
         }
     }
 cleanup:
     return st;
 }
 
-static stele_status read_conditions(struct stele_reader *r, struct stele_question *made, stele_err *err) {
+static stele_status read_conditions(struct stele_reader *r, struct stele_question *made,
+                                    stele_err *err) {
     uint8_t n = 0;
     stele_status st = STELE_OK;
     STELE_TRY(stele_read_u8(r, &n, err));
@@ -202,12 +210,13 @@ static const char *enum_of(uint8_t field) {
 static stele_status print_condition(const struct stele_event_condition *condition, stele_buf *out,
                                     stele_err *err) {
     const char *of = enum_of(condition->field);
-    const char *word = of == NULL ? NULL : stele_event_enum_word(of, stele_get_u32(condition->value.data));
+    const char *word =
+        of == NULL ? NULL : stele_event_enum_word(of, stele_get_u32(condition->value.data));
     stele_status st = STELE_OK;
     STELE_TRY(stele_buf_printf(out, err, "condition: "));
     STELE_TRY(stele_event_condition_print(condition, out, err));
-    STELE_TRY(stele_buf_printf(out, err, "%s%s%s\n", word == NULL ? "" : " (", word == NULL ? "" : word,
-                               word == NULL ? "" : ")"));
+    STELE_TRY(stele_buf_printf(out, err, "%s%s%s\n", word == NULL ? "" : " (",
+                               word == NULL ? "" : word, word == NULL ? "" : ")"));
 cleanup:
     return st;
 }
@@ -239,7 +248,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_question_print(const struct stele_question *question, stele_buf *out, stele_err *err) {
+stele_status stele_question_print(const struct stele_question *question, stele_buf *out,
+                                  stele_err *err) {
     const struct stele_event_filter *filter = &question->filter;
     size_t before = out->size;
     stele_status st = STELE_OK;
@@ -248,11 +258,13 @@ stele_status stele_question_print(const struct stele_question *question, stele_b
     STELE_TRY(stele_buf_append(out, stele_view_buf(&question->region), err));
     STELE_TRY(stele_buf_printf(out, err, "\nlogs:%s", question->n_logs == 0 ? " all" : ""));
     for (size_t i = 0; i < question->n_logs; i++) {
-        STELE_TRY(stele_buf_printf(out, err, " %.*s", (int)question->log[i].size, question->log[i].data));
+        STELE_TRY(
+            stele_buf_printf(out, err, " %.*s", (int)question->log[i].size, question->log[i].data));
     }
     STELE_TRY(stele_buf_printf(out, err, "\ntenant: "));
-    STELE_TRY(filter->tenant.size == 0 ? stele_buf_printf(out, err, "every tenant")
-                                       : stele_buf_append(out, stele_view_buf(&filter->tenant), err));
+    STELE_TRY(filter->tenant.size == 0
+                  ? stele_buf_printf(out, err, "every tenant")
+                  : stele_buf_append(out, stele_view_buf(&filter->tenant), err));
     STELE_TRY(stele_buf_printf(out, err, "\n"));
     for (size_t i = 0; i < filter->n_conditions; i++) {
         STELE_TRY(print_condition(&filter->condition[i], out, err));

@@ -11,8 +11,8 @@ static void print(uint64_t unix_s, uint32_t nanos, char *out) {
     time_t seconds = (time_t)unix_s; /* below 2^45: it comes from a count of microseconds or less */
     (void)gmtime_r(&seconds, &tm);   /* fails only where the year does not fit an int */
     int used = snprintf(out, STELE_UTC_TEXT_BYTES, "%04lld-%02d-%02dT%02d:%02d:%02d",
-                        (long long)tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-                        tm.tm_sec);
+                        (long long)tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+                        tm.tm_min, tm.tm_sec);
     unsigned digits = nanos == 0 ? 0 : 9;
     while (digits > 0 && nanos % 10 == 0) {
         nanos /= 10;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/verify.c: joins storage's proof readers with the event map. Storage says "these bytes are what
- * the signed log committed to"; this file says "and they are an event that the question asks for".
+ * proto/verify.c: joins storage's proof readers with the event map. Storage says "these bytes are
+ * what the signed log committed to"; this file says "and they are an event that the question asks
+ * for".
  */
 #include "proto/verify.h"
 
@@ -64,7 +65,8 @@ static stele_status split_origin(const char *origin, struct origin_parts *ret, s
     return STELE_OK;
 }
 
-/* The entry's own fields against the event: its time, its class, and the region it may be kept in. */
+/* The entry's own fields against the event: its time, its class, and the region it may be kept in.
+ */
 static stele_status check_event(struct stele_verifier *v, const struct stele_entry *entry,
                                 const char *origin, stele_view payload, stele_err *err) {
     struct stele_event_head head;
@@ -74,21 +76,28 @@ static stele_status check_event(struct stele_verifier *v, const struct stele_ent
     STELE_TRY(stele_event_check(payload, &head, err));
     STELE_TRY(stele_event_map_v1(NULL, payload, &v->facts, err));
     if (entry->era / 100 != stele_entry_month(entry->time_us)) {
-        return STELE_FAIL(err, UNVERIFIED, "event %" PRIu64 " of '%.80s': its era %" PRIu32 " is not of the month of its "
-                                           "log time", entry->seq, origin, entry->era);
+        return STELE_FAIL(err, UNVERIFIED,
+                          "event %" PRIu64 " of '%.80s': its era %" PRIu32
+                          " is not of the month of its "
+                          "log time",
+                          entry->seq, origin, entry->era);
     }
     if (v->facts.event_us != entry->as.event.event_us) {
-        return STELE_FAIL(err, UNVERIFIED, "event %" PRIu64 " of '%.80s': its entry says it happened at %" PRIu64
-                                           " us, its payload %" PRIu64 " us",
+        return STELE_FAIL(err, UNVERIFIED,
+                          "event %" PRIu64 " of '%.80s': its entry says it happened at %" PRIu64
+                          " us, its payload %" PRIu64 " us",
                           entry->seq, origin, entry->as.event.event_us, v->facts.event_us);
     }
     if (head.retention_class != 0 && head.retention_class != entry->as.event.retention_years) {
-        return STELE_FAIL(err, UNVERIFIED, "event %" PRIu64 " of '%.80s': it asked for %" PRIu32 " years, its entry "
-                                           "says %u", entry->seq, origin, head.retention_class,
+        return STELE_FAIL(err, UNVERIFIED,
+                          "event %" PRIu64 " of '%.80s': it asked for %" PRIu32 " years, its entry "
+                          "says %u",
+                          entry->seq, origin, head.retention_class,
                           entry->as.event.retention_years);
     }
     if (!stele_view_equal(head.region, parts.region)) {
-        return STELE_FAIL(err, UNVERIFIED, "event %" PRIu64 " of '%.80s' may be kept in another region only",
+        return STELE_FAIL(err, UNVERIFIED,
+                          "event %" PRIu64 " of '%.80s' may be kept in another region only",
                           entry->seq, origin);
     }
 cleanup:
@@ -104,7 +113,8 @@ static void note_event(struct stele_verify_report *report, size_t log, uint64_t 
     report->n_events++;
 }
 
-static void note_log(struct stele_verify_report *report, const struct stele_checkpoint *checkpoint) {
+static void note_log(struct stele_verify_report *report,
+                     const struct stele_checkpoint *checkpoint) {
     struct stele_verify_log *log = &report->log[report->n_logs++];
     memcpy(log->origin, checkpoint->origin, sizeof log->origin);
     log->size_leaves = checkpoint->size_leaves;
@@ -128,7 +138,8 @@ static stele_status on_log(void *ctx, uint8_t log, const struct stele_checkpoint
         return st;
     }
     if (!stele_view_equal(parts.region, stele_view_buf(&question->region))) {
-        return STELE_FAIL(err, UNVERIFIED, "answer: log '%.80s' is of another region than the question's",
+        return STELE_FAIL(err, UNVERIFIED,
+                          "answer: log '%.80s' is of another region than the question's",
                           checkpoint->origin);
     }
     bool asked = question->n_logs == 0;
@@ -139,7 +150,8 @@ static stele_status on_log(void *ctx, uint8_t log, const struct stele_checkpoint
         }
     }
     if (!asked) {
-        return STELE_FAIL(err, UNVERIFIED, "answer: log '%.80s' is none of those the question names",
+        return STELE_FAIL(err, UNVERIFIED,
+                          "answer: log '%.80s' is none of those the question names",
                           checkpoint->origin);
     }
     note_log(&v->report, checkpoint);
@@ -155,12 +167,16 @@ static stele_status on_event(void *ctx, const struct stele_answer_event *event, 
         return st;
     }
     if (!stele_event_filter_matches(&question->filter, &v->facts, entry->time_us)) {
-        return STELE_FAIL(err, UNVERIFIED, "answer: event %" PRIu64 " of '%.80s' is in the log, but it is not what the "
-                                           "question asks for", entry->seq, event->checkpoint->origin);
+        return STELE_FAIL(err, UNVERIFIED,
+                          "answer: event %" PRIu64
+                          " of '%.80s' is in the log, but it is not what the "
+                          "question asks for",
+                          entry->seq, event->checkpoint->origin);
     }
     note_event(&v->report, event->log, entry->time_us);
     if (question->limit != 0 && v->report.n_events > question->limit) {
-        return STELE_FAIL(err, UNVERIFIED, "answer: it has more than the %" PRIu64 " events the question asks for",
+        return STELE_FAIL(err, UNVERIFIED,
+                          "answer: it has more than the %" PRIu64 " events the question asks for",
                           question->limit);
     }
     return v->event == NULL ? STELE_OK : v->event(v->ctx, event, err);
@@ -175,7 +191,8 @@ static stele_status end_answer(struct stele_verifier *v, stele_err *err) {
     }
     for (size_t i = 0; i < question->n_logs; i++) {
         if (!v->log_seen[i]) {
-            return STELE_FAIL(err, UNVERIFIED, "answer: the question names log '%.*s', the answer does not have it",
+            return STELE_FAIL(err, UNVERIFIED,
+                              "answer: the question names log '%.*s', the answer does not have it",
                               (int)question->log[i].size, question->log[i].data);
         }
     }
@@ -191,15 +208,15 @@ static stele_status end_receipt(struct stele_verifier *v, stele_err *err) {
     stele_buf scratch = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
     STELE_TRY(stele_receipt_decode(stele_view_buf(&v->receipt), &scratch, &receipt, err));
-    STELE_TRY(stele_receipt_verify(&receipt, stele_view_of(NULL, 0), v->keys, v->n_keys, &report->receipt,
-                                   err));
+    STELE_TRY(stele_receipt_verify(&receipt, stele_view_of(NULL, 0), v->keys, v->n_keys,
+                                   &report->receipt, err));
     note_log(report, &report->receipt.checkpoint);
     if (report->receipt.entry.type == STELE_ENTRY_EVENT) {
         note_event(report, 0, report->receipt.entry.time_us);
     }
     if (report->receipt.payload_checked) {
-        const struct stele_answer_event event = {0, &report->receipt.checkpoint, report->receipt.entry,
-                                                 receipt.payload};
+        const struct stele_answer_event event = {0, &report->receipt.checkpoint,
+                                                 report->receipt.entry, receipt.payload};
         STELE_TRY(check_event(v, &event.entry, event.checkpoint->origin, event.payload, err));
         if (v->event != NULL) {
             STELE_TRY(v->event(v->ctx, &event, err));
@@ -212,8 +229,9 @@ cleanup:
 
 /* ------------------------------------------------------------------ both */
 
-stele_status stele_verifier_new(const struct stele_vkey *keys, size_t n_keys, stele_verify_event_fn event,
-                                void *ctx, struct stele_verifier **ret, stele_err *err) {
+stele_status stele_verifier_new(const struct stele_vkey *keys, size_t n_keys,
+                                stele_verify_event_fn event, void *ctx, struct stele_verifier **ret,
+                                stele_err *err) {
     struct stele_verifier *v = stele_alloc(1, sizeof *v);
     if (v == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for a verifier");
@@ -232,8 +250,9 @@ static stele_status choose_kind(struct stele_verifier *v, uint8_t first, stele_e
     const struct stele_answer_sink sink = {v, on_question, on_log, on_event};
     if (first != 'c' && first != 's') {
         v->refused = true;
-        return STELE_FAIL(err, INVALID, "neither a receipt nor an answer file: those begin with "
-                                        "'c2sp.org/tlog-proof@v1' or 'stele/answer@v1'");
+        return STELE_FAIL(err, INVALID,
+                          "neither a receipt nor an answer file: those begin with "
+                          "'c2sp.org/tlog-proof@v1' or 'stele/answer@v1'");
     }
     if (first == 's') {
         stele_status st = stele_answer_reader_new(v->keys, v->n_keys, &sink, &v->answer, err);
@@ -261,13 +280,15 @@ stele_status stele_verifier_feed(struct stele_verifier *v, stele_view bytes, ste
     }
     /* One byte too many is enough for the decoder to refuse the text for its size. */
     size_t room = STELE_RECEIPT_BYTES_MAX + 1 - v->receipt.size;
-    return stele_buf_append(&v->receipt, stele_view_slice(bytes, 0, bytes.size < room ? bytes.size : room),
-                            err);
+    return stele_buf_append(&v->receipt,
+                            stele_view_slice(bytes, 0, bytes.size < room ? bytes.size : room), err);
 }
 
-stele_status stele_verifier_end(struct stele_verifier *v, struct stele_verify_report *ret, stele_err *err) {
+stele_status stele_verifier_end(struct stele_verifier *v, struct stele_verify_report *ret,
+                                stele_err *err) {
     if (!v->has_kind) {
-        return STELE_FAIL(err, INVALID, "an empty file, or one that is neither a receipt nor an answer file");
+        return STELE_FAIL(err, INVALID,
+                          "an empty file, or one that is neither a receipt nor an answer file");
     }
     stele_status st = v->answer != NULL ? end_answer(v, err) : end_receipt(v, err);
     if (st == STELE_OK) {

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/verify.h: the offline verifier: a receipt or an answer file, public keys, and a report of what
- * was and was not proved. Layer: proto; with storage's hashes, trees, notes, receipts and answers and
- * proto's walker, map and filter it is the library stele-verify, which needs libcrypto and libsodium only.
+ * proto/verify.h: the offline verifier: a receipt or an answer file, public keys, and a report of
+ * what was and was not proved. Layer: proto; with storage's hashes, trees, notes, receipts and
+ * answers and proto's walker, map and filter it is the library stele-verify, which needs libcrypto
+ * and libsodium only.
  *
- * Of an answer it checks: every log's checkpoint under a given key; every event's inclusion; its payload
- * commitment, its own time and class in the entry; that it matches the question; the order; the digest.
+ * Of an answer it checks: every log's checkpoint under a given key; every event's inclusion; its
+ * payload commitment, its own time and class in the entry; that it matches the question; the order;
+ * the digest. All logs are of the question's region; where it names logs, the answer has just
+ * those.
  */
 #ifndef STELE_PROTO_VERIFY_H
 #define STELE_PROTO_VERIFY_H
@@ -25,10 +28,10 @@ struct stele_verify_log {
 struct stele_verify_report {
     stele_proof_kind kind;
     uint64_t n_events;
-    bool cut;                      /* a limit or budget ended the answer early */
+    bool cut; /* a limit or budget ended the answer early */
     size_t n_logs;
     struct stele_verify_log log[STELE_ANSWER_LOGS_MAX];
-    struct stele_question question; /* ANSWER; free with stele_verify_report_done */
+    struct stele_question question;      /* ANSWER; free with stele_verify_report_done */
     struct stele_receipt_report receipt; /* RECEIPT */
 };
 void stele_verify_report_done(struct stele_verify_report *report);
@@ -43,9 +46,11 @@ STELE_MUST_USE stele_status stele_verifier_new(const struct stele_vkey *keys, si
                                                stele_verify_event_fn event, void *ctx,
                                                struct stele_verifier **ret, stele_err *err);
 void stele_verifier_free(struct stele_verifier *v);
-STELE_MUST_USE stele_status stele_verifier_feed(struct stele_verifier *v, stele_view bytes, stele_err *err);
-/* OK only if everything holds. Errors: INVALID (not a proof file, or damaged), UNVERIFIED. */
-STELE_MUST_USE stele_status stele_verifier_end(struct stele_verifier *v, struct stele_verify_report *ret,
-                                               stele_err *err);
+STELE_MUST_USE stele_status stele_verifier_feed(struct stele_verifier *v, stele_view bytes,
+                                                stele_err *err);
+/* Once, after the last byte. OK only if everything holds; then free *ret with
+ * stele_verify_report_done. Errors: INVALID (not a proof file, or damaged), UNVERIFIED. */
+STELE_MUST_USE stele_status stele_verifier_end(struct stele_verifier *v,
+                                               struct stele_verify_report *ret, stele_err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/answer_format.h: the numbers of the answer file and its order, shared by writer and reader.
- * Layer: storage, private to answer_*.c and their tests. Format: FORMAT.md, "Answer file".
+ * storage/answer_format.h: the numbers of the answer file and its order, shared by writer and
+ * reader. Layer: storage, private to answer_*.c and their tests. Format: FORMAT.md, "Answer file".
  */
 #ifndef STELE_STORAGE_ANSWER_FORMAT_H
 #define STELE_STORAGE_ANSWER_FORMAT_H
@@ -50,7 +50,8 @@ struct stele_answer_place {
     uint8_t log;
 };
 
-static inline bool stele_answer__is_after(struct stele_answer_place a, struct stele_answer_place before) {
+static inline bool stele_answer__is_after(struct stele_answer_place a,
+                                          struct stele_answer_place before) {
     if (a.time_us != before.time_us) {
         return a.time_us > before.time_us;
     }

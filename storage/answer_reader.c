@@ -2,9 +2,9 @@
 /*
  * storage/answer_reader.c: reads an answer file in any pieces and folds it into one frontier a log.
  *
- * Everything is checked by its meaning, not by the digest at the end: whoever forges a file makes a new
- * digest. The digest finds damage in what no signature covers (question, salts, count, flags). After a
- * failure the reader stays failed: nothing that follows can turn it into an answer.
+ * Everything is checked by its meaning, not by the digest at the end: whoever forges a file makes a
+ * new digest. The digest finds damage in what no signature covers (question, salts, count, flags).
+ * After a failure the reader stays failed: nothing that follows can turn it into an answer.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -14,7 +14,8 @@
 
 struct reader_log {
     struct stele_checkpoint checkpoint;
-    struct stele_frontier frontier; /* of the leaves and subtrees so far; its size is the next seq */
+    /* Of the leaves and subtrees so far; its size is the next seq. */
+    struct stele_frontier frontier;
 };
 
 struct stele_answer_reader {
@@ -26,21 +27,22 @@ struct stele_answer_reader {
     stele_buf pending; /* a part of a magic, a head or a chunk's body */
     bool has_magic;
     bool in_body;
-    uint8_t type;      /* of the chunk whose body is next */
+    uint8_t type; /* of the chunk whose body is next */
     uint32_t body_bytes;
     uint64_t offset_bytes; /* of the bytes that are consumed, for messages */
     struct stele_sha256 digest;
     size_t n_logs;
     size_t n_log_ends;
-    struct reader_log *log[STELE_ANSWER_LOGS_MAX]; /* one by one: the sink keeps pointers to checkpoints */
+    /* One by one in memory: the sink keeps pointers to their checkpoints. */
+    struct reader_log *log[STELE_ANSWER_LOGS_MAX];
     uint64_t n_events;
     bool cut;
     struct stele_answer_place last; /* of n_events > 0 */
 };
 
 stele_status stele_answer_reader_new(const struct stele_vkey *keys, size_t n_keys,
-                                     const struct stele_answer_sink *sink, struct stele_answer_reader **ret,
-                                     stele_err *err) {
+                                     const struct stele_answer_sink *sink,
+                                     struct stele_answer_reader **ret, stele_err *err) {
     struct stele_answer_reader *r = stele_alloc(1, sizeof *r);
     if (r == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for reading an answer file");
@@ -68,7 +70,8 @@ void stele_answer_reader_free(struct stele_answer_reader *r) {
 
 static stele_status read_question(struct stele_answer_reader *r, stele_view body, stele_err *err) {
     if (r->part != STELE_ANSWER_AT_START) {
-        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": a second question", r->offset_bytes);
+        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": a second question",
+                          r->offset_bytes);
     }
     r->part = STELE_ANSWER_AT_LOGS;
     return r->sink.question == NULL ? STELE_OK : r->sink.question(r->sink.ctx, body, err);
@@ -77,21 +80,24 @@ static stele_status read_question(struct stele_answer_reader *r, stele_view body
 static stele_status read_log(struct stele_answer_reader *r, stele_view body, stele_err *err) {
     struct stele_checkpoint checkpoint;
     if (r->part != STELE_ANSWER_AT_LOGS || r->n_logs == STELE_ANSWER_LOGS_MAX) {
-        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": a log out of place; up to %d of them stand "
-                                        "between question and events", r->offset_bytes,
-                          STELE_ANSWER_LOGS_MAX);
+        return STELE_FAIL(err, INVALID,
+                          "answer, byte %" PRIu64 ": a log out of place; up to %d of them stand "
+                          "between question and events",
+                          r->offset_bytes, STELE_ANSWER_LOGS_MAX);
     }
     stele_status st = stele_checkpoint_open(body, r->keys, r->n_keys, &checkpoint, err);
     if (st != STELE_OK) {
         return st;
     }
     if (r->n_logs > 0 && strcmp(r->log[r->n_logs - 1]->checkpoint.origin, checkpoint.origin) >= 0) {
-        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": log '%.80s' is declared twice or out of order",
+        return STELE_FAIL(err, INVALID,
+                          "answer, byte %" PRIu64 ": log '%.80s' is declared twice or out of order",
                           r->offset_bytes, checkpoint.origin);
     }
     struct reader_log *log = stele_alloc(1, sizeof *log);
     if (log == NULL) {
-        return STELE_FAIL(err, NO_MEMORY, "no memory for log '%.80s' of an answer", checkpoint.origin);
+        return STELE_FAIL(err, NO_MEMORY, "no memory for log '%.80s' of an answer",
+                          checkpoint.origin);
     }
     log->checkpoint = checkpoint;
     stele_frontier_init(&log->frontier);
@@ -115,7 +121,8 @@ static stele_status fold_gap(struct stele_reader *bytes, uint64_t to, struct ste
 
 /* Reads the event's number of log and entry, and checks that they may come now. */
 static stele_status read_place(struct stele_answer_reader *r, struct stele_reader *bytes,
-                               stele_view *ret_entry, struct stele_answer_event *ret, stele_err *err) {
+                               stele_view *ret_entry, struct stele_answer_event *ret,
+                               stele_err *err) {
     uint8_t log = 0;
     stele_status st = stele_read_u8(bytes, &log, err);
     if (st == STELE_OK) {
@@ -128,22 +135,26 @@ static stele_status read_place(struct stele_answer_reader *r, struct stele_reade
         return st;
     }
     if (log >= r->n_logs || ret->entry.type != STELE_ENTRY_EVENT) {
-        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": an entry that is no event, or of log number "
-                                        "%u, of %zu declared", r->offset_bytes, log, r->n_logs);
+        return STELE_FAIL(err, INVALID,
+                          "answer, byte %" PRIu64 ": an entry that is no event, or of log number "
+                          "%u, of %zu declared",
+                          r->offset_bytes, log, r->n_logs);
     }
     const struct reader_log *of = r->log[log];
     ret->log = log;
     ret->checkpoint = &of->checkpoint;
     if (ret->entry.seq < of->frontier.size_leaves || ret->entry.seq >= of->checkpoint.size_leaves) {
-        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": entry %" PRIu64 " of '%.80s' is repeated, out "
-                                        "of order, or not below the log's size %" PRIu64,
+        return STELE_FAIL(err, INVALID,
+                          "answer, byte %" PRIu64 ": entry %" PRIu64 " of '%.80s' is repeated, out "
+                          "of order, or not below the log's size %" PRIu64,
                           r->offset_bytes, ret->entry.seq, of->checkpoint.origin,
                           of->checkpoint.size_leaves);
     }
     struct stele_answer_place place = {ret->entry.time_us, ret->entry.seq, log};
     if (r->n_events > 0 && !stele_answer__is_after(place, r->last)) {
-        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": entry %" PRIu64 " of '%.80s' is not after the "
-                                        "event before it in log time, log and seq",
+        return STELE_FAIL(err, INVALID,
+                          "answer, byte %" PRIu64 ": entry %" PRIu64 " of '%.80s' is not after the "
+                          "event before it in log time, log and seq",
                           r->offset_bytes, ret->entry.seq, of->checkpoint.origin);
     }
     r->last = place;
@@ -159,8 +170,10 @@ static stele_status read_event(struct stele_answer_reader *r, stele_view body, s
     uint8_t hash[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
     if (r->part != STELE_ANSWER_AT_LOGS && r->part != STELE_ANSWER_AT_EVENTS) {
-        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": an event before the question or after the end "
-                                        "of a log", r->offset_bytes);
+        return STELE_FAIL(err, INVALID,
+                          "answer, byte %" PRIu64 ": an event before the question or after the end "
+                          "of a log",
+                          r->offset_bytes);
     }
     r->part = STELE_ANSWER_AT_EVENTS;
     STELE_TRY(read_place(r, &bytes, &entry, &event, err));
@@ -171,15 +184,19 @@ static stele_status read_event(struct stele_answer_reader *r, stele_view body, s
     stele_frontier_push(frontier, hash);
     size_t payload_bytes = stele_reader_left(&bytes);
     if (payload_bytes > STELE_PAYLOAD_BYTES_MAX) {
-        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": a payload of %zu bytes; an event has at most %d",
+        return STELE_FAIL(err, INVALID,
+                          "answer, byte %" PRIu64
+                          ": a payload of %zu bytes; an event has at most %d",
                           r->offset_bytes, payload_bytes, STELE_PAYLOAD_BYTES_MAX);
     }
     STELE_TRY(stele_read_view(&bytes, payload_bytes, &event.payload, err));
     stele_hash_payload(salt, event.payload, hash);
     if (memcmp(hash, event.entry.as.event.payload_commit, sizeof hash) != 0) {
-        return STELE_FAIL(err, UNVERIFIED, "answer, byte %" PRIu64 ": the payload of %zu bytes is not the one "
-                                           "entry %" PRIu64 " of '%.80s' commits to",
-                          r->offset_bytes, payload_bytes, event.entry.seq, event.checkpoint->origin);
+        return STELE_FAIL(err, UNVERIFIED,
+                          "answer, byte %" PRIu64 ": the payload of %zu bytes is not the one "
+                          "entry %" PRIu64 " of '%.80s' commits to",
+                          r->offset_bytes, payload_bytes, event.entry.seq,
+                          event.checkpoint->origin);
     }
     r->n_events++;
     if (r->sink.event != NULL) {
@@ -196,8 +213,9 @@ static stele_status read_log_end(struct stele_answer_reader *r, stele_view body,
     stele_status st = STELE_OK;
     STELE_TRY(stele_read_u8(&bytes, &number, err));
     if (number != r->n_log_ends || number >= r->n_logs) {
-        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": the end of log number %u is out of place; %zu "
-                                        "logs are declared and %zu have ended",
+        return STELE_FAIL(err, INVALID,
+                          "answer, byte %" PRIu64 ": the end of log number %u is out of place; %zu "
+                          "logs are declared and %zu have ended",
                           r->offset_bytes, number, r->n_logs, r->n_log_ends);
     }
     r->part = STELE_ANSWER_AT_LOG_ENDS;
@@ -207,8 +225,9 @@ static stele_status read_log_end(struct stele_answer_reader *r, stele_view body,
     STELE_TRY(stele_reader_end(&bytes, err));
     stele_frontier_root(&log->frontier, root);
     if (memcmp(root, log->checkpoint.root, sizeof root) != 0) {
-        return STELE_FAIL(err, UNVERIFIED, "answer: the events and hashes of '%.80s' do not make its signed root "
-                                           "of %" PRIu64 " leaves: an event or a hash was changed",
+        return STELE_FAIL(err, UNVERIFIED,
+                          "answer: the events and hashes of '%.80s' do not make its signed root "
+                          "of %" PRIu64 " leaves: an event or a hash was changed",
                           log->checkpoint.origin, log->checkpoint.size_leaves);
     }
 cleanup:
@@ -227,17 +246,22 @@ static stele_status read_end(struct stele_answer_reader *r, stele_view body, ste
     STELE_TRY(stele_read_view(&bytes, sizeof digest, &written, err));
     STELE_TRY(stele_reader_end(&bytes, err));
     if (r->n_logs == 0 || r->n_log_ends != r->n_logs) {
-        return STELE_FAIL(err, INVALID, "answer: it ends with %zu of its %zu logs ended; at least one log is "
-                                        "needed, and the end of each", r->n_log_ends, r->n_logs);
+        return STELE_FAIL(err, INVALID,
+                          "answer: it ends with %zu of its %zu logs ended; at least one log is "
+                          "needed, and the end of each",
+                          r->n_log_ends, r->n_logs);
     }
     if (n_events != r->n_events || (flags & ~STELE_ANSWER_FLAG_CUT) != 0) {
-        return STELE_FAIL(err, INVALID, "answer: its end says %" PRIu64 " events and flags %02x, it has %" PRIu64
-                                        " events; flags 00 and 01 are known", n_events, flags, r->n_events);
+        return STELE_FAIL(err, INVALID,
+                          "answer: its end says %" PRIu64 " events and flags %02x, it has %" PRIu64
+                          " events; flags 00 and 01 are known",
+                          n_events, flags, r->n_events);
     }
     stele_sha256_final(&r->digest, digest);
     if (memcmp(digest, written.data, sizeof digest) != 0) {
-        return STELE_FAIL(err, INVALID, "answer: the digest at its end does not hold: the file is damaged, "
-                                        "transfer it again");
+        return STELE_FAIL(err, INVALID,
+                          "answer: the digest at its end does not hold: the file is damaged, "
+                          "transfer it again");
     }
     r->cut = (flags & STELE_ANSWER_FLAG_CUT) != 0;
     r->part = STELE_ANSWER_DONE;
@@ -267,8 +291,9 @@ static size_t body_bytes_max(uint8_t type) {
 
 static stele_status read_magic(struct stele_answer_reader *r, stele_view bytes, stele_err *err) {
     if (!stele_view_is(bytes, STELE_ANSWER_MAGIC)) {
-        return STELE_FAIL(err, INVALID, "answer: its first line is not 'stele/answer@v1'; it is no answer file, "
-                                        "or one of a version this verifier does not know");
+        return STELE_FAIL(err, INVALID,
+                          "answer: its first line is not 'stele/answer@v1'; it is no answer file, "
+                          "or one of a version this verifier does not know");
     }
     r->has_magic = true;
     return STELE_OK;
@@ -278,8 +303,9 @@ static stele_status read_head(struct stele_answer_reader *r, stele_view bytes, s
     r->type = bytes.data[0];
     r->body_bytes = stele_get_u32(bytes.data + 1);
     if (r->body_bytes > body_bytes_max(r->type)) {
-        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": a chunk of type %u and %" PRIu32 " bytes; at "
-                                        "most %zu are read of this type",
+        return STELE_FAIL(err, INVALID,
+                          "answer, byte %" PRIu64 ": a chunk of type %u and %" PRIu32 " bytes; at "
+                          "most %zu are read of this type",
                           r->offset_bytes, r->type, r->body_bytes, body_bytes_max(r->type));
     }
     r->in_body = true;
@@ -300,8 +326,8 @@ static stele_status read_body(struct stele_answer_reader *r, stele_view body, st
     case STELE_ANSWER_END:
         return read_end(r, body, err);
     default:
-        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": a chunk of unknown type %u", r->offset_bytes,
-                          r->type);
+        return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": a chunk of unknown type %u",
+                          r->offset_bytes, r->type);
     }
 }
 
@@ -315,8 +341,8 @@ static size_t unit_bytes(const struct stele_answer_reader *r) {
 /* One magic, head or body, whole. The digest takes it first, except for the digest itself. */
 static stele_status read_unit(struct stele_answer_reader *r, stele_view bytes, stele_err *err) {
     bool ends = r->in_body && r->type == STELE_ANSWER_END && bytes.size == STELE_ANSWER_END_BYTES;
-    stele_sha256_update(&r->digest,
-                        stele_view_slice(bytes, 0, ends ? STELE_ANSWER_END_FIXED_BYTES : bytes.size));
+    stele_sha256_update(
+        &r->digest, stele_view_slice(bytes, 0, ends ? STELE_ANSWER_END_FIXED_BYTES : bytes.size));
     stele_status st = STELE_OK;
     if (!r->has_magic) {
         st = read_magic(r, bytes, err);
@@ -362,7 +388,8 @@ static stele_status repeat(const struct stele_answer_reader *r, stele_err *err) 
     return r->failure.status;
 }
 
-stele_status stele_answer_reader_feed(struct stele_answer_reader *r, stele_view bytes, stele_err *err) {
+stele_status stele_answer_reader_feed(struct stele_answer_reader *r, stele_view bytes,
+                                      stele_err *err) {
     if (r->failure.status != STELE_OK) {
         return repeat(r, err);
     }
@@ -382,8 +409,11 @@ stele_status stele_answer_reader_end(struct stele_answer_reader *r, struct stele
         return repeat(r, err);
     }
     if (r->part != STELE_ANSWER_DONE) {
-        return STELE_FAIL(err, INVALID, "answer: the file stops after %" PRIu64 " bytes, before its end: it was cut "
-                                        "off, transfer it again", r->offset_bytes + r->pending.size);
+        return STELE_FAIL(err, INVALID,
+                          "answer: the file stops after %" PRIu64
+                          " bytes, before its end: it was cut "
+                          "off, transfer it again",
+                          r->offset_bytes + r->pending.size);
     }
     *ret = (struct stele_answer_report){r->n_events, r->n_logs, r->cut};
     return STELE_OK;

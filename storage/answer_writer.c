@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/answer_writer.c: writes an answer file. Every call either appends whole chunks and moves on,
- * or fails and leaves the buffer and the writer as they were. What the reader would refuse for its
- * shape or order is refused here already; commitments and signatures are the caller's to have right.
+ * storage/answer_writer.c: writes an answer file. Every call either appends whole chunks and moves
+ * on, or fails and leaves the buffer and the writer as they were. What the reader would refuse for
+ * its shape or order is refused here already; commitments and signatures are the caller's to have
+ * right.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -42,7 +43,8 @@ void stele_answer_writer_free(struct stele_answer_writer *w) {
 }
 
 /* Ends a call: the bytes after `before` join the digest, or go. */
-static stele_status settle(struct stele_answer_writer *w, stele_buf *out, size_t before, stele_status st) {
+static stele_status settle(struct stele_answer_writer *w, stele_buf *out, size_t before,
+                           stele_status st) {
     if (st == STELE_OK) {
         stele_sha256_update(&w->digest, stele_view_of(out->data + before, out->size - before));
     } else {
@@ -56,15 +58,15 @@ static void put_head(struct stele_writer *w, stele_answer_chunk type, size_t bod
     stele_write_u32(w, (uint32_t)body_bytes); /* at most STELE_ANSWER_EVENT_BYTES_MAX */
 }
 
-stele_status stele_answer_write_question(struct stele_answer_writer *w, stele_view question, stele_buf *out,
-                                         stele_err *err) {
+stele_status stele_answer_write_question(struct stele_answer_writer *w, stele_view question,
+                                         stele_buf *out, stele_err *err) {
     size_t before = out->size;
     if (w->part != STELE_ANSWER_AT_START) {
         return STELE_FAIL(err, INVALID, "answer: it has a question already");
     }
     if (question.size > STELE_ANSWER_QUESTION_BYTES_MAX) {
-        return STELE_FAIL(err, INVALID, "answer: a question of %zu bytes, at most %d fit", question.size,
-                          STELE_ANSWER_QUESTION_BYTES_MAX);
+        return STELE_FAIL(err, INVALID, "answer: a question of %zu bytes, at most %d fit",
+                          question.size, STELE_ANSWER_QUESTION_BYTES_MAX);
     }
     struct stele_writer bytes = stele_writer_to(out);
     stele_write_view(&bytes, stele_view_str(STELE_ANSWER_MAGIC));
@@ -77,31 +79,33 @@ stele_status stele_answer_write_question(struct stele_answer_writer *w, stele_vi
     return st;
 }
 
-/* The checkpoint in a note, unverified: whoever reads the file has the keys. Its three lines have no
- * empty one among them, so the first empty line ends them. */
+/* The checkpoint in a note, unverified: whoever reads the file has the keys. Its three lines have
+ * no empty one among them, so the first empty line ends them. */
 static stele_status peek_checkpoint(stele_view note, struct stele_checkpoint *ret, stele_err *err) {
     size_t text = 0;
     if (note.size > STELE_CHECKPOINT_BYTES_MAX) {
-        return STELE_FAIL(err, INVALID, "answer: a signed checkpoint of %zu bytes, at most %d fit", note.size,
-                          STELE_CHECKPOINT_BYTES_MAX);
+        return STELE_FAIL(err, INVALID, "answer: a signed checkpoint of %zu bytes, at most %d fit",
+                          note.size, STELE_CHECKPOINT_BYTES_MAX);
     }
     while (text + 1 < note.size && !(note.data[text] == '\n' && note.data[text + 1] == '\n')) {
         text++;
     }
     if (text + 1 >= note.size) {
-        return STELE_FAIL(err, INVALID, "answer: a signed checkpoint without an empty line before its "
-                                        "signatures");
+        return STELE_FAIL(err, INVALID,
+                          "answer: a signed checkpoint without an empty line before its "
+                          "signatures");
     }
     return stele_checkpoint_parse(stele_view_slice(note, 0, text + 1), ret, err);
 }
 
-stele_status stele_answer_write_log(struct stele_answer_writer *w, stele_view note, uint64_t size_leaves,
-                                    stele_tree_node_fn node, void *ctx, uint8_t *ret_log, stele_buf *out,
-                                    stele_err *err) {
+stele_status stele_answer_write_log(struct stele_answer_writer *w, stele_view note,
+                                    uint64_t size_leaves, stele_tree_node_fn node, void *ctx,
+                                    uint8_t *ret_log, stele_buf *out, stele_err *err) {
     size_t before = out->size;
     struct stele_checkpoint checkpoint;
     if (w->part != STELE_ANSWER_AT_LOGS) {
-        return STELE_FAIL(err, INVALID, "answer: logs come after the question and before all events");
+        return STELE_FAIL(err, INVALID,
+                          "answer: logs come after the question and before all events");
     }
     if (w->n_logs == STELE_ANSWER_LOGS_MAX) {
         return STELE_FAIL(err, INVALID, "answer: more than %d logs; ask for fewer at a time",
@@ -112,13 +116,16 @@ stele_status stele_answer_write_log(struct stele_answer_writer *w, stele_view no
         return st;
     }
     if (checkpoint.size_leaves != size_leaves) {
-        return STELE_FAIL(err, INVALID, "answer: log '%.80s' has %" PRIu64 " leaves, its checkpoint says %" PRIu64,
+        return STELE_FAIL(err, INVALID,
+                          "answer: log '%.80s' has %" PRIu64
+                          " leaves, its checkpoint says %" PRIu64,
                           checkpoint.origin, size_leaves, checkpoint.size_leaves);
     }
     if (w->n_logs > 0 && strcmp(w->log[w->n_logs - 1].origin, checkpoint.origin) >= 0) {
-        return STELE_FAIL(err, INVALID, "answer: log '%.80s' after '%.80s'; logs are declared once each, in "
-                                        "bytewise ascending order", checkpoint.origin,
-                          w->log[w->n_logs - 1].origin);
+        return STELE_FAIL(err, INVALID,
+                          "answer: log '%.80s' after '%.80s'; logs are declared once each, in "
+                          "bytewise ascending order",
+                          checkpoint.origin, w->log[w->n_logs - 1].origin);
     }
     struct stele_writer bytes = stele_writer_to(out);
     put_head(&bytes, STELE_ANSWER_LOG, note.size);
@@ -137,30 +144,37 @@ stele_status stele_answer_write_log(struct stele_answer_writer *w, stele_view no
 }
 
 /* Decodes the entry and checks that it may come now. */
-static stele_status check_event(const struct stele_answer_writer *w, uint8_t log, stele_view entry_bytes,
-                                stele_view payload, struct stele_entry *ret, stele_err *err) {
-    if ((w->part != STELE_ANSWER_AT_LOGS && w->part != STELE_ANSWER_AT_EVENTS) || log >= w->n_logs) {
-        return STELE_FAIL(err, INVALID, "answer: an event of log number %u, of %zu declared, or after the end",
+static stele_status check_event(const struct stele_answer_writer *w, uint8_t log,
+                                stele_view entry_bytes, stele_view payload, struct stele_entry *ret,
+                                stele_err *err) {
+    if ((w->part != STELE_ANSWER_AT_LOGS && w->part != STELE_ANSWER_AT_EVENTS) ||
+        log >= w->n_logs) {
+        return STELE_FAIL(err, INVALID,
+                          "answer: an event of log number %u, of %zu declared, or after the end",
                           log, w->n_logs);
     }
     if (payload.size > STELE_PAYLOAD_BYTES_MAX) {
-        return STELE_FAIL(err, INVALID, "answer: a payload of %zu bytes; an event has at most %d", payload.size,
-                          STELE_PAYLOAD_BYTES_MAX);
+        return STELE_FAIL(err, INVALID, "answer: a payload of %zu bytes; an event has at most %d",
+                          payload.size, STELE_PAYLOAD_BYTES_MAX);
     }
     stele_status st = stele_entry_decode(entry_bytes, ret, err);
     if (st != STELE_OK) {
         return st;
     }
     const struct writer_log *of = &w->log[log];
-    if (ret->type != STELE_ENTRY_EVENT || ret->seq < of->next_leaves || ret->seq >= of->size_leaves) {
-        return STELE_FAIL(err, INVALID, "answer: entry %" PRIu64 " of '%.80s' is no event, or not in [%" PRIu64
-                                        ", %" PRIu64 ")", ret->seq, of->origin, of->next_leaves,
-                          of->size_leaves);
+    if (ret->type != STELE_ENTRY_EVENT || ret->seq < of->next_leaves ||
+        ret->seq >= of->size_leaves) {
+        return STELE_FAIL(err, INVALID,
+                          "answer: entry %" PRIu64 " of '%.80s' is no event, or not in [%" PRIu64
+                          ", %" PRIu64 ")",
+                          ret->seq, of->origin, of->next_leaves, of->size_leaves);
     }
     struct stele_answer_place place = {ret->time_us, ret->seq, log};
     if (w->n_events > 0 && !stele_answer__is_after(place, w->last)) {
-        return STELE_FAIL(err, INVALID, "answer: event %" PRIu64 " of '%.80s' is not after the one before it in "
-                                        "log time, log and seq", ret->seq, of->origin);
+        return STELE_FAIL(err, INVALID,
+                          "answer: event %" PRIu64 " of '%.80s' is not after the one before it in "
+                          "log time, log and seq",
+                          ret->seq, of->origin);
     }
     return STELE_OK;
 }
@@ -201,8 +215,8 @@ stele_status stele_answer_write_event(struct stele_answer_writer *w, uint8_t log
 static stele_status write_log_end(const struct writer_log *log, uint8_t number, stele_buf *out,
                                   stele_err *err) {
     struct stele_tree_path gap;
-    stele_status st = stele_tree_prove_gap(log->next_leaves, log->size_leaves, log->node, log->ctx, &gap,
-                                           err);
+    stele_status st =
+        stele_tree_prove_gap(log->next_leaves, log->size_leaves, log->node, log->ctx, &gap, err);
     if (st != STELE_OK) {
         return st;
     }
@@ -220,7 +234,8 @@ stele_status stele_answer_write_end(struct stele_answer_writer *w, bool cut, ste
     uint8_t digest[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
     if ((w->part != STELE_ANSWER_AT_LOGS && w->part != STELE_ANSWER_AT_EVENTS) || w->n_logs == 0) {
-        return STELE_FAIL(err, INVALID, "answer: its end needs a question and a log before it, and comes once");
+        return STELE_FAIL(err, INVALID,
+                          "answer: its end needs a question and a log before it, and comes once");
     }
     for (size_t i = 0; i < w->n_logs && st == STELE_OK; i++) {
         st = write_log_end(&w->log[i], (uint8_t)i, out, err);
@@ -233,7 +248,8 @@ stele_status stele_answer_write_end(struct stele_answer_writer *w, bool cut, ste
         st = stele_writer_end(&bytes, err);
     }
     if (st == STELE_OK) {
-        st = stele_buf_reserve(out, sizeof digest, err); /* nothing fails once the digest moves on */
+        st =
+            stele_buf_reserve(out, sizeof digest, err); /* nothing fails once the digest moves on */
     }
     st = settle(w, out, before, st);
     if (st != STELE_OK) {

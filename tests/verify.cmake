@@ -3,8 +3,11 @@ include(${CMAKE_CURRENT_LIST_DIR}/fuzz.cmake)
 set(sample support/sample_log.c support/sample_answer.c support/answer_forge.c support/answer_pair.c
   support/tree_model.c)
 
-foreach(name receipt answer answer_damage answer_forgery event_filter question verify)
+foreach(name receipt answer answer_damage answer_forgery event_filter question)
   stele_unit_test(${name} SOURCES ${sample} LIBS stele-verify)
+endforeach()
+foreach(name verify verify_entries)
+  stele_unit_test(${name} SOURCES ${sample} support/verify_bed.c LIBS stele-verify PkgConfig::CMOCKA)
 endforeach()
 stele_unit_test(golden_verify LABEL golden SOURCES ${sample} LIBS stele-verify)
 # The same files read by a second implementation, in Python's standard library.

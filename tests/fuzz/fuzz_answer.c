@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes, whole and in pieces, through the verifier: the same verdict, in bounded memory. Then the
- * same with a digest at the end that holds, so that changes the signatures do not cover go all the way.
+ * Any bytes, whole and in pieces, through the verifier: the same verdict, in bounded memory. Then
+ * the same with a digest at the end that holds, so that changes the signatures do not cover go all
+ * the way.
  */
 #include <string.h>
 
@@ -27,7 +28,8 @@ cleanup:
 
 static void judge(stele_view file) {
     stele_status whole = verify(file, file.size + 1);
-    fuzz_require(whole == STELE_OK || whole == STELE_INVALID || whole == STELE_UNVERIFIED || whole == STELE_LIMIT);
+    fuzz_require(whole == STELE_OK || whole == STELE_INVALID || whole == STELE_UNVERIFIED ||
+                 whole == STELE_LIMIT);
     fuzz_require(verify(file, 1 + file.size % 61) == whole);
 }
 
@@ -37,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         uint8_t *forged = stele_alloc(size, 1);
         fuzz_require(forged != NULL);
         memcpy(forged, data, size);
-        stele_sha256_of(stele_view_of(data, size - STELE_HASH_BYTES), forged + size - STELE_HASH_BYTES);
+        stele_sha256_of(stele_view_of(data, size - STELE_HASH_BYTES),
+                        forged + size - STELE_HASH_BYTES);
         judge(stele_view_of(forged, size));
         stele_free(forged);
     }

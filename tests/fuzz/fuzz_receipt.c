@@ -13,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         fuzz_require(stele_view_equal(stele_view_buf(&again), text));
         struct stele_receipt_report report;
         stele_err err;
-        stele_status st = stele_receipt_verify(&receipt, stele_view_of(NULL, 0), golden_keys(), GOLDEN_KEYS,
-                                               &report, &err);
+        stele_status st = stele_receipt_verify(&receipt, stele_view_of(NULL, 0), golden_keys(),
+                                               GOLDEN_KEYS, &report, &err);
         fuzz_require(st == STELE_OK || st == STELE_INVALID || st == STELE_UNVERIFIED);
         fuzz_require(st != STELE_OK || report.entry.seq == receipt.index);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/fuzz/golden_keys.h: the keys that signed the corpora of receipts and answers (golden/v1). */
+/* tests/fuzz/golden_keys.h: the keys that signed the corpora of receipts and answers (golden/v1).
+ */
 #ifndef STELE_TESTS_FUZZ_GOLDEN_KEYS_H
 #define STELE_TESTS_FUZZ_GOLDEN_KEYS_H
 

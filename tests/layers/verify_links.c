@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/layers/verify_links.c: what somebody outside writes with the installed library: verify_links
- * KEY... < FILE. Exit 0 if the proof holds, 1 if not.
+ * tests/layers/verify_links.c: what somebody outside writes with the installed library:
+ * verify_links KEY... < FILE. Exit 0 if the proof holds, 1 if not.
  */
 #include <proto/verify.h>
 #include <stdio.h>

@@ -40,7 +40,8 @@ void forge_put_together(const struct forged *f, stele_buf *out) {
         must(stele_buf_append(out, stele_view_of(head, sizeof head), NULL));
         must(stele_buf_append(out, stele_view_buf(&f->chunk[i].body), NULL));
     }
-    if (f->n > 0 && f->chunk[f->n - 1].type == STELE_ANSWER_END && f->chunk[f->n - 1].body.size >= 32) {
+    if (f->n > 0 && f->chunk[f->n - 1].type == STELE_ANSWER_END &&
+        f->chunk[f->n - 1].body.size >= 32) {
         size_t hashed = out->size - start - 32;
         stele_sha256_of(stele_view_of(out->data + start, hashed), out->data + start + hashed);
     }
@@ -59,7 +60,8 @@ size_t forge_find(const struct forged *f, uint8_t type, size_t i) {
 void forge_insert(struct forged *f, size_t at, uint8_t type, stele_view body) {
     struct forged_chunk made = {type, STELE_BUF_EMPTY};
     assert(f->n < FORGE_CHUNKS_MAX && at <= f->n);
-    must(stele_buf_append(&made.body, body, NULL)); /* before the move: the body may be another chunk's */
+    must(stele_buf_append(&made.body, body,
+                          NULL)); /* before the move: the body may be another chunk's */
     memmove(&f->chunk[at + 1], &f->chunk[at], (f->n - at) * sizeof f->chunk[0]);
     f->chunk[at] = made;
     f->n++;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/support/answer_forge.h: an answer file taken apart into chunks, changed, and put together again
- * with a digest that holds: what a forger who knows the format does. It shares no code with the reader.
+ * tests/support/answer_forge.h: an answer file taken apart into chunks, changed, and put together
+ * again with a digest that holds: what a forger who knows the format does. It shares no code with
+ * the reader.
  */
 #ifndef STELE_TESTS_SUPPORT_ANSWER_FORGE_H
 #define STELE_TESTS_SUPPORT_ANSWER_FORGE_H

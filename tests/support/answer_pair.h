@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/support/answer_pair.h: one answer file over two logs, to be damaged and forged. Logs a and b
- * have nine entries each, 3 a CONTROL, with equal times across the logs. Of a, events 2, 4 and 5 are in
- * the file; of b, 0, 5 and 8; in its order: b0 a2 a4 a5 b5 b8.
+ * tests/support/answer_pair.h: one answer file over two logs, to be damaged and forged. Logs a and
+ * b have nine entries each, 3 a CONTROL, with equal times across the logs. Of a, events 2, 4 and 5
+ * are in the file; of b, 0, 5 and 8; in its order: b0 a2 a4 a5 b5 b8.
  */
 #ifndef STELE_TESTS_SUPPORT_ANSWER_PAIR_H
 #define STELE_TESTS_SUPPORT_ANSWER_PAIR_H

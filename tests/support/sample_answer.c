@@ -22,8 +22,8 @@ static struct stele_entry entry_of(const struct sample_answer *answer, size_t lo
     return entry;
 }
 
-static bool comes_before(const struct sample_answer *answer, uint8_t log_a, uint64_t seq_a, uint8_t log_b,
-                         uint64_t seq_b) {
+static bool comes_before(const struct sample_answer *answer, uint8_t log_a, uint64_t seq_a,
+                         uint8_t log_b, uint64_t seq_b) {
     uint64_t a = entry_of(answer, log_a, seq_a).time_us;
     uint64_t b = entry_of(answer, log_b, seq_b).time_us;
     return a != b ? a < b : (log_a != log_b ? log_a < log_b : seq_a < seq_b);
@@ -38,7 +38,8 @@ size_t sample_answer_order(const struct sample_answer *answer, uint8_t logs[], u
                 continue;
             }
             size_t at = n++;
-            for (; at > 0 && comes_before(answer, (uint8_t)log, seq, logs[at - 1], seqs[at - 1]); at--) {
+            for (; at > 0 && comes_before(answer, (uint8_t)log, seq, logs[at - 1], seqs[at - 1]);
+                 at--) {
                 logs[at] = logs[at - 1];
                 seqs[at] = seqs[at - 1];
             }
@@ -60,7 +61,8 @@ void sample_answer_write(const struct sample_answer *answer, stele_view question
         uint8_t number = 0;
         sample_log_sign(answer->logs[i], size_of(answer, i), &note);
         must(stele_answer_write_log(w, stele_view_buf(&note), size_of(answer, i), sample_log_node,
-                                    answer->logs[i], &number, file, &err), &err);
+                                    answer->logs[i], &number, file, &err),
+             &err);
         stele_buf_done(&note);
         total += answer->logs[i]->n;
     }
@@ -69,8 +71,9 @@ void sample_answer_write(const struct sample_answer *answer, stele_view question
     size_t n = sample_answer_order(answer, logs, seqs);
     for (size_t i = 0; i < n; i++) {
         const struct sample_entry *entry = &answer->logs[logs[i]]->entry[seqs[i]];
-        must(stele_answer_write_event(w, logs[i], sample_log_entry(answer->logs[logs[i]], seqs[i]), entry->salt,
-                                      stele_view_buf(&entry->payload), file, &err), &err);
+        must(stele_answer_write_event(w, logs[i], sample_log_entry(answer->logs[logs[i]], seqs[i]),
+                                      entry->salt, stele_view_buf(&entry->payload), file, &err),
+             &err);
     }
     must(stele_answer_write_end(w, answer->cut, file, &err), &err);
     stele_free(logs);
@@ -79,8 +82,8 @@ void sample_answer_write(const struct sample_answer *answer, stele_view question
 }
 
 stele_status sample_answer_read(stele_view file, const struct stele_vkey *keys, size_t n_keys,
-                                const struct stele_answer_sink *sink, struct stele_answer_report *ret,
-                                stele_err *err) {
+                                const struct stele_answer_sink *sink,
+                                struct stele_answer_report *ret, stele_err *err) {
     static const struct stele_answer_sink nowhere = {NULL, NULL, NULL, NULL};
     struct stele_answer_reader *r = NULL;
     stele_status st = STELE_OK;

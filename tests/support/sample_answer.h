@@ -18,14 +18,15 @@ struct sample_answer {
     void *ctx;
     bool cut;
 };
-/* The wanted events in the file's order; gives their count. Both arrays have room for all entries. */
+/* The wanted events in the file's order; gives their count. Both arrays have room for all entries.
+ */
 size_t sample_answer_order(const struct sample_answer *answer, uint8_t logs[], uint64_t seqs[]);
 /* Appends the file. */
 void sample_answer_write(const struct sample_answer *answer, stele_view question, stele_buf *file);
 
 /* Reads a whole file in one piece; the sink may be NULL. */
 stele_status sample_answer_read(stele_view file, const struct stele_vkey *keys, size_t n_keys,
-                                const struct stele_answer_sink *sink, struct stele_answer_report *ret,
-                                stele_err *err);
+                                const struct stele_answer_sink *sink,
+                                struct stele_answer_report *ret, stele_err *err);
 
 #endif

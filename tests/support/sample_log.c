@@ -57,7 +57,8 @@ static const char *text_or(const char *text, const char *otherwise) {
 
 void sample_event_encode(const struct sample_event *event, stele_buf *payload) {
     stele_buf inner = STELE_BUF_EMPTY;
-    uint64_t time = event->time_unix_nano == 0 ? SAMPLE_TIME_US * 1000 + 789 : event->time_unix_nano;
+    uint64_t time =
+        event->time_unix_nano == 0 ? SAMPLE_TIME_US * 1000 + 789 : event->time_unix_nano;
     uint8_t little[8];
     for (unsigned i = 0; i < 8; i++) {
         little[i] = (uint8_t)(time >> (8 * i));
@@ -122,7 +123,8 @@ static struct sample_entry *add(struct sample_log *log) {
     return &grown[log->n];
 }
 
-static uint64_t finish(struct sample_log *log, struct sample_entry *made, const struct stele_entry *entry) {
+static uint64_t finish(struct sample_log *log, struct sample_entry *made,
+                       const struct stele_entry *entry) {
     uint8_t leaf[STELE_HASH_BYTES];
     made->size = stele_entry_encode(entry, made->bytes);
     stele_hash_leaf(stele_view_of(made->bytes, made->size), leaf);
@@ -131,7 +133,8 @@ static uint64_t finish(struct sample_log *log, struct sample_entry *made, const 
 }
 
 /* 32 bytes that depend on the log's key, a word and a number. */
-static void recipe(const struct sample_log *log, const char *word, uint64_t n, uint8_t out[STELE_AT_LEAST(32)]) {
+static void recipe(const struct sample_log *log, const char *word, uint64_t n,
+                   uint8_t out[STELE_AT_LEAST(32)]) {
     struct stele_sha256 h;
     uint8_t number[8];
     stele_put_u64(number, n);
@@ -161,8 +164,10 @@ uint64_t sample_log_index(struct sample_log *log, uint64_t time_us) {
     return finish(log, add(log), &entry);
 }
 
-uint64_t sample_log_event(struct sample_log *log, uint64_t time_us, const struct sample_event *event) {
-    uint64_t nano = event->time_unix_nano == 0 ? SAMPLE_TIME_US * 1000 + 789 : event->time_unix_nano;
+uint64_t sample_log_event(struct sample_log *log, uint64_t time_us,
+                          const struct sample_event *event) {
+    uint64_t nano =
+        event->time_unix_nano == 0 ? SAMPLE_TIME_US * 1000 + 789 : event->time_unix_nano;
     return sample_log_event_as(log, time_us, nano / 1000, event);
 }
 
@@ -203,8 +208,8 @@ void sample_log_sign(const struct sample_log *log, uint64_t size, stele_buf *not
     must(stele_checkpoint_sign(&checkpoint, log->signer, note, NULL), "sign");
 }
 
-stele_status sample_log_node(void *ctx, unsigned level, uint64_t index, uint8_t ret[STELE_AT_LEAST(32)],
-                             stele_err *err) {
+stele_status sample_log_node(void *ctx, unsigned level, uint64_t index,
+                             uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
     const struct sample_log *log = ctx;
     struct model_leaves leaves = {log->leaves.data, log->n};
     return model_node(&leaves, level, index, ret, err);

@@ -78,7 +78,8 @@ static stele_status see_question(void *ctx, stele_view question, stele_err *err)
     return stele_buf_append(&seen->question, question, err);
 }
 
-static stele_status see_log(void *ctx, uint8_t log, const struct stele_checkpoint *checkpoint, stele_err *err) {
+static stele_status see_log(void *ctx, uint8_t log, const struct stele_checkpoint *checkpoint,
+                            stele_err *err) {
     struct seen *seen = ctx;
     (void)err;
     assert_int_equal(log, seen->n_logs);
@@ -93,7 +94,8 @@ static stele_status see_event(void *ctx, const struct stele_answer_event *event,
     (void)err;
     const struct sample_log *log = &seen->world->log[event->log];
     assert_string_equal(event->checkpoint->origin, log->origin);
-    assert_true(stele_view_equal(event->payload, stele_view_buf(&log->entry[event->entry.seq].payload)));
+    assert_true(
+        stele_view_equal(event->payload, stele_view_buf(&log->entry[event->entry.seq].payload)));
     seen->log[seen->n] = event->log;
     seen->seq[seen->n++] = event->entry.seq;
     return STELE_OK;
@@ -106,8 +108,12 @@ static void test_answer__any_answer_in_any_pieces_reads_as_written(void **state)
     w.rng = rng_start("answer");
     for (int round = 0; round < 120; round++) {
         make_world(&w);
-        struct sample_answer answer = {.logs = w.logs, .n_logs = w.n_logs, .sizes = w.sizes,
-                                       .wants = is_wanted, .ctx = &w, .cut = (round & 1) != 0};
+        struct sample_answer answer = {.logs = w.logs,
+                                       .n_logs = w.n_logs,
+                                       .sizes = w.sizes,
+                                       .wants = is_wanted,
+                                       .ctx = &w,
+                                       .cut = (round & 1) != 0};
         uint8_t logs[EVENTS_MAX];
         uint64_t seqs[EVENTS_MAX];
         uint8_t question[300];
@@ -140,7 +146,8 @@ static void test_answer__any_answer_in_any_pieces_reads_as_written(void **state)
         assert_true(report.cut == answer.cut);
         assert_int_equal(seen.n, n);
         assert_int_equal(seen.n_logs, w.n_logs);
-        assert_true(stele_view_equal(stele_view_buf(&seen.question), stele_view_of(question, question_bytes)));
+        assert_true(stele_view_equal(stele_view_buf(&seen.question),
+                                     stele_view_of(question, question_bytes)));
         assert_memory_equal(seen.log, logs, n * sizeof logs[0]);
         assert_memory_equal(seen.seq, seqs, n * sizeof seqs[0]);
         stele_answer_reader_free(r);
@@ -201,8 +208,8 @@ static stele_status write_question(struct fixture *f) {
 static stele_status write_log(struct fixture *f, struct sample_log *log, const stele_buf *note,
                               uint64_t size) {
     uint8_t number = 0;
-    return stele_answer_write_log(f->w, stele_view_buf(note), size, sample_log_node, log, &number, &f->out,
-                                  NULL);
+    return stele_answer_write_log(f->w, stele_view_buf(note), size, sample_log_node, log, &number,
+                                  &f->out, NULL);
 }
 
 static stele_status write_event(struct fixture *f, uint8_t log, uint64_t seq) {
@@ -228,7 +235,7 @@ static void test_answer__the_writer_refuses_what_a_reader_would(void **state) {
     assert_status(stele_answer_write_question(f->w, stele_view_buf(&big), &f->out, NULL), INVALID);
     assert_ok(write_question(f));
     assert_status(write_question(f), INVALID);
-    assert_status(write_end(f), INVALID); /* no log */
+    assert_status(write_end(f), INVALID);                       /* no log */
     assert_status(write_log(f, &f->a, &f->note_a, 5), INVALID); /* not the checkpoint's size */
     stele_buf note = STELE_BUF_EMPTY;
     assert_status(write_log(f, &f->a, &note, 0), INVALID);
@@ -249,20 +256,23 @@ static void test_answer__the_writer_refuses_what_a_reader_would(void **state) {
     assert_status(write_event(f, 200, 1), INVALID);
     assert_ok(write_event(f, 1, 1));
     assert_status(write_log(f, &f->b, &f->note_b, 5), INVALID); /* after an event */
-    assert_status(write_event(f, 0, 1), INVALID); /* same time, lower log */
-    assert_status(write_event(f, 0, 0), INVALID); /* earlier */
-    assert_status(write_event(f, 1, 1), INVALID); /* again */
-    assert_ok(write_event(f, 1, 3)); /* at 15 */
-    assert_status(write_event(f, 1, 2), INVALID); /* at 20, but a lower seq */
+    assert_status(write_event(f, 0, 1), INVALID);               /* same time, lower log */
+    assert_status(write_event(f, 0, 0), INVALID);               /* earlier */
+    assert_status(write_event(f, 1, 1), INVALID);               /* again */
+    assert_ok(write_event(f, 1, 3));                            /* at 15 */
+    assert_status(write_event(f, 1, 2), INVALID);               /* at 20, but a lower seq */
     assert_ok(write_event(f, 0, 2));
     assert_status(stele_answer_write_event(f->w, 0, sample_log_entry(&f->a, 5), f->a.entry[3].salt,
-                                           stele_view_of(NULL, 0), &f->out, NULL), INVALID); /* no event */
+                                           stele_view_of(NULL, 0), &f->out, NULL),
+                  INVALID);                       /* no event */
     assert_status(write_event(f, 1, 5), INVALID); /* not below the size */
     assert_status(stele_answer_write_event(f->w, 1, stele_view_of(big.data, 96), f->a.entry[3].salt,
-                                           stele_view_of(NULL, 0), &f->out, NULL), INVALID); /* no entry */
+                                           stele_view_of(NULL, 0), &f->out, NULL),
+                  INVALID); /* no entry */
     big.size = STELE_PAYLOAD_BYTES_MAX + 1;
     assert_status(stele_answer_write_event(f->w, 0, sample_log_entry(&f->a, 3), f->a.entry[3].salt,
-                                           stele_view_buf(&big), &f->out, NULL), INVALID);
+                                           stele_view_buf(&big), &f->out, NULL),
+                  INVALID);
     assert_ok(write_end(f));
     assert_status(write_end(f), INVALID);
     assert_status(write_event(f, 0, 3), INVALID);
@@ -294,8 +304,8 @@ static void test_answer__the_writer_takes_64_logs(void **state) {
 
 static unsigned calls_until_failure;
 
-static stele_status failing_node(void *ctx, unsigned level, uint64_t index, uint8_t ret[STELE_AT_LEAST(32)],
-                                 stele_err *err) {
+static stele_status failing_node(void *ctx, unsigned level, uint64_t index,
+                                 uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
     if (calls_until_failure == 0) {
         return STELE_FAIL(err, IO, "no such node today");
     }
@@ -308,8 +318,8 @@ static void test_answer__a_failed_write_can_be_repeated(void **state) {
     uint8_t number = 0;
     struct stele_answer_report report;
     assert_ok(write_question(f));
-    assert_ok(stele_answer_write_log(f->w, stele_view_buf(&f->note_a), 6, failing_node, &f->a, &number, &f->out,
-                                     NULL));
+    assert_ok(stele_answer_write_log(f->w, stele_view_buf(&f->note_a), 6, failing_node, &f->a,
+                                     &number, &f->out, NULL));
     calls_until_failure = 1; /* the gap [0, 3) has two subtrees */
     size_t before = f->out.size;
     assert_status(write_event(f, 0, 3), IO);
@@ -344,7 +354,8 @@ static void test_answer__can_be_drained_between_calls(void **state) {
 
 /* ------------------------------------------------------------------ the reader's outside */
 
-static stele_status refuse_event(void *ctx, const struct stele_answer_event *event, stele_err *err) {
+static stele_status refuse_event(void *ctx, const struct stele_answer_event *event,
+                                 stele_err *err) {
     (void)event;
     (*(unsigned *)ctx)++;
     return STELE_FAIL(err, DENIED, "not this one");
@@ -394,12 +405,15 @@ static void test_answer__logs_of_unknown_keys_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answer__any_answer_in_any_pieces_reads_as_written),
-        cmocka_unit_test_setup_teardown(test_answer__the_writer_refuses_what_a_reader_would, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answer__the_writer_refuses_what_a_reader_would, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_answer__the_writer_takes_64_logs, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_answer__a_failed_write_can_be_repeated, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answer__a_failed_write_can_be_repeated, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_answer__can_be_drained_between_calls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer__a_failure_stays, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_answer__logs_of_unknown_keys_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answer__logs_of_unknown_keys_are_refused, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,8 @@ static void test_answer__any_byte_added_is_refused(void **state) {
         stele_buf_clear(&x->out);
         assert_ok(stele_buf_append(&x->out, stele_view_of(x->file.data, at), NULL));
         assert_ok(stele_buf_append(&x->out, stele_view_of("\3", 1), NULL));
-        assert_ok(stele_buf_append(&x->out, stele_view_of(x->file.data + at, x->file.size - at), NULL));
+        assert_ok(
+            stele_buf_append(&x->out, stele_view_of(x->file.data + at, x->file.size - at), NULL));
         if (pair_judge(x, stele_view_buf(&x->out), NULL) == STELE_OK) {
             fail_msg("a byte added at %zu: verified", at);
         }
@@ -126,7 +127,8 @@ static void test_answer__more_than_64_logs_are_refused(void **state) {
         stele_buf_clear(&x->out);
         forge_put_together(&x->f, &x->out);
         stele_err err = {.text = ""};
-        stele_status st = sample_answer_read(stele_view_buf(&x->out), keys, n_to[round], NULL, &report, &err);
+        stele_status st =
+            sample_answer_read(stele_view_buf(&x->out), keys, n_to[round], NULL, &report, &err);
         assert_string_equal(stele_status_name(st), round == 0 ? "OK" : "INVALID");
         assert_true(round == 0 || strstr(err.text, "up to 64") != NULL);
     }
@@ -147,14 +149,19 @@ static void test_answer__an_omitted_event_is_not_found(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_answer__any_changed_byte_is_refused, pair_setup, pair_teardown),
-        cmocka_unit_test_setup_teardown(test_answer__any_cut_is_refused, pair_setup, pair_teardown),
-        cmocka_unit_test_setup_teardown(test_answer__any_byte_added_is_refused, pair_setup, pair_teardown),
-        cmocka_unit_test_setup_teardown(test_answer__another_magic_is_refused, pair_setup, pair_teardown),
-        cmocka_unit_test_setup_teardown(test_answer__a_log_whose_clock_went_back_is_refused, pair_setup,
+        cmocka_unit_test_setup_teardown(test_answer__any_changed_byte_is_refused, pair_setup,
                                         pair_teardown),
-        cmocka_unit_test_setup_teardown(test_answer__more_than_64_logs_are_refused, pair_setup, pair_teardown),
-        cmocka_unit_test_setup_teardown(test_answer__an_omitted_event_is_not_found, pair_setup, pair_teardown),
+        cmocka_unit_test_setup_teardown(test_answer__any_cut_is_refused, pair_setup, pair_teardown),
+        cmocka_unit_test_setup_teardown(test_answer__any_byte_added_is_refused, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(test_answer__another_magic_is_refused, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(test_answer__a_log_whose_clock_went_back_is_refused,
+                                        pair_setup, pair_teardown),
+        cmocka_unit_test_setup_teardown(test_answer__more_than_64_logs_are_refused, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(test_answer__an_omitted_event_is_not_found, pair_setup,
+                                        pair_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

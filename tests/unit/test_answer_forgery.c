@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Forged answer files: each is changed and its digest made new, so that only the rules of the format
- * stand in the way.
+ * Forged answer files: each is changed and its digest made new, so that only the rules of the
+ * format stand in the way.
  */
 #include <string.h>
 
@@ -42,7 +42,8 @@ static void payload_shorter(struct pair *x) {
 static void payload_and_commitment_changed(struct pair *x) {
     stele_buf *event = pair_body(x, STELE_ANSWER_EVENT, 0); /* b's 0: no gap before it */
     event->data[event->size - 1] ^= 1;
-    stele_hash_payload(event->data + SALT_AT, stele_view_of(event->data + GAP_AT, event->size - GAP_AT),
+    stele_hash_payload(event->data + SALT_AT,
+                       stele_view_of(event->data + GAP_AT, event->size - GAP_AT),
                        event->data + ENTRY_AT + 32);
 }
 static void payload_over_the_limit(struct pair *x) {
@@ -188,7 +189,8 @@ static void log_end_of_no_log(struct pair *x) {
     forge_insert(&x->f, x->f.n - 1, STELE_ANSWER_LOG_END, stele_view_of("\2", 1));
 }
 static void log_ends_swapped(struct pair *x) {
-    forge_swap(&x->f, forge_find(&x->f, STELE_ANSWER_LOG_END, 0), forge_find(&x->f, STELE_ANSWER_LOG_END, 1));
+    forge_swap(&x->f, forge_find(&x->f, STELE_ANSWER_LOG_END, 0),
+               forge_find(&x->f, STELE_ANSWER_LOG_END, 1));
 }
 static void event_after_log_end(struct pair *x) {
     forge_swap(&x->f, event_at(x, 5), forge_find(&x->f, STELE_ANSWER_LOG_END, 0));
@@ -197,7 +199,8 @@ static void event_after_log_end(struct pair *x) {
 static void log_after_event(struct pair *x) {
     forge_remove(&x->f, event_at(x, 0)); /* b's 0 */
     forge_swap(&x->f, forge_find(&x->f, STELE_ANSWER_LOG, 1), event_at(x, 0));
-    forge_remove(&x->f, event_at(x, 4)); /* b's 8 and 5: their hashes are not missed before the end */
+    forge_remove(&x->f,
+                 event_at(x, 4)); /* b's 8 and 5: their hashes are not missed before the end */
     forge_remove(&x->f, event_at(x, 3));
     pair_body(x, STELE_ANSWER_END, 0)->data[7] = 3;
     stele_buf *end = pair_body(x, STELE_ANSWER_LOG_END, 1);
@@ -212,7 +215,8 @@ static void log_twice(struct pair *x) {
     forge_insert(&x->f, at, STELE_ANSWER_LOG, stele_view_buf(&x->f.chunk[at].body));
 }
 static void logs_swapped(struct pair *x) {
-    forge_swap(&x->f, forge_find(&x->f, STELE_ANSWER_LOG, 0), forge_find(&x->f, STELE_ANSWER_LOG, 1));
+    forge_swap(&x->f, forge_find(&x->f, STELE_ANSWER_LOG, 0),
+               forge_find(&x->f, STELE_ANSWER_LOG, 1));
 }
 static void log_removed(struct pair *x) {
     forge_remove(&x->f, forge_find(&x->f, STELE_ANSWER_LOG, 1));
@@ -311,7 +315,8 @@ static void only_an_end(struct pair *x) {
     }
 }
 
-#define FORGERY(name, status) {#name, name, STELE_##status}
+#define FORGERY(name, status)                                                                      \
+    { #name, name, STELE_##status }
 static const struct forgery {
     const char *name;
     void (*apply)(struct pair *x);
@@ -409,8 +414,8 @@ static void test_answer__each_forgery_is_found_without_the_digest(void **state) 
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_answer__each_forgery_is_found_without_the_digest, pair_setup,
-                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(test_answer__each_forgery_is_found_without_the_digest,
+                                        pair_setup, pair_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

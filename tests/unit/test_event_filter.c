@@ -44,9 +44,11 @@ static void test_filter__strings_match_whole_values_of_their_field(void **state)
         const char *value;
         bool expected;
     } cases[] = {
-        {STELE_KEY_ACTOR, "u-1", true},     {STELE_KEY_ACTOR, "u-", false},  {STELE_KEY_ACTOR, "u-1x", false},
-        {STELE_KEY_ACTOR, "U-1", false},    {STELE_KEY_SESSION, "s-1", true}, {STELE_KEY_SESSION, "u-1", false},
-        {STELE_KEY_RESOURCE, "u-1x", true}, {STELE_KEY_SOURCE, "billing", true}, {STELE_KEY_MODEL, "u-1", false},
+        {STELE_KEY_ACTOR, "u-1", true},     {STELE_KEY_ACTOR, "u-", false},
+        {STELE_KEY_ACTOR, "u-1x", false},   {STELE_KEY_ACTOR, "U-1", false},
+        {STELE_KEY_SESSION, "s-1", true},   {STELE_KEY_SESSION, "u-1", false},
+        {STELE_KEY_RESOURCE, "u-1x", true}, {STELE_KEY_SOURCE, "billing", true},
+        {STELE_KEY_MODEL, "u-1", false},
     };
     map(&event);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -65,9 +67,12 @@ static void test_filter__all_conditions_must_hold(void **state) {
     for (unsigned wrong = 0; wrong < 8; wrong++) {
         struct stele_event_filter f;
         stele_event_filter_init(&f);
-        assert_ok(stele_event_filter_add(&f, STELE_KEY_ACTOR, text((wrong & 1) != 0 ? "u-2" : "u-1"), NULL));
-        assert_ok(stele_event_filter_add(&f, STELE_KEY_SESSION, text((wrong & 2) != 0 ? "s-2" : "s-1"), NULL));
-        assert_ok(stele_event_filter_add_number(&f, STELE_KEY_ACTION, (wrong & 4) != 0 ? 6 : 5, NULL));
+        assert_ok(stele_event_filter_add(&f, STELE_KEY_ACTOR,
+                                         text((wrong & 1) != 0 ? "u-2" : "u-1"), NULL));
+        assert_ok(stele_event_filter_add(&f, STELE_KEY_SESSION,
+                                         text((wrong & 2) != 0 ? "s-2" : "s-1"), NULL));
+        assert_ok(
+            stele_event_filter_add_number(&f, STELE_KEY_ACTION, (wrong & 4) != 0 ? 6 : 5, NULL));
         assert_true(holds(&f) == (wrong == 0));
     }
 }
@@ -99,7 +104,10 @@ static void test_filter__versions_match_with_their_id_only(void **state) {
     static const struct {
         const char *id, *version;
         bool expected;
-    } cases[] = {{"data/a", "7", true}, {"data/a", "8", false}, {"data/", "a7", false}, {"data/a7", "7", false}};
+    } cases[] = {{"data/a", "7", true},
+                 {"data/a", "8", false},
+                 {"data/", "a7", false},
+                 {"data/a7", "7", false}};
     map(&event);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct stele_event_filter f;
@@ -132,9 +140,15 @@ static void test_filter__ranges_are_half_open(void **state) {
         uint64_t since, until, time;
         bool expected;
     } cases[] = {
-        {0, UINT64_MAX, 5, true}, {5, UINT64_MAX, 5, true},  {6, UINT64_MAX, 5, false}, {0, 5, 5, false},
-        {0, 6, 5, true},          {5, 6, 5, true},           {5, 5, 5, false},
-        {0, UINT64_MAX, UINT64_MAX, true}, {0, UINT64_MAX - 1, UINT64_MAX - 1, false},
+        {0, UINT64_MAX, 5, true},
+        {5, UINT64_MAX, 5, true},
+        {6, UINT64_MAX, 5, false},
+        {0, 5, 5, false},
+        {0, 6, 5, true},
+        {5, 6, 5, true},
+        {5, 5, 5, false},
+        {0, UINT64_MAX, UINT64_MAX, true},
+        {0, UINT64_MAX - 1, UINT64_MAX - 1, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct stele_event_filter f;
@@ -179,7 +193,8 @@ static void test_filter__addresses_are_reduced_as_the_map_does(void **state) {
     assert_true(holds(&f));
     assert_ok(stele_event_filter_add(&f, STELE_KEY_CLIENT_IP, stele_view_of(mapped + 12, 4), NULL));
     assert_true(holds(&f));
-    assert_status(stele_event_filter_add(&f, STELE_KEY_CLIENT_IP, stele_view_of(mapped, 5), NULL), INVALID);
+    assert_status(stele_event_filter_add(&f, STELE_KEY_CLIENT_IP, stele_view_of(mapped, 5), NULL),
+                  INVALID);
 }
 
 static void test_filter__what_no_key_can_be_is_refused(void **state) {
@@ -188,22 +203,32 @@ static void test_filter__what_no_key_can_be_is_refused(void **state) {
     struct stele_event_filter f;
     stele_event_filter_init(&f);
     assert_status(stele_event_filter_add(&f, STELE_KEY_ACTOR, text(""), NULL), INVALID);
-    assert_status(stele_event_filter_add(&f, STELE_KEY_ACTOR, stele_view_of(zeros, 1025), NULL), INVALID);
+    assert_status(stele_event_filter_add(&f, STELE_KEY_ACTOR, stele_view_of(zeros, 1025), NULL),
+                  INVALID);
     assert_status(stele_event_filter_add(&f, STELE_KEY_TENANT, text("acme"), NULL), INVALID);
     assert_status(stele_event_filter_add(&f, (stele_key_field)0, text("x"), NULL), INVALID);
     assert_status(stele_event_filter_add(&f, (stele_key_field)19, text("x"), NULL), INVALID);
-    static const uint8_t one[4] = {0, 0, 0, 1}; /* a number, and u16 length, id, version: but no string */
+    static const uint8_t one[4] = {0, 0, 0,
+                                   1}; /* a number, and u16 length, id, version: but no string */
     static const uint8_t pair[4] = {0, 1, 'a', 'b'};
-    assert_status(stele_event_filter_add(&f, STELE_KEY_ACTION, stele_view_of(one, 4), NULL), INVALID);
-    assert_status(stele_event_filter_add(&f, STELE_KEY_MODEL_VERSION, stele_view_of(pair, 4), NULL), INVALID);
+    assert_status(stele_event_filter_add(&f, STELE_KEY_ACTION, stele_view_of(one, 4), NULL),
+                  INVALID);
+    assert_status(stele_event_filter_add(&f, STELE_KEY_MODEL_VERSION, stele_view_of(pair, 4), NULL),
+                  INVALID);
     assert_status(stele_event_filter_add(&f, STELE_KEY_DIGEST, text("\1"), NULL), INVALID);
     assert_status(stele_event_filter_add_number(&f, STELE_KEY_ACTION, 0, NULL), INVALID);
     assert_status(stele_event_filter_add_number(&f, STELE_KEY_ACTOR, 1, NULL), INVALID);
-    assert_status(stele_event_filter_add_version(&f, STELE_KEY_MODEL_VERSION, text(""), text("1"), NULL), INVALID);
-    assert_status(stele_event_filter_add_version(&f, STELE_KEY_MODEL_VERSION, text("m"), text(""), NULL), INVALID);
-    assert_status(stele_event_filter_add_version(&f, STELE_KEY_MODEL, text("m"), text("1"), NULL), INVALID);
-    assert_status(stele_event_filter_add_version(&f, STELE_KEY_MODEL_VERSION, stele_view_of(zeros, 1100),
-                                                 text("1"), NULL), INVALID);
+    assert_status(
+        stele_event_filter_add_version(&f, STELE_KEY_MODEL_VERSION, text(""), text("1"), NULL),
+        INVALID);
+    assert_status(
+        stele_event_filter_add_version(&f, STELE_KEY_MODEL_VERSION, text("m"), text(""), NULL),
+        INVALID);
+    assert_status(stele_event_filter_add_version(&f, STELE_KEY_MODEL, text("m"), text("1"), NULL),
+                  INVALID);
+    assert_status(stele_event_filter_add_version(&f, STELE_KEY_MODEL_VERSION,
+                                                 stele_view_of(zeros, 1100), text("1"), NULL),
+                  INVALID);
     assert_int_equal(f.n_conditions, 0);
     for (size_t i = 0; i < STELE_FILTER_CONDITIONS_MAX; i++) {
         assert_ok(stele_event_filter_add(&f, STELE_KEY_ACTOR, text("a"), NULL));
@@ -238,7 +263,8 @@ static void test_filter__conditions_print_for_people(void **state) {
     stele_event_filter_init(&f);
     assert_ok(stele_event_filter_add(&f, STELE_KEY_ACTOR, text("u-1"), NULL));
     assert_ok(stele_event_filter_add_number(&f, STELE_KEY_EVENT_TYPE, 3, NULL));
-    assert_ok(stele_event_filter_add_version(&f, STELE_KEY_RESOURCE_VERSION, text("data/a"), text("7"), NULL));
+    assert_ok(stele_event_filter_add_version(&f, STELE_KEY_RESOURCE_VERSION, text("data/a"),
+                                             text("7"), NULL));
     assert_ok(stele_event_filter_add(&f, STELE_KEY_CLIENT_IP, stele_view_of(ip4, 4), NULL));
     assert_ok(stele_event_filter_add(&f, STELE_KEY_CLIENT_IP, stele_view_of(ip6, 16), NULL));
     assert_ok(stele_event_filter_add(&f, STELE_KEY_DIGEST, stele_view_of(digest, 3), NULL));
@@ -246,7 +272,10 @@ static void test_filter__conditions_print_for_people(void **state) {
     assert_ok(stele_event_filter_add(&f, STELE_KEY_CORRELATION, text("sixteen letters!"), NULL));
     assert_ok(stele_event_filter_add(&f, STELE_KEY_SESSION, text("a\033[2Jb"), NULL));
     assert_ok(stele_event_filter_add(&f, STELE_KEY_SESSION, text("caf\xc3\xa9"), NULL));
-    assert_ok(stele_event_filter_add(&f, STELE_KEY_SESSION, text("\xc2\x9b" "1m"), NULL));
+    assert_ok(stele_event_filter_add(&f, STELE_KEY_SESSION,
+                                     text("\xc2\x9b"
+                                          "1m"),
+                                     NULL));
     assert_ok(stele_event_filter_add(&f, STELE_KEY_SESSION, text("\xff"), NULL));
     assert_ok(stele_event_filter_add(&f, STELE_KEY_SESSION, text("a\177b"), NULL));
     assert_int_equal(f.n_conditions, sizeof expected / sizeof expected[0]);
@@ -286,11 +315,13 @@ static void test_filter__matches_as_its_definition_says(void **state) {
             unsigned of_field = 0;
             for (size_t i = 0; i < facts.n_keys; i++) {
                 of_field += facts.key[i].field == field;
-                equal += facts.key[i].field == field && memcmp(facts.key[i].value.data, value, 4) == 0;
+                equal +=
+                    facts.key[i].field == field && memcmp(facts.key[i].value.data, value, 4) == 0;
             }
             bool success = field == STELE_KEY_OUTCOME && value[0] == 0 && value[3] == 1;
             expected = expected && (success ? of_field == 0 : equal > 0);
-            assert_ok(stele_event_filter_add_number(&f, (stele_key_field)field, stele_get_u32(value), NULL));
+            assert_ok(stele_event_filter_add_number(&f, (stele_key_field)field,
+                                                    stele_get_u32(value), NULL));
         }
         assert_true(stele_event_filter_matches(&f, &facts, 0) == expected);
         matched += expected;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Receipts and an answer file from fixed keys and events, against the frozen files of golden/v1. A byte
- * that differs is another format: it needs a v2 beside v1. STELE_GOLDEN_OUT=<folder> writes the files.
+ * Receipts and an answer file from fixed keys and events, against the frozen files of golden/v1. A
+ * byte that differs is another format: it needs a v2 beside v1. STELE_GOLDEN_OUT=<folder> writes
+ * the files.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,7 +131,8 @@ static bool is_wanted(void *ctx, size_t log, uint64_t seq) {
     const struct fixture *f = ctx;
     struct stele_entry entry;
     assert_ok(stele_entry_decode(sample_log_entry(&f->log[log], seq), &entry, NULL));
-    assert_ok(stele_event_map_v1(NULL, stele_view_buf(&f->log[log].entry[seq].payload), &facts, NULL));
+    assert_ok(
+        stele_event_map_v1(NULL, stele_view_buf(&f->log[log].entry[seq].payload), &facts, NULL));
     return stele_event_filter_matches(wanted_filter, &facts, entry.time_us);
 }
 
@@ -150,7 +152,8 @@ static void test_golden__answer(void **state) {
     q.limit = 100;
     assert_ok(stele_question_encode(&q, &question, NULL));
     wanted_filter = &q.filter;
-    struct sample_answer answer = {.logs = f->logs, .n_logs = N_LOGS, .sizes = sizes, .wants = is_wanted, .ctx = f};
+    struct sample_answer answer = {
+        .logs = f->logs, .n_logs = N_LOGS, .sizes = sizes, .wants = is_wanted, .ctx = f};
     sample_answer_write(&answer, stele_view_buf(&question), &file);
     compare("answer.stele-answer", stele_view_buf(&file));
     stele_buf_done(&question);

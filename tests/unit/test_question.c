@@ -9,7 +9,8 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/rng.h"
 
-_Static_assert(STELE_QUESTION_NAME_BYTES_MAX == STELE_REGION_NAME_MAX, "as the engine bounds regions");
+_Static_assert(STELE_QUESTION_NAME_BYTES_MAX == STELE_REGION_NAME_MAX,
+               "as the engine bounds regions");
 _Static_assert(STELE_QUESTION_NAME_BYTES_MAX == STELE_LOG_NAME_MAX, "as the engine bounds logs");
 
 static void put(stele_buf *buf, const char *text) {
@@ -31,11 +32,11 @@ static void make(struct stele_question *q) {
 }
 
 static const uint8_t made[] = {
-    1, 0, 0, 4, 'e', 'u', '-', '1', 2, 0, 2, '3', 'y', 0, 2, '7', 'y', 0, 4, 'a', 'c', 'm', 'e',
-    1, 1, 0, 3, 'u', '-', '1',
-    0x18, 0xe5, 0x91, 0x7e, 0xb7, 0x0d, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    0, 0, 0, 0, 0, 0, 0, 0, 0x00, 0x06, 0x5f, 0xa2, 0x2c, 0xc1, 0xc1, 0x20,
-    0, 0, 0, 0, 0, 0, 0, 10,
+    1,    0,    0,    4,    'e',  'u',  '-',  '1',  2,    0,    2,    '3',  'y',  0,
+    2,    '7',  'y',  0,    4,    'a',  'c',  'm',  'e',  1,    1,    0,    3,    'u',
+    '-',  '1',  0x18, 0xe5, 0x91, 0x7e, 0xb7, 0x0d, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0,    0,    0,    0,    0,    0,    0,    0,    0x00, 0x06,
+    0x5f, 0xa2, 0x2c, 0xc1, 0xc1, 0x20, 0,    0,    0,    0,    0,    0,    0,    10,
 };
 
 static void test_question__has_the_bytes_of_the_format(void **state) {
@@ -108,15 +109,15 @@ static void test_question__other_bytes_are_refused(void **state) {
         size_t at;
         uint8_t value;
     } bad[] = {
-        {0, 0},      {0, 2},     {1, 1},       /* version, reserved */
-        {3, 5},      {3, 3},     {4, 'E'},     /* region */
-        {8, 65},     {8, 3},     {8, 1},       /* number of logs */
-        {11, '7'},   {11, '9'},  {15, '/'},    /* names equal, descending, not a name */
-        {18, 0},     {19, 0},                  /* tenant */
-        {23, 25},    {23, 2},    {23, 0},      /* conditions */
-        {24, 0},     {24, 19},   {24, 16},     {24, 3}, {24, 17}, {24, 15}, /* fields */
-        {26, 0},                               /* no value */
-        {38, 0},                               /* event time ends before it begins */
+        {0, 0},    {0, 2},    {1, 1},    /* version, reserved */
+        {3, 5},    {3, 3},    {4, 'E'},  /* region */
+        {8, 65},   {8, 3},    {8, 1},    /* number of logs */
+        {11, '7'}, {11, '9'}, {15, '/'}, /* names equal, descending, not a name */
+        {18, 0},   {19, 0},              /* tenant */
+        {23, 25},  {23, 2},   {23, 0},   /* conditions */
+        {24, 0},   {24, 19},  {24, 16},  {24, 3}, {24, 17}, {24, 15}, /* fields */
+        {26, 0},                                                      /* no value */
+        {38, 0}, /* event time ends before it begins */
     };
     struct stele_question q;
     assert_ok(stele_question_decode(stele_view_of(made, sizeof made), &q, NULL));
@@ -234,7 +235,8 @@ static void test_question__round_trips(void **state) {
                                                         1 + (uint32_t)rng_below(&rng, 9), NULL));
                 break;
             case 1:
-                assert_ok(stele_event_filter_add_version(&q.filter, STELE_KEY_MODEL_VERSION, some, some, NULL));
+                assert_ok(stele_event_filter_add_version(&q.filter, STELE_KEY_MODEL_VERSION, some,
+                                                         some, NULL));
                 break;
             case 2:
                 some.size = 16;

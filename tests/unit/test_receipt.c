@@ -20,7 +20,8 @@ struct fixture {
 
 static int setup(void **state) {
     struct fixture *f = stele_alloc(1, sizeof *f);
-    static const struct sample_event event = {.session = "s-1", .resource = "data/a", .resource_version = "7"};
+    static const struct sample_event event = {
+        .session = "s-1", .resource = "data/a", .resource_version = "7"};
     sample_log_init(&f->log, ORIGIN, 7);
     (void)sample_log_control(&f->log, SAMPLE_TIME_US);
     (void)sample_log_index(&f->log, SAMPLE_TIME_US + 1);
@@ -155,8 +156,10 @@ static void test_receipt__each_part_that_is_wrong_is_found(void **state) {
     struct stele_receipt good = receipt_of(f, 5);
     struct stele_receipt bad = good;
     assert_ok(verify(f, &good));
-    assert_status(stele_receipt_verify(&good, stele_view_of(NULL, 0), &other.key, 1, &report, NULL), UNVERIFIED);
-    assert_status(stele_receipt_verify(&good, stele_view_of(NULL, 0), NULL, 0, &report, NULL), UNVERIFIED);
+    assert_status(stele_receipt_verify(&good, stele_view_of(NULL, 0), &other.key, 1, &report, NULL),
+                  UNVERIFIED);
+    assert_status(stele_receipt_verify(&good, stele_view_of(NULL, 0), NULL, 0, &report, NULL),
+                  UNVERIFIED);
     bad.index = 6;
     assert_status(verify(f, &bad), INVALID);
     bad = good;
@@ -175,7 +178,8 @@ static void test_receipt__each_part_that_is_wrong_is_found(void **state) {
     bad.payload.size--;
     assert_status(verify(f, &bad), UNVERIFIED);
     bad = good;
-    memcpy(copy, good.entry.data, sizeof copy); /* another entry, well formed: the leaf is not in the tree */
+    memcpy(copy, good.entry.data,
+           sizeof copy); /* another entry, well formed: the leaf is not in the tree */
     copy[40] ^= 1;
     bad.entry = stele_view_of(copy, sizeof copy);
     assert_status(verify(f, &bad), UNVERIFIED);
@@ -203,7 +207,8 @@ static void test_receipt__tags_are_ascending_and_late_alike(void **state) {
     assert_status(verify(f, &receipt), UNVERIFIED);
 }
 
-/* A commitment to tags of which one has another late bit than the entry: only the bit's rule finds it. */
+/* A commitment to tags of which one has another late bit than the entry: only the bit's rule finds
+ * it. */
 static void test_receipt__a_committed_tag_with_another_late_bit_is_refused(void **state) {
     (void)state;
     struct fixture g;
@@ -219,7 +224,8 @@ static void test_receipt__a_committed_tag_with_another_late_bit_is_refused(void 
     stele_hash_leaf(sample_log_entry(&g.log, 0), leaf);
     memcpy(g.log.leaves.data, leaf, sizeof leaf);
     sample_log_sign(&g.log, 1, &g.note);
-    struct stele_receipt receipt = sample_log_receipt(&g.log, 0, stele_view_buf(&g.note), 1, &g.path);
+    struct stele_receipt receipt =
+        sample_log_receipt(&g.log, 0, stele_view_buf(&g.note), 1, &g.path);
     assert_status(verify(&g, &receipt), UNVERIFIED);
     receipt.tags.size = 0;
     assert_ok(verify(&g, &receipt));
@@ -290,23 +296,17 @@ static void test_receipt__other_forms_of_the_extra_line_are_refused(void **state
         size_t more;
         bool good;
     } cases[] = {
-        {1, 0, 96, 0, 0, 16, true},      /* the salt */
-        {1, 1, 96, 1, 16, 32, true},     /* salt and ksalt */
-        {1, 1, 96, 0, 0, 32, false},     /* tags that are none */
+        {1, 0, 96, 0, 0, 16, true},       /* the salt */
+        {1, 1, 96, 1, 16, 32, true},      /* salt and ksalt */
+        {1, 1, 96, 0, 0, 32, false},      /* tags that are none */
         {1, 1, 96, 513, 8208, 32, false}, /* more than 512 */
-        {1, 1, 96, 2, 16, 32, false},    /* cut off */
-        {1, 0, 96, 0, 0, 17, false},     /* left over */
-        {1, 0, 96, 0, 0, 15, false},
-        {0, 0, 96, 0, 0, 16, false},
-        {2, 0, 96, 0, 0, 16, false},
-        {1, 4, 96, 0, 0, 16, false},     /* unknown flags */
-        {1, 128, 96, 0, 0, 16, false},
-        {1, 0, 72, 0, 0, 0, true},
-        {1, 0, 112, 0, 0, 0, true},
-        {1, 0, 72, 0, 0, 16, false},     /* no salt with what is no event */
-        {1, 1, 112, 1, 16, 16, false},
-        {1, 0, 95, 0, 0, 0, false},
-        {1, 0, 0, 0, 0, 0, false},
+        {1, 1, 96, 2, 16, 32, false},     /* cut off */
+        {1, 0, 96, 0, 0, 17, false},      /* left over */
+        {1, 0, 96, 0, 0, 15, false},      {0, 0, 96, 0, 0, 16, false}, {2, 0, 96, 0, 0, 16, false},
+        {1, 4, 96, 0, 0, 16, false}, /* unknown flags */
+        {1, 128, 96, 0, 0, 16, false},    {1, 0, 72, 0, 0, 0, true},   {1, 0, 112, 0, 0, 0, true},
+        {1, 0, 72, 0, 0, 16, false}, /* no salt with what is no event */
+        {1, 1, 112, 1, 16, 16, false},    {1, 0, 95, 0, 0, 0, false},  {1, 0, 0, 0, 0, 0, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint8_t zeros[9000] = {0};
@@ -340,7 +340,8 @@ static void test_receipt__sizes_are_bounded(void **state) {
     struct stele_receipt receipt = receipt_of(f, 5);
     struct stele_receipt bad = receipt;
     stele_err err;
-    assert_status(stele_receipt_decode(stele_view_of(zeros, sizeof zeros), &scratch, &bad, &err), INVALID);
+    assert_status(stele_receipt_decode(stele_view_of(zeros, sizeof zeros), &scratch, &bad, &err),
+                  INVALID);
     assert_non_null(strstr(err.text, "at most 262144"));
     bad = receipt;
     bad.payload = stele_view_of(zeros, STELE_PAYLOAD_BYTES_MAX + 1);
@@ -386,10 +387,21 @@ static void test_receipt__numbers_have_one_form(void **state) {
         const char *line;
         bool good;
     } cases[] = {
-        {"index 0", true}, {"index 18446744073709551615", true}, {"index 18446744073709551616", false},
-        {"index 00", false}, {"index 07", false}, {"index ", false}, {"index", false}, {"index -1", false},
-        {"index +1", false}, {"index 1 ", false}, {"index  1", false}, {"Index 1", false}, {"index 0x1", false},
-        {"index 99999999999999999999", false}, {"index 1\r", false},
+        {"index 0", true},
+        {"index 18446744073709551615", true},
+        {"index 18446744073709551616", false},
+        {"index 00", false},
+        {"index 07", false},
+        {"index ", false},
+        {"index", false},
+        {"index -1", false},
+        {"index +1", false},
+        {"index 1 ", false},
+        {"index  1", false},
+        {"Index 1", false},
+        {"index 0x1", false},
+        {"index 99999999999999999999", false},
+        {"index 1\r", false},
     };
     uint8_t extra[4 + 72] = {1, 0, 0, 72};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -425,7 +437,8 @@ static void test_receipt__holds_in_trees_of_any_shape(void **state) {
         stele_buf note = STELE_BUF_EMPTY;
         sample_log_sign(&log, size, &note);
         for (uint64_t seq = 0; seq < size; seq++) {
-            struct stele_receipt receipt = sample_log_receipt(&log, seq, stele_view_buf(&note), size, &path);
+            struct stele_receipt receipt =
+                sample_log_receipt(&log, seq, stele_view_buf(&note), size, &path);
             struct stele_receipt_report report;
             stele_buf text = STELE_BUF_EMPTY;
             assert_ok(stele_receipt_encode(&receipt, &text, NULL));
@@ -440,19 +453,25 @@ static void test_receipt__holds_in_trees_of_any_shape(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_receipt__every_entry_has_one_that_verifies, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_receipt__decoding_gives_back_what_was_encoded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_receipt__every_entry_has_one_that_verifies, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_receipt__decoding_gives_back_what_was_encoded, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_receipt__text_is_a_tlog_proof, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_receipt__a_payload_from_elsewhere_is_checked, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_receipt__a_failed_call_leaves_its_outputs, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_receipt__each_part_that_is_wrong_is_found, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_receipt__tags_are_ascending_and_late_alike, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_receipt__a_payload_from_elsewhere_is_checked, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_receipt__a_failed_call_leaves_its_outputs, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_receipt__each_part_that_is_wrong_is_found, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_receipt__tags_are_ascending_and_late_alike, setup,
+                                        teardown),
         cmocka_unit_test(test_receipt__a_committed_tag_with_another_late_bit_is_refused),
         cmocka_unit_test_setup_teardown(test_receipt__any_changed_byte_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_receipt__any_cut_insertion_and_repetition_is_refused, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_receipt__other_forms_of_the_extra_line_are_refused, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(test_receipt__any_cut_insertion_and_repetition_is_refused,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_receipt__other_forms_of_the_extra_line_are_refused,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_receipt__sizes_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_receipt__numbers_have_one_form, setup, teardown),
         cmocka_unit_test(test_receipt__holds_in_trees_of_any_shape),
