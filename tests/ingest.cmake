@@ -22,3 +22,10 @@ foreach(name ingest_faults ingest_rpc ingest_hammer)
 endforeach()
 
 stele_fuzz_target(append_wire LIBS stele-service)
+
+# Foreign records.
+stele_unit_test(json_records SOURCES support/temp_folder.c LIBS stele-import PkgConfig::ZLIB)
+stele_unit_test(cloudtrail LIBS stele-import PkgConfig::JANSSON)
+stele_unit_test(cloudtrail_data LABEL data SOURCES support/temp_folder.c
+  LIBS stele-import PkgConfig::JANSSON)
+stele_fuzz_target(cloudtrail LIBS stele-import)

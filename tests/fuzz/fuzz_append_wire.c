@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_append_wire.c: the messages of ingest.proto. The first byte chooses which one the rest
- * is read as; what parses must hold together, and written again it must read as the same.
+ * tests/fuzz/fuzz_append_wire.c: the messages of ingest.proto. The first byte chooses which one the
+ * rest is read as; what parses must hold together, and written again it must read as the same.
  */
 #include "proto/append_wire.h"
 #include "tests/fuzz/fuzz.h"
@@ -27,10 +27,10 @@ static void read_request(stele_view message, stele_append_message kind) {
         expected += stele_append_request_event_bytes(request.event[i].size);
     }
     fuzz_require(out.size == expected && expected <= message.size);
-    fuzz_require(stele_append_request_put_switches(&out, request.all_or_nothing, request.want_receipt,
-                                                   NULL) == STELE_OK);
-    fuzz_require(stele_append_request_read(stele_view_buf(&out), STELE_APPEND_UNARY, &again, NULL) ==
-                 STELE_OK);
+    fuzz_require(stele_append_request_put_switches(&out, request.all_or_nothing,
+                                                   request.want_receipt, NULL) == STELE_OK);
+    fuzz_require(stele_append_request_read(stele_view_buf(&out), STELE_APPEND_UNARY, &again,
+                                           NULL) == STELE_OK);
     fuzz_require(again.n_events == request.n_events);
     fuzz_require(again.all_or_nothing == request.all_or_nothing);
     fuzz_require(again.want_receipt == request.want_receipt);
