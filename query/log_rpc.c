@@ -108,21 +108,30 @@ cleanup:
     return st;
 }
 
-/* Without a region: those the caller may read; with one, begin has asked the gate. */
+/* Without a region: those the caller may read; who may read none is told so. */
 static stele_status step_list(struct stele_call *call, stele_call_step *ret, stele_err *err) {
     const struct stele_query_config *config = &call->query->config;
     stele_view wanted = of(call)->request.region;
     stele_buf message = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
+    stele_status refused = STELE_OK;
+    bool any = false;
     for (size_t i = 0; i < config->n_stores; i++) {
         struct stele_store *store = config->stores[i];
         stele_view region = stele_view_str(stele_store_region(store));
-        bool listed = wanted.size > 0 ? stele_view_equal(wanted, region)
-                                      : stele_call_gate(call, STELE_MAY_READ_LOG, region,
-                                                        stele_view_of(NULL, 0), NULL, NULL) == STELE_OK;
-        for (size_t k = 0; listed && k < stele_store_n_logs(store); k++) {
+        if (wanted.size > 0 && !stele_view_equal(wanted, region)) {
+            continue;
+        }
+        if (wanted.size == 0) { /* else begin has asked the gate */
+            refused = stele_call_gate(call, STELE_MAY_READ_LOG, region, stele_view_of(NULL, 0), NULL, err);
+        }
+        any = any || refused == STELE_OK;
+        for (size_t k = 0; refused == STELE_OK && k < stele_store_n_logs(store); k++) {
             STELE_TRY(list_log(stele_store_log_at(store, k), &message, err));
         }
+    }
+    if (!any) {
+        STELE_TRY(refused);
     }
     stele_rpc_finish_ok(call->rpc, stele_view_buf(&message));
     *ret = STELE_CALL_FINISHED;

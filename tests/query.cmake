@@ -9,3 +9,13 @@ foreach(name query_filter query_cursor query_workers)
   stele_unit_test(${name} LIBS stele-query)
 endforeach()
 stele_unit_test(query_plan LIBS stele-test-query)
+
+# The services over a transport that is the test itself: its objects stand before stele-rpc.
+foreach(name query_calls query_refusals query_proofs)
+  stele_unit_test(${name} SOURCES support/rpc_fake.c support/query_client.c
+    LIBS stele-test-query stele-proto-messages)
+endforeach()
+
+stele_fuzz_target(query_cursor LIBS stele-query)
+stele_fuzz_target(query_request LIBS stele-query)
+stele_fuzz_target(hit_wire LIBS stele-service)

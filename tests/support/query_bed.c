@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "proto/question_format.h"
+#include "proto/schema.h"
+#include "proto/wire.h"
 #include "tests/support/engine_memory.h"
 #include "tests/support/event_gen.h"
 
@@ -39,6 +41,22 @@ static uint64_t event_time_ns(struct bed *bed) {
     return (now - ago) * 1000 + rng_below(&bed->rng, 1000);
 }
 
+/* Leaves the retention class to the log: the generator's events all ask for three years. */
+static void drop_class(stele_buf *payload) {
+    stele_buf kept = STELE_BUF_EMPTY;
+    struct stele_wire wire = stele_wire_of(stele_view_buf(payload));
+    while (!stele_wire_at_end(&wire)) {
+        const uint8_t *from = wire.at;
+        struct stele_wire_record record = {0};
+        assert_ok(stele_wire_next(&wire, &record));
+        if (record.number != STELE_EVENT_RETENTION_CLASS) {
+            assert_ok(stele_buf_append(&kept, stele_view_of(from, (size_t)(wire.at - from)), NULL));
+        }
+    }
+    stele_buf_done(payload);
+    *payload = kept;
+}
+
 static void append_batch(struct bed *bed, const char *log, size_t n) {
     stele_view views[BATCH_MAX];
     struct stele_batch_place place;
@@ -62,6 +80,7 @@ static void append_batch(struct bed *bed, const char *log, size_t n) {
         event->log = log;
         event->payload = STELE_BUF_EMPTY;
         stele_gen_event(&bed->rng, &options, &event->payload);
+        drop_class(&event->payload);
         views[i] = stele_view_buf(&event->payload);
     }
     stele_status st = fixture_append(&bed->f, log, views, n, &place, &err);
