@@ -118,7 +118,11 @@ void stele_json__print_double(double value, char out[STELE_AT_LEAST(STELE_JSON_N
         memcpy(digits + 1, at + 1, (size_t)n - 1); /* after the locale's one-byte point */
         at += n;
     }
-    int exponent = (int)strtol(at + 1, NULL, 10);
+    int exponent = 0; /* at is "e", a sign and two or three digits */
+    for (const char *digit = at + 2; *digit != '\0'; digit++) {
+        exponent = exponent * 10 + (*digit - '0');
+    }
+    exponent = at[1] == '-' ? -exponent : exponent;
     const char *sign = negative ? "-" : "";
     if (exponent < -4 || exponent >= 16) {
         (void)snprintf(out, STELE_JSON_NUMBER_BYTES, "%s%c%s%.*se%+03d", sign, digits[0],

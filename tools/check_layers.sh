@@ -32,7 +32,7 @@ BEGIN {
     rule("openssl/", "^(storage/hash[a-z_0-9]*\\.c|tools/[a-z_0-9]*cert[a-z_0-9]*\\.c)$", "go through storage/hash.h; certificates are made in one file of tools/")
     rule("grpc/", "^proto/", "go through proto/rpc_server.h or proto/rpc_client.h")
     rule("protobuf-c/|.*\\.pb-c\\.h", "^proto/", "handle decoded records and bytes outside of proto/")
-    rule("jansson", "^(proto/|tools/|ingest/[a-z_0-9]*import[a-z_0-9]*\\.[ch]$)", "JSON is read and written in proto/, by importers and by the tools that print it")
+    rule("jansson", "^(proto/|tools/|ingest/[a-z_0-9]*(import|cloudtrail)[a-z_0-9]*\\.[ch]$)", "JSON is read and written in proto/, by importers and by the tools that print it")
 }
 function rule(header, files, instead) {
     n++

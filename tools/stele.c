@@ -12,6 +12,7 @@ static const char usage[] =
     "\n"
     "ship events\n"
     "  append        JSON lines, acknowledged once they are on the server's disk\n"
+    "  import        records of other systems: import cloudtrail\n"
     "ask\n"
     "  query         events by actor, resource, type, time ...; --prove saves the answer with its proofs\n"
     "  get           the event at one place\n"
@@ -39,7 +40,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"append", stele_append_command, NULL},       
+    {"append", stele_append_command, NULL},       {"import", stele_import_command, NULL},
+    
     {"query", stele_query_command, NULL},         {"get", stele_get_command, NULL},
     {"tail", stele_tail_command, NULL},           {"receipt", stele_receipt_command, NULL},
     {"checkpoint", stele_checkpoint_command, NULL}, {"consistency", stele_consistency_command, NULL},

@@ -151,7 +151,7 @@ static void test_question__counts_are_bounded(void **state) {
         stele_write_view(&w, stele_view_of("\1\0\0\1r", 5));
         stele_write_u8(&w, (uint8_t)n_logs);
         for (unsigned i = 0; i < n_logs; i++) {
-            char name[8];
+            char name[16];
             (void)snprintf(name, sizeof name, "%03u", i);
             stele_write_lp(&w, stele_view_str(name));
         }
