@@ -18,7 +18,7 @@ target_link_libraries(crash_writer PRIVATE stele-test-store stele-flags)
 add_library(stele-test-crash STATIC fault/crash_rig.c fault/crash_check.c support/temp_folder.c)
 target_link_libraries(stele-test-crash PUBLIC stele-test-store)
 
-stele_fault_test(kill LIBS stele-test-crash)
+stele_fault_test(kill SOURCES fault/sync_nothing.c LIBS stele-test-crash)
 add_dependencies(test_kill crash_writer)
 
 # Counts the syncs of a process; also to be preloaded into programs. See fault/sync_count.h.
@@ -38,3 +38,33 @@ stele_fault_test(engine_syncs_off
     ../storage/engine_local.c
   LIBS stele-sync-count stele-test-behaviour PkgConfig::ROCKSDB)
 target_compile_options(test_engine_syncs_off PRIVATE -include ${CMAKE_CURRENT_SOURCE_DIR}/fault/no_sync.h)
+stele_fault_test(engine_recovery LIBS stele-test-behaviour)
+stele_fault_test(engine_full_disk LIBS stele-test-behaviour)
+
+# The writer with powercut_shim.c before the C library's calls.
+add_library(power-writer-objects OBJECT fault/crash_writer.c fault/powercut_shim.c)
+target_link_libraries(power-writer-objects PRIVATE stele-test-store stele-flags)
+function(stele_power_writer name)
+  add_executable(${name} $<TARGET_OBJECTS:power-writer-objects> ${ARGN})
+  target_link_libraries(${name} PRIVATE stele-test-store stele-flags)
+endfunction()
+stele_power_writer(power_writer)
+stele_fault_test(power SOURCES fault/powercut_replay.c fault/sync_nothing.c LIBS stele-test-crash)
+add_dependencies(test_power power_writer)
+target_compile_definitions(test_power PRIVATE STELE_POWER_WRITER="$<TARGET_FILE:power_writer>")
+
+# stele_power_mutant(NAME SOURCE SYNC): the same writer without one kind of sync: a file of the store is
+# compiled again, and its object stands before that of the library. test_power must notice each.
+function(stele_power_mutant name source)
+  stele_power_writer(power_writer_${name} ../storage/${source})
+  target_compile_options(power_writer_${name} PRIVATE ${ARGN})
+  target_link_libraries(power_writer_${name} PRIVATE PkgConfig::ROCKSDB PkgConfig::SODIUM)
+  add_dependencies(test_power power_writer_${name})
+endfunction()
+set(no_sync_of -include ${CMAKE_CURRENT_SOURCE_DIR}/fault/no_sync_of.h)
+stele_power_mutant(no_append_sync engine_rocks.c -include ${CMAKE_CURRENT_SOURCE_DIR}/fault/no_sync.h)
+stele_power_mutant(no_blob_sync engine_blobs.c ${no_sync_of} "-DSTELE_NO_SYNC_OF=w->fd")
+stele_power_mutant(no_folder_sync engine_blobs.c ${no_sync_of} -DSTELE_NO_SYNC_OF=fd)
+stele_power_mutant(no_file_sync file.c ${no_sync_of} -DSTELE_NO_SYNC_OF=fd)
+stele_power_mutant(no_key_sync signer_sodium.c ${no_sync_of} -DSTELE_NO_SYNC_OF=fd)
+target_compile_definitions(test_power PRIVATE STELE_POWER_WRITERS="$<TARGET_FILE_DIR:power_writer>")
