@@ -260,7 +260,7 @@ int stele_query_command(const char *config, int argc, char **argv) {
     if (options->explain) {
         STELE_TRY(stele_client_explain(cli.client, &options->asked.request, 60000, print_plan, NULL, &err));
     } else if (options->count) {
-        STELE_TRY(stele_client_count(cli.client, &options->asked.request, 0, &count, &err));
+        STELE_TRY(stele_client_count(cli.client, &options->asked.request, 600000, &count, &err));
         (void)printf("%" PRIu64 "\n", count);
         code = count > 0 ? STELE_EXIT_FOUND : STELE_EXIT_NONE;
     } else {
