@@ -29,11 +29,12 @@ static stele_status no_reply(const char *what, stele_err *err) {
 
 stele_status stele_client_checkpoint(struct stele_rpc_client *client, const char *log, uint64_t min_size,
                                      uint32_t timeout_ms, stele_buf *note, stele_err *err) {
-    Stele__V1__GetCheckpointRequest request = STELE__V1__GET_CHECKPOINT_REQUEST__INIT;
+    Stele__V1__GetCheckpointRequest request;
     Stele__V1__GetCheckpointResponse *response = NULL;
     stele_buf name = STELE_BUF_EMPTY;
     stele_buf reply = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
+    stele__v1__get_checkpoint_request__init(&request);
     STELE_TRY(own(log, &name, err));
     request.log = (char *)name.data;
     request.min_size = min_size;
@@ -52,11 +53,12 @@ cleanup:
 
 stele_status stele_client_consistency(struct stele_rpc_client *client, const char *log, uint64_t old_size,
                                       uint32_t timeout_ms, stele_buf *path, stele_buf *note, stele_err *err) {
-    Stele__V1__GetConsistencyProofRequest request = STELE__V1__GET_CONSISTENCY_PROOF_REQUEST__INIT;
+    Stele__V1__GetConsistencyProofRequest request;
     Stele__V1__GetConsistencyProofResponse *response = NULL;
     stele_buf name = STELE_BUF_EMPTY;
     stele_buf reply = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
+    stele__v1__get_consistency_proof_request__init(&request);
     STELE_TRY(own(log, &name, err));
     request.log = (char *)name.data;
     request.old_size = old_size;
@@ -80,12 +82,13 @@ cleanup:
 
 stele_status stele_client_tile(struct stele_rpc_client *client, const char *log, const char *path,
                                uint32_t timeout_ms, stele_buf *tile, stele_err *err) {
-    Stele__V1__GetTileRequest request = STELE__V1__GET_TILE_REQUEST__INIT;
+    Stele__V1__GetTileRequest request;
     Stele__V1__GetTileResponse *response = NULL;
     stele_buf name = STELE_BUF_EMPTY;
     stele_buf where = STELE_BUF_EMPTY;
     stele_buf reply = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
+    stele__v1__get_tile_request__init(&request);
     STELE_TRY(own(log, &name, err));
     STELE_TRY(own(path, &where, err));
     request.log = (char *)name.data;
@@ -121,12 +124,13 @@ cleanup:
 
 stele_status stele_client_entries(struct stele_rpc_client *client, const char *log, uint64_t first, uint64_t count,
                                   stele_entry_fn fn, void *ctx, stele_err *err) {
-    Stele__V1__GetEntriesRequest request = STELE__V1__GET_ENTRIES_REQUEST__INIT;
+    Stele__V1__GetEntriesRequest request;
     struct stele_rpc_stream *stream = NULL;
     stele_buf name = STELE_BUF_EMPTY;
     stele_buf message = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
     uint64_t next = first;
+    stele__v1__get_entries_request__init(&request);
     STELE_TRY(own(log, &name, err));
     request.log = (char *)name.data;
     request.first = first;

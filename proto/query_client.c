@@ -133,11 +133,12 @@ cleanup:
 
 stele_status stele_client_get(struct stele_rpc_client *client, const struct stele_get_request *request,
                               uint32_t timeout_ms, stele_buf *reply, struct stele_got *ret, stele_err *err) {
-    Stele__V1__GetRequest message = STELE__V1__GET_REQUEST__INIT;
+    Stele__V1__GetRequest message;
     stele_buf packed = STELE_BUF_EMPTY;
     stele_buf log = STELE_BUF_EMPTY;
     struct stele_rpc_result result;
     stele_status st = STELE_OK;
+    stele__v1__get_request__init(&message);
     STELE_TRY(stele_buf_printf(&log, err, "%.*s", (int)request->log.size, (const char *)request->log.data));
     message.log = (char *)log.data;
     message.seq = request->seq;

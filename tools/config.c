@@ -79,6 +79,9 @@ static const cyaml_schema_value_t client_file_value = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct stele_client_config, client_file_fields)};
 
 /* libcyaml explains a refusal over several log lines; they are gathered into one text. */
+static void gather(cyaml_log_t level, void *ctx, const char *format, va_list args)
+    STELE_PRINTF(3, 0);
+
 static void gather(cyaml_log_t level, void *ctx, const char *format, va_list args) {
     stele_buf *text = ctx;
     char line[256];
