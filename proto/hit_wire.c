@@ -27,7 +27,8 @@ stele_status stele_search_response_put_hit(stele_buf *message, const struct stel
     return stele_hit_put(message, RESPONSE_HIT, hit, err);
 }
 
-stele_status stele_search_response_put_answer(stele_buf *message, stele_view bytes, stele_err *err) {
+stele_status stele_search_response_put_answer(stele_buf *message, stele_view bytes,
+                                              stele_err *err) {
     size_t before = message->size;
     struct stele_wire_out w = stele_wire_out_to(message);
     stele_wire_out_bytes(&w, RESPONSE_ANSWER, bytes);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/hit_wire.h: the messages of a streamed answer (SearchResponse of query.proto), written and read
- * without generated code. Layer: proto. Pure.
+ * proto/hit_wire.h: the messages of a streamed answer (SearchResponse of query.proto), written and
+ * read without generated code. Layer: proto. Pure.
  *
- * This is the read path's hot loop. The event travels as the bytes that were stored: it is copied once,
- * into the outgoing message, and never unpacked, so that what a client hashes is what the log committed to.
+ * This is the read path's hot loop. The event travels as the bytes that were stored: it is copied
+ * once, into the outgoing message, and never unpacked, so that what a client hashes is what the log
+ * committed to.
  */
 #ifndef STELE_PROTO_HIT_WIRE_H
 #define STELE_PROTO_HIT_WIRE_H
@@ -26,7 +27,8 @@ struct stele_search_end {
 
 /* ------------------------------------------------------------------ writing: each call appends one
  * member of a SearchResponse; members may be appended one after the other. Errors: NO_MEMORY. */
-STELE_MUST_USE stele_status stele_search_response_put_hit(stele_buf *message, const struct stele_hit *hit,
+STELE_MUST_USE stele_status stele_search_response_put_hit(stele_buf *message,
+                                                          const struct stele_hit *hit,
                                                           stele_err *err);
 STELE_MUST_USE stele_status stele_search_response_put_answer(stele_buf *message, stele_view bytes,
                                                              stele_err *err);
@@ -34,8 +36,8 @@ STELE_MUST_USE stele_status stele_search_response_put_end(stele_buf *message,
                                                           const struct stele_search_end *end,
                                                           stele_err *err);
 /* Appends the Hit alone as member `number` of a message of the caller's. */
-STELE_MUST_USE stele_status stele_hit_put(stele_buf *message, uint32_t number, const struct stele_hit *hit,
-                                          stele_err *err);
+STELE_MUST_USE stele_status stele_hit_put(stele_buf *message, uint32_t number,
+                                          const struct stele_hit *hit, stele_err *err);
 
 /* ------------------------------------------------------------------ reading */
 typedef enum stele_search_part_kind {
@@ -52,12 +54,14 @@ struct stele_search_part {
     } as;
 };
 /*
- * Takes the next member off `rest`, a view of what is left of one SearchResponse. Unknown members are
- * passed over. The part borrows the message. Errors: END after the last one; INVALID.
+ * Takes the next member off `rest`, a view of what is left of one SearchResponse. Unknown members
+ * are passed over. The part borrows the message. Errors: END after the last one; INVALID.
  */
-STELE_MUST_USE stele_status stele_search_response_next(stele_view *rest, struct stele_search_part *ret,
+STELE_MUST_USE stele_status stele_search_response_next(stele_view *rest,
+                                                       struct stele_search_part *ret,
                                                        stele_err *err);
 /* One Hit. Errors: INVALID, also for a member that stands twice. */
-STELE_MUST_USE stele_status stele_hit_read(stele_view message, struct stele_hit *ret, stele_err *err);
+STELE_MUST_USE stele_status stele_hit_read(stele_view message, struct stele_hit *ret,
+                                           stele_err *err);
 
 #endif

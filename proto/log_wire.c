@@ -18,7 +18,8 @@ static const struct stele_wire_member inclusion_members[] = {MEMBER(1, TEXT, log
                                                              MEMBER(2, NUMBER, seq)};
 static const struct stele_wire_member consistency_members[] = {
     MEMBER(1, TEXT, log), MEMBER(2, NUMBER, old_size), MEMBER(3, NUMBER, new_size)};
-static const struct stele_wire_member tile_members[] = {MEMBER(1, TEXT, log), MEMBER(2, TEXT, path)};
+static const struct stele_wire_member tile_members[] = {MEMBER(1, TEXT, log),
+                                                        MEMBER(2, TEXT, path)};
 static const struct stele_wire_member entries_members[] = {
     MEMBER(1, TEXT, log), MEMBER(2, NUMBER, first), MEMBER(3, NUMBER, count)};
 
@@ -92,8 +93,8 @@ stele_status stele_inclusion_response_write(const struct stele_proof_message *pr
     return stele_wire_out_done(&w, before, err);
 }
 
-stele_status stele_consistency_response_write(const struct stele_proof_message *proof, stele_buf *out,
-                                              stele_err *err) {
+stele_status stele_consistency_response_write(const struct stele_proof_message *proof,
+                                              stele_buf *out, stele_err *err) {
     size_t before = out->size;
     struct stele_wire_out w = stele_wire_out_to(out);
     stele_wire_out_uint(&w, 1, proof->seq);

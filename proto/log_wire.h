@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/log_wire.h: the messages of log.proto, requests read and replies written without generated code.
- * Layer: proto. Pure. What is read borrows the message.
+ * proto/log_wire.h: the messages of log.proto, requests read and replies written without generated
+ * code. Layer: proto. Pure. What is read borrows the message.
  */
 #ifndef STELE_PROTO_LOG_WIRE_H
 #define STELE_PROTO_LOG_WIRE_H
@@ -16,8 +16,8 @@ struct stele_log_request {
     uint64_t seq;      /* GetInclusionProof */
     uint64_t old_size; /* GetConsistencyProof */
     uint64_t new_size;
-    stele_view path;   /* GetTile */
-    uint64_t first;    /* GetEntries */
+    stele_view path; /* GetTile */
+    uint64_t first;  /* GetEntries */
     uint64_t count;
 };
 typedef enum stele_log_request_kind {
@@ -41,7 +41,8 @@ struct stele_log_info {
     uint64_t size;
 };
 /* Each appends to a message. Errors: NO_MEMORY. */
-STELE_MUST_USE stele_status stele_list_logs_response_put(stele_buf *out, const struct stele_log_info *info,
+STELE_MUST_USE stele_status stele_list_logs_response_put(stele_buf *out,
+                                                         const struct stele_log_info *info,
                                                          stele_err *err);
 STELE_MUST_USE stele_status stele_checkpoint_response_write(stele_view note, stele_buf *out,
                                                             stele_err *err);
@@ -55,11 +56,14 @@ struct stele_proof_message {
 };
 STELE_MUST_USE stele_status stele_inclusion_response_write(const struct stele_proof_message *proof,
                                                            stele_buf *out, stele_err *err);
-STELE_MUST_USE stele_status stele_consistency_response_write(const struct stele_proof_message *proof,
-                                                             stele_buf *out, stele_err *err);
-STELE_MUST_USE stele_status stele_tile_response_write(stele_view tile, stele_buf *out, stele_err *err);
+STELE_MUST_USE stele_status stele_consistency_response_write(
+    const struct stele_proof_message *proof, stele_buf *out, stele_err *err);
+STELE_MUST_USE stele_status stele_tile_response_write(stele_view tile, stele_buf *out,
+                                                      stele_err *err);
 /* A GetEntriesResponse: first once, then its entries one by one. */
-STELE_MUST_USE stele_status stele_entries_response_begin(uint64_t first, stele_buf *out, stele_err *err);
-STELE_MUST_USE stele_status stele_entries_response_put(stele_buf *out, stele_view entry, stele_err *err);
+STELE_MUST_USE stele_status stele_entries_response_begin(uint64_t first, stele_buf *out,
+                                                         stele_err *err);
+STELE_MUST_USE stele_status stele_entries_response_put(stele_buf *out, stele_view entry,
+                                                       stele_err *err);
 
 #endif

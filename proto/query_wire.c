@@ -50,8 +50,8 @@ static const struct stele_wire_member get_members[] = {
     MEMBER(2, NUMBER, get_request, seq),
     MEMBER(3, FLAG, get_request, want_receipt),
 };
-static const struct stele_wire_form get_form = {
-    "get request", get_members, sizeof get_members / sizeof get_members[0]};
+static const struct stele_wire_form get_form = {"get request", get_members,
+                                                sizeof get_members / sizeof get_members[0]};
 
 stele_status stele_search_request_read(stele_view message, struct stele_search_request *ret,
                                        stele_err *err) {

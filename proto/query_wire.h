@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/query_wire.h: the requests of query.proto read, and its unary replies written, without generated
- * code. Layer: proto. Pure. Streamed answers are in proto/hit_wire.h.
+ * proto/query_wire.h: the requests of query.proto read, and its unary replies written, without
+ * generated code. Layer: proto. Pure. Streamed answers are in proto/hit_wire.h.
  *
- * Generated C code ends a string at its first NUL and passes over unknown members: for a question, both
- * would mean answering another one. What is read here borrows the message.
+ * Generated C code ends a string at its first NUL and passes over unknown members: for a question,
+ * both would mean answering another one. What is read here borrows the message.
  */
 #ifndef STELE_PROTO_QUERY_WIRE_H
 #define STELE_PROTO_QUERY_WIRE_H
@@ -37,20 +37,22 @@ enum { STELE_ORDER_UNSPECIFIED = 0, STELE_ORDER_ASCENDING = 1, STELE_ORDER_DESCE
 
 /* Errors: those of stele_wire_read. */
 STELE_MUST_USE stele_status stele_search_request_read(stele_view message,
-                                                      struct stele_search_request *ret, stele_err *err);
-STELE_MUST_USE stele_status stele_get_request_read(stele_view message, struct stele_get_request *ret,
-                                                   stele_err *err);
+                                                      struct stele_search_request *ret,
+                                                      stele_err *err);
+STELE_MUST_USE stele_status stele_get_request_read(stele_view message,
+                                                   struct stele_get_request *ret, stele_err *err);
 /* Appends the request as it is; for clients and tests. */
 STELE_MUST_USE stele_status stele_search_request_write(const struct stele_search_request *request,
                                                        stele_buf *out, stele_err *err);
 
-/* ------------------------------------------------------------------ replies: each call appends members
- * to a message. Errors: NO_MEMORY. */
+/* ------------------------------------------------------------------ replies: each call appends
+ * members to a message. Errors: NO_MEMORY. */
 STELE_MUST_USE stele_status stele_get_response_write(const struct stele_hit *hit, stele_view entry,
-                                                     stele_view receipt, stele_buf *out, stele_err *err);
+                                                     stele_view receipt, stele_buf *out,
+                                                     stele_err *err);
 
-STELE_MUST_USE stele_status stele_count_response_put_log(stele_buf *out, stele_view log, uint64_t count,
-                                                         stele_err *err);
+STELE_MUST_USE stele_status stele_count_response_put_log(stele_buf *out, stele_view log,
+                                                         uint64_t count, stele_err *err);
 /* The rest of a CountResponse. */
 STELE_MUST_USE stele_status stele_count_response_put_total(stele_buf *out, uint64_t count,
                                                            stele_view cursor, stele_err *err);

@@ -22,7 +22,8 @@ static uint32_t wire_type_of(stele_wire_kind kind) {
     return STELE_WIRE_BYTES;
 }
 
-static const struct stele_wire_member *member_of(const struct stele_wire_form *form, uint32_t number) {
+static const struct stele_wire_member *member_of(const struct stele_wire_form *form,
+                                                 uint32_t number) {
     for (size_t i = 0; i < form->n_members; i++) {
         if (form->member[i].number == number) {
             return &form->member[i];
@@ -31,8 +32,9 @@ static const struct stele_wire_member *member_of(const struct stele_wire_form *f
     return NULL;
 }
 
-static stele_status store_text(const struct stele_wire_form *form, const struct stele_wire_member *m,
-                               stele_view text, void *target, stele_err *err) {
+static stele_status store_text(const struct stele_wire_form *form,
+                               const struct stele_wire_member *m, stele_view text, void *target,
+                               stele_err *err) {
     const char *problem = stele_text_problem(text, STELE_CHARSET_PLAIN);
     if (problem != NULL) {
         return STELE_FAIL(err, INVALID, "%s: %s %s", form->name, m->name, problem);
@@ -50,7 +52,8 @@ static stele_status store_text(const struct stele_wire_form *form, const struct 
     return STELE_OK;
 }
 
-/* One level of nesting is all that any request has; the recursion follows the tables, not the input. */
+/* One level of nesting is all that any request has; the recursion follows the tables, not the
+ * input. */
 static stele_status store(const struct stele_wire_form *form, const struct stele_wire_member *m,
                           const struct stele_wire_record *record, void *target, stele_err *err) {
     switch (m->kind) {
@@ -83,7 +86,8 @@ stele_status stele_wire_read(const struct stele_wire_form *form, stele_view mess
         if (m == NULL) {
             return STELE_FAIL(err, UNSUPPORTED,
                               "%s: member %u is not known to this server, and leaving it out would "
-                              "change what was asked", form->name, record.number);
+                              "change what was asked",
+                              form->name, record.number);
         }
         assert(m->number <= STELE_WIRE_MEMBER_MAX);
         if (record.type != wire_type_of(m->kind)) {

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proto/wire_read.h: a small request read into a plain struct by a table of its members. Layer: proto.
- * Pure, no allocation: texts borrow the message.
+ * proto/wire_read.h: a small request read into a plain struct by a table of its members. Layer:
+ * proto. Pure, no allocation: texts borrow the message.
  *
- * Stricter than protobuf asks for, because a request is a question: a member this version does not know
- * is refused (left out, it would make the answer to another question), and so is a singular member that
- * stands twice. Texts are UTF-8 without control characters, and keep their length: a NUL inside ends
- * nothing.
+ * Stricter than protobuf asks for, because a request is a question: a member this version does not
+ * know is refused (left out, it would make the answer to another question), and so is a singular
+ * member that stands twice. Texts are UTF-8 without control characters, and keep their length: a
+ * NUL inside ends nothing.
  */
 #ifndef STELE_PROTO_WIRE_READ_H
 #define STELE_PROTO_WIRE_READ_H
 
 #include "storage/bytes.h"
 
-#define STELE_WIRE_LIST_MAX 64  /* texts of a repeated member: the logs of a region are no more */
+#define STELE_WIRE_LIST_MAX 64   /* texts of a repeated member: the logs of a region are no more */
 #define STELE_WIRE_MEMBER_MAX 31 /* greatest member number of such a table */
 
 struct stele_wire_list {
@@ -43,8 +43,9 @@ struct stele_wire_form {
     size_t n_members;
 };
 
-/* Reads `message` into *ret, whose members were set to their defaults (zeros) by the caller. Errors:
- * INVALID (wire format, UTF-8, a member twice), LIMIT (over 64 texts), UNSUPPORTED (unknown member). */
+/* Reads `message` into *ret, whose members were set to their defaults (zeros) by the caller.
+ * Errors: INVALID (wire format, UTF-8, a member twice), LIMIT (over 64 texts), UNSUPPORTED (unknown
+ * member). */
 STELE_MUST_USE stele_status stele_wire_read(const struct stele_wire_form *form, stele_view message,
                                             void *ret, stele_err *err);
 

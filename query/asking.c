@@ -2,7 +2,8 @@
 /* query/asking.c: from a request to an open search. */
 #include "query/asking.h"
 
-stele_status stele_asking_begin(struct stele_asking *asking, struct stele_call *call, stele_err *err) {
+stele_status stele_asking_begin(struct stele_asking *asking, struct stele_call *call,
+                                stele_err *err) {
     struct stele_search_request request;
     stele_status st = STELE_OK;
     struct stele_query_question *question = &asking->question;
@@ -11,14 +12,16 @@ stele_status stele_asking_begin(struct stele_asking *asking, struct stele_call *
     STELE_TRY(stele_query_question_of(&request, question, err));
     stele_view region = stele_view_buf(&question->asked.region);
     STELE_TRY(stele_call_gate(call, STELE_MAY_QUERY, region,
-                              stele_view_buf(&question->asked.filter.tenant), &question->asked, err));
+                              stele_view_buf(&question->asked.filter.tenant), &question->asked,
+                              err));
     STELE_TRY(stele_call_store(call, region, &asking->store, err));
     STELE_TRY(stele_cursor_bind(question, stele_rpc_call_peer(call->rpc), &asking->binding, err));
 cleanup:
     return st;
 }
 
-stele_status stele_asking_open(struct stele_asking *asking, struct stele_call *call, stele_err *err) {
+stele_status stele_asking_open(struct stele_asking *asking, struct stele_call *call,
+                               stele_err *err) {
     const struct stele_query_config *config = &call->query->config;
     struct stele_places places;
     stele_status st = STELE_OK;
@@ -43,7 +46,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_asking_cursor(const struct stele_asking *asking, stele_buf *text, stele_err *err) {
+stele_status stele_asking_cursor(const struct stele_asking *asking, stele_buf *text,
+                                 stele_err *err) {
     struct stele_search_outcome outcome;
     struct stele_places places;
     stele_search_outcome(asking->search, &outcome);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * query/asking.h: what Search, Count and Explain have in common: a question that passed the gate, and a
- * search of it that any worker can take a step further. Layer: query, private to the *_rpc.c files.
+ * query/asking.h: what Search, Count and Explain have in common: a question that passed the gate,
+ * and a search of it that any worker can take a step further. Layer: query, private to the *_rpc.c
+ * files.
  */
 #ifndef STELE_QUERY_ASKING_H
 #define STELE_QUERY_ASKING_H

@@ -132,7 +132,8 @@ static stele_status open_call(struct stele_call_binding *binding, struct stele_r
     return STELE_OK;
 }
 
-static void on_message(void *service, struct stele_rpc_call *rpc, struct stele_rpc_message *message) {
+static void on_message(void *service, struct stele_rpc_call *rpc,
+                       struct stele_rpc_message *message) {
     struct stele_call *call = NULL;
     stele_err err = {0};
     stele_status st = open_call(service, rpc, message, &call, &err);
@@ -172,7 +173,8 @@ static void on_done(void *service, struct stele_rpc_call *rpc) {
     atomic_store(&call->stop, true);
     (void)pthread_mutex_lock(&call->lock);
     call->over = true;
-    bool mine = call->state == STELE_CALL_STATE_WAITING || call->state == STELE_CALL_STATE_FINISHED ||
+    bool mine = call->state == STELE_CALL_STATE_WAITING ||
+                call->state == STELE_CALL_STATE_FINISHED ||
                 stele_workers_withdraw(call->query->workers, &call->job);
     (void)pthread_mutex_unlock(&call->lock);
     if (mine) {
@@ -202,7 +204,8 @@ stele_status stele_call_store(const struct stele_call *call, stele_view region,
             return STELE_OK;
         }
     }
-    return STELE_FAIL(err, NOT_FOUND, "region '%.*s' is not served here; ask the server that keeps it",
+    return STELE_FAIL(err, NOT_FOUND,
+                      "region '%.*s' is not served here; ask the server that keeps it",
                       (int)region.size, (const char *)region.data);
 }
 

@@ -3,11 +3,12 @@
  * query/call.h: the life of one call between the transport's thread, which must not block, and the
  * workers, which may. Layer: query, private to its *_rpc.c files.
  *
- * A handler is three functions. `begin` runs on the transport's thread: it reads the request and asks
- * the gate, and touches no storage. `step` runs on a worker, once or many times, never twice at a time:
- * it does one slice of work and says what it waits for. While a message is on its way to the reader no
- * step runs, so a slow reader holds its own state and no thread. `end` frees; it runs once, when the
- * transport has let go and no step runs: a cancelled call is freed at once, or at its next row.
+ * A handler is three functions. `begin` runs on the transport's thread: it reads the request and
+ * asks the gate, and touches no storage. `step` runs on a worker, once or many times, never twice
+ * at a time: it does one slice of work and says what it waits for. While a message is on its way to
+ * the reader no step runs, so a slow reader holds its own state and no thread. `end` frees; it runs
+ * once, when the transport has let go and no step runs: a cancelled call is freed at once, or at
+ * its next row.
  */
 #ifndef STELE_QUERY_CALL_H
 #define STELE_QUERY_CALL_H
@@ -30,8 +31,8 @@ struct stele_call;
 struct stele_call_kind {
     const char *path;
     stele_rpc_kind rpc;
-    bool is_search;    /* may take long: counts as an open search, others as waiting calls */
-    size_t bytes;      /* of the handler's struct, which begins with struct stele_call */
+    bool is_search; /* may take long: counts as an open search, others as waiting calls */
+    size_t bytes;   /* of the handler's struct, which begins with struct stele_call */
     stele_status (*begin)(struct stele_call *call, stele_err *err);
     /* On failure the call ends with the error; nothing else is done with *ret. */
     stele_status (*step)(struct stele_call *call, stele_call_step *ret, stele_err *err);

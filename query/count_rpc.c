@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * query/count_rpc.c: Count: the search itself, its hits counted and dropped, so that a count is exactly
- * what the answer would hold. Budgets and cursors are those of Search.
+ * query/count_rpc.c: Count: the search itself, its hits counted and dropped, so that a count is
+ * exactly what the answer would hold. Budgets and cursors are those of Search.
  */
 #include "query/asking.h"
 
@@ -19,7 +19,8 @@ static stele_status begin(struct stele_call *call, stele_err *err) {
     struct stele_asking *asking = &of(call)->asking;
     stele_status st = stele_asking_begin(asking, call, err);
     if (st == STELE_OK && asking->question.prove) {
-        st = STELE_FAIL(err, INVALID, "question: prove: a count has no proof; ask Search for the answer "
+        st = STELE_FAIL(err, INVALID,
+                        "question: prove: a count has no proof; ask Search for the answer "
                         "file");
     }
     return st;

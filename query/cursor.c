@@ -80,8 +80,9 @@ stele_status stele_cursor_bind(const struct stele_query_question *question,
     stele_status st = STELE_OK;
     struct stele_question asked = question->asked; /* borrows; only the limit differs */
     asked.limit = 0;
-    STELE_TRY(stele_buf_append(&bytes, stele_view_str(question->descending ? "stele cursor: down"
-                                                                          : "stele cursor: up"), err));
+    STELE_TRY(stele_buf_append(
+        &bytes, stele_view_str(question->descending ? "stele cursor: down" : "stele cursor: up"),
+        err));
     STELE_TRY(stele_question_encode(&asked, &bytes, err));
     stele_sha256_of(stele_view_buf(&bytes), digest);
     memcpy(ret->question, digest, sizeof ret->question);
@@ -138,7 +139,8 @@ static stele_status of_text(stele_view text, stele_buf *bytes, stele_err *err) {
     }
     st = stele_base64_decode(stele_view_buf(&plain), bytes, NULL);
     if (st == STELE_INVALID) {
-        st = STELE_FAIL(err, INVALID, "cursor: not one of this server's: it is damaged, or cut off");
+        st =
+            STELE_FAIL(err, INVALID, "cursor: not one of this server's: it is damaged, or cut off");
     } else if (st != STELE_OK) {
         st = STELE_FAIL(err, NO_MEMORY, "no memory for a cursor of %zu bytes", text.size);
     }
@@ -150,7 +152,8 @@ cleanup:
 /* ------------------------------------------------------------------ the whole */
 
 stele_status stele_cursor_encode(const struct stele_cursor_binding *binding,
-                                 const struct stele_places *places, stele_buf *text, stele_err *err) {
+                                 const struct stele_places *places, stele_buf *text,
+                                 stele_err *err) {
     stele_buf bytes = STELE_BUF_EMPTY;
     uint8_t mac[MAC_BYTES];
     stele_status st = STELE_OK;
@@ -172,12 +175,14 @@ cleanup:
     return st;
 }
 
-static stele_status read_place(struct stele_reader *r, struct stele_places *places, stele_err *err) {
+static stele_status read_place(struct stele_reader *r, struct stele_places *places,
+                               stele_err *err) {
     stele_view name;
     stele_status st = STELE_OK;
     struct stele_place *place = &places->at[places->n];
     STELE_TRY(stele_read_lp(r, &name, err));
-    if (name.size == 0 || name.size > STELE_LOG_NAME_MAX || memchr(name.data, 0, name.size) != NULL) {
+    if (name.size == 0 || name.size > STELE_LOG_NAME_MAX ||
+        memchr(name.data, 0, name.size) != NULL) {
         return STELE_FAIL(err, INVALID, "cursor: a log name of %zu bytes", name.size);
     }
     memcpy(place->log, name.data, name.size);
@@ -200,10 +205,12 @@ static stele_status read_body(const struct stele_cursor_binding *binding, struct
     STELE_TRY(stele_read_view(r, STELE_CURSOR_DIGEST_BYTES, &question, err));
     STELE_TRY(stele_read_view(r, STELE_CURSOR_DIGEST_BYTES, &client, err));
     if (!stele_view_equal(client, stele_view_of(binding->client, sizeof binding->client))) {
-        return STELE_FAIL(err, DENIED, "cursor: it was given to another client; ask the question again");
+        return STELE_FAIL(err, DENIED,
+                          "cursor: it was given to another client; ask the question again");
     }
     if (!stele_view_equal(question, stele_view_of(binding->question, sizeof binding->question))) {
-        return STELE_FAIL(err, INVALID, "cursor: it belongs to another question; send it with the "
+        return STELE_FAIL(err, INVALID,
+                          "cursor: it belongs to another question; send it with the "
                           "region, logs, filter and order it was given for");
     }
     STELE_TRY(stele_read_u8(r, &n, err));
@@ -225,18 +232,21 @@ stele_status stele_cursor_decode(const struct stele_cursor_binding *binding, ste
     uint8_t mac[MAC_BYTES];
     stele_status st = STELE_OK;
     if (text.size > STELE_QUERY_CURSOR_BYTES_MAX || has_plain_base64(text)) {
-        return STELE_FAIL(err, INVALID, "cursor: not one of this server's: over %u bytes, or not base64url",
+        return STELE_FAIL(err, INVALID,
+                          "cursor: not one of this server's: over %u bytes, or not base64url",
                           STELE_QUERY_CURSOR_BYTES_MAX);
     }
     STELE_TRY(of_text(text, &bytes, err));
     if (bytes.size < 1 + MAC_BYTES || bytes.data[0] != VERSION) {
-        st = STELE_FAIL(err, INVALID, "cursor: not one of this server's: too short, or of another version");
+        st = STELE_FAIL(err, INVALID,
+                        "cursor: not one of this server's: too short, or of another version");
         goto cleanup;
     }
     stele_view body = stele_view_of(bytes.data, bytes.size - MAC_BYTES);
     mac_of(binding, body, mac);
     if (!same_mac(mac, bytes.data + body.size)) {
-        st = STELE_FAIL(err, DENIED, "cursor: its keyed hash does not hold: it was changed, or another "
+        st = STELE_FAIL(err, DENIED,
+                        "cursor: its keyed hash does not hold: it was changed, or another "
                         "region or server made it; ask the question again");
         goto cleanup;
     }

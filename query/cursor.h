@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * query/cursor.h: where an answer stopped, as a text only this region can have made. Layer: query. Pure.
+ * query/cursor.h: where an answer stopped, as a text only this region can have made. Layer: query.
+ * Pure.
  *
- * A cursor holds one place a log: the first entry not answered yet (ascending), or the entry above the
- * last one not answered yet (descending). A place a log, rather than one point in time, because an entry
- * may become visible in one log after a later one was answered from another: with places it is still in
- * the rest of the answer. A keyed hash (HMAC-SHA-256 with a secret of the region) covers all of it, with
- * a digest of the question and one of the client's name, so a changed, foreign or borrowed cursor is
- * refused. Nothing in it is secret from its holder. The limit is not part of it: it is one call's own.
+ * A cursor holds one place a log: the first entry not answered yet (ascending), or the entry above
+ * the last one not answered yet (descending). A place a log, rather than one point in time, because
+ * an entry may become visible in one log after a later one was answered from another: with places
+ * it is still in the rest of the answer. A keyed hash (HMAC-SHA-256 with a secret of the region)
+ * covers all of it, with a digest of the question and one of the client's name, so a changed,
+ * foreign or borrowed cursor is refused. Nothing in it is secret from its holder. The limit is not
+ * part of it: it is one call's own.
  *
- * base64url, without padding, of: u8 version = 1 | question[16] | client[16] | u8 n | n x (lp(log name) |
- * varint seq), names strictly ascending | mac[32].
+ * base64url, without padding, of: u8 version = 1 | question[16] | client[16] | u8 n | n x (lp(log
+ * name) | varint seq), names strictly ascending | mac[32].
  */
 #ifndef STELE_QUERY_CURSOR_H
 #define STELE_QUERY_CURSOR_H
@@ -48,7 +50,8 @@ STELE_MUST_USE stele_status stele_cursor_bind(const struct stele_query_question 
 STELE_MUST_USE stele_status stele_cursor_encode(const struct stele_cursor_binding *binding,
                                                 const struct stele_places *places, stele_buf *text,
                                                 stele_err *err);
-/* Errors: INVALID (not a cursor; of another question), DENIED (its hash does not hold; another client's). */
+/* Errors: INVALID (not a cursor; of another question), DENIED (its hash does not hold; another
+ * client's). */
 STELE_MUST_USE stele_status stele_cursor_decode(const struct stele_cursor_binding *binding,
                                                 stele_view text, struct stele_places *ret,
                                                 stele_err *err);

@@ -71,7 +71,8 @@ static uint64_t number_at(const struct stele_filter_message *message, size_t off
     return *(const uint64_t *)(const void *)((const uint8_t *)message + offset);
 }
 
-static stele_status check_length(const char *name, stele_view text, size_t bytes_max, stele_err *err) {
+static stele_status check_length(const char *name, stele_view text, size_t bytes_max,
+                                 stele_err *err) {
     if (text.size > bytes_max) {
         return STELE_FAIL(err, INVALID, "filter: %s has %zu bytes; no event has one over %zu", name,
                           text.size, bytes_max);
@@ -79,7 +80,8 @@ static stele_status check_length(const char *name, stele_view text, size_t bytes
     return STELE_OK;
 }
 
-static stele_status check_name(const char *what, stele_view text, size_t bytes_max, stele_err *err) {
+static stele_status check_name(const char *what, stele_view text, size_t bytes_max,
+                               stele_err *err) {
     const char *problem = stele_text_problem(text, STELE_CHARSET_NAME);
     if (problem != NULL) {
         return STELE_FAIL(err, INVALID, "%s %s", what, problem);
@@ -122,7 +124,8 @@ static stele_status add_version(struct stele_event_filter *filter, const struct 
         return STELE_OK;
     }
     if (id.size == 0) {
-        return STELE_FAIL(err, INVALID, "filter: %s is set without %s: a version is one of something",
+        return STELE_FAIL(err, INVALID,
+                          "filter: %s is set without %s: a version is one of something",
                           m->version_name, m->id_name);
     }
     STELE_TRY(check_length(m->id_name, id, m->id_bytes_max, err));
@@ -193,12 +196,10 @@ static stele_status set_ranges(const struct stele_filter_message *message,
     STELE_TRY(check_range("logged_since_unix_nano", message->logged_since_unix_nano,
                           "logged_until_unix_nano", message->logged_until_unix_nano, err));
     filter->since_unix_nano = message->since_unix_nano;
-    filter->until_unix_nano =
-        message->until_unix_nano == 0 ? UINT64_MAX : message->until_unix_nano;
+    filter->until_unix_nano = message->until_unix_nano == 0 ? UINT64_MAX : message->until_unix_nano;
     filter->logged_since_us = us_up(message->logged_since_unix_nano);
-    filter->logged_until_us = message->logged_until_unix_nano == 0
-                                  ? UINT64_MAX
-                                  : us_up(message->logged_until_unix_nano);
+    filter->logged_until_us =
+        message->logged_until_unix_nano == 0 ? UINT64_MAX : us_up(message->logged_until_unix_nano);
 cleanup:
     return st;
 }
@@ -232,13 +233,16 @@ cleanup:
 static stele_status set_order(const struct stele_search_request *request,
                               struct stele_query_question *ret, stele_err *err) {
     if (request->order > STELE_ORDER_DESCENDING) {
-        return STELE_FAIL(err, INVALID, "question: order %" PRIu64 " is neither ascending (1) nor "
-                          "descending (2)", request->order);
+        return STELE_FAIL(err, INVALID,
+                          "question: order %" PRIu64 " is neither ascending (1) nor "
+                          "descending (2)",
+                          request->order);
     }
     ret->descending = request->order == STELE_ORDER_DESCENDING;
     ret->prove = request->prove;
     if (ret->prove && ret->descending) {
-        return STELE_FAIL(err, INVALID, "question: prove needs the ascending order: an answer file is "
+        return STELE_FAIL(err, INVALID,
+                          "question: prove needs the ascending order: an answer file is "
                           "checked in the order of the log");
     }
     return STELE_OK;
@@ -301,7 +305,8 @@ stele_status stele_query_split_log(stele_view name, stele_view *ret_region, stel
     size_t at = slash == NULL ? 0 : (size_t)(slash - name.data);
     stele_status st = STELE_OK;
     if (at == 0) {
-        return STELE_FAIL(err, INVALID, "log: must be \"<region>/<log>\", such as \"eu-central-1/3y\"");
+        return STELE_FAIL(err, INVALID,
+                          "log: must be \"<region>/<log>\", such as \"eu-central-1/3y\"");
     }
     stele_view region = stele_view_slice(name, 0, at);
     stele_view log = stele_view_slice(name, at + 1, name.size - at - 1);

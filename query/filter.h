@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * query/filter.h: a SearchRequest judged: what is asked, in the form that planner, search and verifier
- * share, or a refusal that names the member and the rule. Layer: query. Pure.
+ * query/filter.h: a SearchRequest judged: what is asked, in the form that planner, search and
+ * verifier share, or a refusal that names the member and the rule. Layer: query. Pure.
  *
- * Two requests that ask the same give the same question, byte for byte once encoded: logs are sorted,
- * conditions stand in the order of the schema. Cursors and answer files rest on that.
+ * Two requests that ask the same give the same question, byte for byte once encoded: logs are
+ * sorted, conditions stand in the order of the schema. Cursors and answer files rest on that.
  */
 #ifndef STELE_QUERY_FILTER_H
 #define STELE_QUERY_FILTER_H
@@ -25,10 +25,12 @@ void stele_query_question_done(struct stele_query_question *question);
  * ret is initialised; it copies what it needs of the request. Errors: INVALID, LIMIT, NO_MEMORY, in
  * which case ret may be half filled and still wants _done.
  *
- * `correlation` takes "trace:<32 hex digits>" for a W3C trace id, whose index key is its 16 raw bytes.
+ * `correlation` takes "trace:<32 hex digits>" for a W3C trace id, whose index key is its 16 raw
+ * bytes.
  */
 STELE_MUST_USE stele_status stele_query_question_of(const struct stele_search_request *request,
-                                                    struct stele_query_question *ret, stele_err *err);
+                                                    struct stele_query_question *ret,
+                                                    stele_err *err);
 /* True if the system log belongs to the question of a region though it is not named. */
 bool stele_query_question_wants_system(const struct stele_query_question *question);
 

@@ -2,8 +2,8 @@
 /*
  * query/gate.h: the one door every read passes before anything is read. Layer: query.
  *
- * Today it asks the certificate's grants. Attribute-based policies decide here later, and the read is
- * made an event of the system log here, before it is allowed: what both need to know is in
+ * Today it asks the certificate's grants. Attribute-based policies decide here later, and the read
+ * is made an event of the system log here, before it is allowed: what both need to know is in
  * struct stele_read, and no handler asks access.h itself.
  */
 #ifndef STELE_QUERY_GATE_H

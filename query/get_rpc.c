@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * query/get_rpc.c: Get: one entry by its place. Whose event it is is known only once it has been read,
- * so the gate is asked then; what the caller may not read, and what is not there, get one answer.
+ * query/get_rpc.c: Get: one entry by its place. Whose event it is is known only once it has been
+ * read, so the gate is asked then; what the caller may not read, and what is not there, get one
+ * answer.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -23,7 +24,8 @@ static struct get_call *of(struct stele_call *call) {
 static stele_status begin(struct stele_call *call, stele_err *err) {
     struct get_call *get = of(call);
     stele_status st = stele_get_request_read(call->request, &get->request, err);
-    return st == STELE_OK ? stele_query_split_log(get->request.log, &get->region, &get->log, err) : st;
+    return st == STELE_OK ? stele_query_split_log(get->request.log, &get->region, &get->log, err)
+                          : st;
 }
 
 static void end(struct stele_call *call) {
@@ -40,7 +42,8 @@ static bool may(const struct get_call *get, stele_verb verb, stele_view tenant) 
     return stele_call_gate(&get->call, verb, get->region, tenant, NULL, NULL) == STELE_OK;
 }
 
-/* Control and index entries hold no personal data: whoever may read the log's own face may read them. */
+/* Control and index entries hold no personal data: whoever may read the log's own face may read
+ * them. */
 static bool may_read(const struct get_call *get, const struct stele_stored_entry *entry) {
     const stele_view every = {NULL, 0};
     if (entry->entry.type == STELE_ENTRY_EVENT) {
@@ -109,7 +112,8 @@ static stele_status step(struct stele_call *call, stele_call_step *ret, stele_er
     memset(&found, 0, sizeof found);
     stele_status st = find(get, &found, err);
     if (st == STELE_NOT_FOUND && !may(get, STELE_MAY_QUERY, every)) {
-        st = not_there(get, err); /* which region, log or entry is missing is told only to who may see all */
+        st = not_there(
+            get, err); /* which region, log or entry is missing is told only to who may see all */
     }
     if (st == STELE_OK) {
         st = reply(get, &found, err);

@@ -10,10 +10,10 @@
 #define STELE_QUERY_LOGS_MAX 64
 
 /*
- * One message of an answer is sent when it holds this much. Large enough that a call per message costs
- * nothing beside its events (about 800 events of 320 bytes), small enough that 256 slow readers hold
- * 64 MiB of finished messages; with one event of 64 KiB on top it stays far below the 4 MiB that gRPC
- * clients accept by default.
+ * One message of an answer is sent when it holds this much. Large enough that a call per message
+ * costs nothing beside its events (about 800 events of 320 bytes), small enough that 256 slow
+ * readers hold 64 MiB of finished messages; with one event of 64 KiB on top it stays far below the
+ * 4 MiB that gRPC clients accept by default.
  */
 #define STELE_QUERY_MESSAGE_BYTES 262144u
 #define STELE_QUERY_MESSAGE_HITS_MAX 512u

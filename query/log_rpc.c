@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * query/log_rpc.c: the Log service: a log's own face for witnesses, mirrors and verifiers. Nothing here
- * reads a payload: entries come from the bundles, proofs from the tree.
+ * query/log_rpc.c: the Log service: a log's own face for witnesses, mirrors and verifiers. Nothing
+ * here reads a payload: entries come from the bundles, proofs from the tree.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -16,8 +16,8 @@
 struct log_call {
     struct stele_call call;
     struct stele_log_request request;
-    stele_view region;          /* of request.log */
-    struct stele_log *log;      /* all but ListLogs */
+    stele_view region;           /* of request.log */
+    struct stele_log *log;       /* all but ListLogs */
     struct stele_log_view *view; /* GetEntries, from its first step on */
     uint64_t next, end;
 };
@@ -32,14 +32,16 @@ static void end(struct stele_call *call) {
 
 /* ------------------------------------------------------------------ which log */
 
-static stele_status begin_kind(struct stele_call *call, stele_log_request_kind kind, stele_err *err) {
+static stele_status begin_kind(struct stele_call *call, stele_log_request_kind kind,
+                               stele_err *err) {
     struct log_call *this = of(call);
     struct stele_store *store = NULL;
     stele_view name;
     stele_status st = STELE_OK;
     STELE_TRY(stele_log_request_read(kind, call->request, &this->request, err));
     STELE_TRY(stele_query_split_log(this->request.log, &this->region, &name, err));
-    STELE_TRY(stele_call_gate(call, STELE_MAY_READ_LOG, this->region, stele_view_of(NULL, 0), NULL, err));
+    STELE_TRY(
+        stele_call_gate(call, STELE_MAY_READ_LOG, this->region, stele_view_of(NULL, 0), NULL, err));
     STELE_TRY(stele_call_store(call, this->region, &store, err));
     STELE_TRY(stele_scope_find(store, name, &this->log, err));
 cleanup:
@@ -123,7 +125,8 @@ static stele_status step_list(struct stele_call *call, stele_call_step *ret, ste
             continue;
         }
         if (wanted.size == 0) { /* else begin has asked the gate */
-            refused = stele_call_gate(call, STELE_MAY_READ_LOG, region, stele_view_of(NULL, 0), NULL, err);
+            refused = stele_call_gate(call, STELE_MAY_READ_LOG, region, stele_view_of(NULL, 0),
+                                      NULL, err);
         }
         any = any || refused == STELE_OK;
         for (size_t k = 0; refused == STELE_OK && k < stele_store_n_logs(store); k++) {
@@ -207,19 +210,23 @@ cleanup:
 }
 
 /* Pins a view, and the new size: the one asked for, or that of a signed note. */
-static stele_status pin_sizes(struct log_call *this, uint64_t *ret_new, stele_buf *note, stele_err *err) {
+static stele_status pin_sizes(struct log_call *this, uint64_t *ret_new, stele_buf *note,
+                              stele_err *err) {
     uint64_t old_size = this->request.old_size;
     uint64_t new_size = this->request.new_size;
     stele_status st = STELE_OK;
     STELE_TRY(stele_log_view_open(this->log, &this->view, err));
     uint64_t size = stele_log_view_size(this->view);
     if (old_size > size || new_size > size) {
-        return STELE_FAIL(err, INVALID, "log %s has %" PRIu64 " entries: it cannot be asked about %" PRIu64,
-                          stele_log_full_name(this->log), size, old_size > size ? old_size : new_size);
+        return STELE_FAIL(
+            err, INVALID, "log %s has %" PRIu64 " entries: it cannot be asked about %" PRIu64,
+            stele_log_full_name(this->log), size, old_size > size ? old_size : new_size);
     }
     if (new_size != 0 && old_size > new_size) {
-        return STELE_FAIL(err, INVALID, "consistency proof request: old_size %" PRIu64
-                          " is over new_size %" PRIu64, old_size, new_size);
+        return STELE_FAIL(err, INVALID,
+                          "consistency proof request: old_size %" PRIu64
+                          " is over new_size %" PRIu64,
+                          old_size, new_size);
     }
     if (new_size == 0) {
         stele_log_view_close(this->view);
@@ -231,7 +238,8 @@ cleanup:
     return st;
 }
 
-static stele_status step_consistency(struct stele_call *call, stele_call_step *ret, stele_err *err) {
+static stele_status step_consistency(struct stele_call *call, stele_call_step *ret,
+                                     stele_err *err) {
     struct log_call *this = of(call);
     struct stele_tree_path path;
     uint64_t new_size = 0;
@@ -285,7 +293,8 @@ static stele_status open_entries(struct log_call *this, stele_err *err) {
     uint64_t first = this->request.first;
     uint64_t count = this->request.count;
     if (first > size) {
-        return STELE_FAIL(err, INVALID, "log %s has %" PRIu64 " entries; the first one asked for is %" PRIu64,
+        return STELE_FAIL(err, INVALID,
+                          "log %s has %" PRIu64 " entries; the first one asked for is %" PRIu64,
                           stele_log_full_name(this->log), size, first);
     }
     this->next = first;

@@ -24,7 +24,8 @@ static struct stele_time_range range_of(const struct stele_event_filter *filter)
 }
 
 /* An event is logged at most a day before its own time, so what was logged a day before the asked
- * range is no candidate. There is no such bound on the other side: an event may come late by years. */
+ * range is no candidate. There is no such bound on the other side: an event may come late by years.
+ */
 static stele_status find_window(const struct stele_scope_log *log, struct stele_plan *plan,
                                 stele_err *err) {
     const struct stele_time_range *range = &plan->range;
@@ -60,8 +61,9 @@ static stele_status consider(const struct stele_scope_log *log, const struct ste
     return st;
 }
 
-stele_status stele_plan_of(const struct stele_scope_log *log, const struct stele_event_filter *filter,
-                           struct stele_plan *ret, stele_err *err) {
+stele_status stele_plan_of(const struct stele_scope_log *log,
+                           const struct stele_event_filter *filter, struct stele_plan *ret,
+                           stele_err *err) {
     stele_status st = STELE_OK;
     stele_view tenant = stele_view_buf(&filter->tenant);
     memset(ret, 0, sizeof *ret);
@@ -87,7 +89,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_plan_key_print(const struct stele_plan_key *key, stele_buf *out, stele_err *err) {
+stele_status stele_plan_key_print(const struct stele_plan_key *key, stele_buf *out,
+                                  stele_err *err) {
     if (key->condition != NULL) {
         return stele_event_condition_print(key->condition, out, err);
     }

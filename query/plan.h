@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * query/plan.h: how one log is searched: which entries can be meant at all, and which key's postings
- * lead to them. Layer: query.
+ * query/plan.h: how one log is searched: which entries can be meant at all, and which key's
+ * postings lead to them. Layer: query.
  *
- * Only the rarest key is read; whether an event meets the other conditions is seen on the event itself,
- * so a plan can cost time but never an answer.
+ * Only the rarest key is read; whether an event meets the other conditions is seen on the event
+ * itself, so a plan can cost time but never an answer.
  */
 #ifndef STELE_QUERY_PLAN_H
 #define STELE_QUERY_PLAN_H
 
 #include "query/scope.h"
 
-#define STELE_PLAN_KEYS_MAX (STELE_FILTER_CONDITIONS_MAX + 1) /* every condition, and the tenant */
+#define STELE_PLAN_KEYS_MAX (STELE_FILTER_CONDITIONS_MAX + 1) /* every condition, and the tenant   \
+                                                               */
 
 struct stele_plan_key {
-    struct stele_index_key key; /* borrows the filter */
+    struct stele_index_key key;                    /* borrows the filter */
     const struct stele_event_condition *condition; /* NULL: the tenant's own key */
     struct stele_index_stats stats;
 };
 struct stele_plan {
     uint64_t lo, hi; /* entries that the ranges can mean: [lo, hi), by log time */
     struct stele_time_range range;
-    size_t n_keys;   /* 0: a scan */
+    size_t n_keys; /* 0: a scan */
     struct stele_plan_key key[STELE_PLAN_KEYS_MAX];
-    size_t chosen;   /* the rarest of them */
-    bool empty;      /* nothing of this log can match */
+    size_t chosen; /* the rarest of them */
+    bool empty;    /* nothing of this log can match */
 };
 
 /* filter is borrowed by ret. Reads the index. Errors: those of storage. */

@@ -13,10 +13,12 @@ struct stele_prover {
     uint8_t number[STELE_QUERY_LOGS_MAX]; /* the file's numbers of the scope's logs */
 };
 
-static_assert(STELE_QUERY_LOGS_MAX <= STELE_ANSWER_LOGS_MAX, "an answer file holds every log of a scope");
+static_assert(STELE_QUERY_LOGS_MAX <= STELE_ANSWER_LOGS_MAX,
+              "an answer file holds every log of a scope");
 
-stele_status stele_prover_new(const struct stele_scope *scope, const struct stele_question *question,
-                              struct stele_prover **ret, stele_buf *out, stele_err *err) {
+stele_status stele_prover_new(const struct stele_scope *scope,
+                              const struct stele_question *question, struct stele_prover **ret,
+                              stele_buf *out, stele_err *err) {
     stele_buf bytes = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
     struct stele_prover *prover = stele_alloc(1, sizeof *prover);
@@ -29,7 +31,8 @@ stele_status stele_prover_new(const struct stele_scope *scope, const struct stel
     for (size_t i = 0; i < scope->n; i++) {
         const struct stele_scope_log *log = &scope->log[i];
         STELE_TRY(stele_answer_write_log(prover->writer, stele_view_buf(&log->note), log->size,
-                                         stele_log_view_node, log->view, &prover->number[i], out, err));
+                                         stele_log_view_node, log->view, &prover->number[i], out,
+                                         err));
     }
     *ret = prover;
     prover = NULL;
@@ -47,13 +50,15 @@ void stele_prover_free(struct stele_prover *prover) {
 }
 
 stele_status stele_prover_event(struct stele_prover *prover, size_t log,
-                                const struct stele_stored_entry *entry, stele_buf *out, stele_err *err) {
+                                const struct stele_stored_entry *entry, stele_buf *out,
+                                stele_err *err) {
     return stele_answer_write_event(prover->writer, prover->number[log],
                                     stele_view_of(entry->bytes, entry->n_bytes), entry->salt,
                                     entry->payload, out, err);
 }
 
-stele_status stele_prover_end(struct stele_prover *prover, bool cut, stele_buf *out, stele_err *err) {
+stele_status stele_prover_end(struct stele_prover *prover, bool cut, stele_buf *out,
+                              stele_err *err) {
     return stele_answer_write_end(prover->writer, cut, out, err);
 }
 
@@ -63,8 +68,9 @@ stele_status stele_prove_is_there(struct stele_log *log, uint64_t seq, stele_err
     struct stele_log_view *view = NULL;
     stele_status st = stele_log_view_open(log, &view, err);
     if (st == STELE_OK && seq >= stele_log_view_size(view)) {
-        st = STELE_FAIL(err, NOT_FOUND, "log %s has %" PRIu64 " entries; there is no entry %" PRIu64,
-                        stele_log_full_name(log), stele_log_view_size(view), seq);
+        st =
+            STELE_FAIL(err, NOT_FOUND, "log %s has %" PRIu64 " entries; there is no entry %" PRIu64,
+                       stele_log_full_name(log), stele_log_view_size(view), seq);
     }
     stele_log_view_close(view);
     return st;
@@ -90,7 +96,8 @@ void stele_proven_entry_done(struct stele_proven_entry *proven) {
     memset(proven, 0, sizeof *proven);
 }
 
-stele_status stele_prove_receipt(struct stele_proven_entry *proven, stele_buf *out, stele_err *err) {
+stele_status stele_prove_receipt(struct stele_proven_entry *proven, stele_buf *out,
+                                 stele_err *err) {
     const struct stele_stored_entry *entry = &proven->entry;
     const struct stele_tag_set *tags = NULL;
     stele_status st = STELE_OK;

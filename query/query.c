@@ -17,7 +17,8 @@ static const struct stele_call_kind *const query_kinds[] = {
 
 static void fill_defaults(struct stele_query_config *config) {
     config->n_workers = config->n_workers == 0 ? STELE_QUERY_WORKERS : config->n_workers;
-    config->searches_max = config->searches_max == 0 ? STELE_QUERY_SEARCHES_MAX : config->searches_max;
+    config->searches_max =
+        config->searches_max == 0 ? STELE_QUERY_SEARCHES_MAX : config->searches_max;
     config->rows_budget = config->rows_budget == 0 ? STELE_QUERY_ROWS_BUDGET : config->rows_budget;
     config->time_budget_ms =
         config->time_budget_ms == 0 ? STELE_QUERY_TIME_BUDGET_MS : config->time_budget_ms;
@@ -32,7 +33,8 @@ static stele_status make_table(struct stele_query *query, stele_err *err) {
     }
     for (size_t i = 0; i < query->n_methods; i++) {
         query->binding[i].query = query;
-        query->binding[i].kind = i < N_QUERY_KINDS ? query_kinds[i] : &stele_log_kinds[i - N_QUERY_KINDS];
+        query->binding[i].kind =
+            i < N_QUERY_KINDS ? query_kinds[i] : &stele_log_kinds[i - N_QUERY_KINDS];
         query->method[i] = stele_call_method(&query->binding[i]);
     }
     return STELE_OK;

@@ -34,8 +34,9 @@ stele_status stele_scope_find(struct stele_store *store, stele_view name, struct
 
 /* The note may be for more entries than were asked for, if others were appended meanwhile; a view
  * opened after it was signed sees them all. */
-stele_status stele_scope_sign(struct stele_log *log, uint64_t min_size, struct stele_log_view **ret_view,
-                              uint64_t *ret_size, stele_buf *note, stele_err *err) {
+stele_status stele_scope_sign(struct stele_log *log, uint64_t min_size,
+                              struct stele_log_view **ret_view, uint64_t *ret_size, stele_buf *note,
+                              stele_err *err) {
     struct stele_checkpoint checkpoint;
     struct stele_log_view *view = NULL;
     size_t before = note->size;
@@ -43,9 +44,10 @@ stele_status stele_scope_sign(struct stele_log *log, uint64_t min_size, struct s
     STELE_TRY(stele_log_checkpoint(log, min_size, note, &checkpoint, err));
     STELE_TRY(stele_log_view_open(log, &view, err));
     if (stele_log_view_size(view) < checkpoint.size_leaves) {
-        st = STELE_FAIL(err, BUG, "log %s: a checkpoint of %" PRIu64 " entries, but only %" PRIu64
-                        " can be read", stele_log_full_name(log), checkpoint.size_leaves,
-                        stele_log_view_size(view));
+        st = STELE_FAIL(
+            err, BUG,
+            "log %s: a checkpoint of %" PRIu64 " entries, but only %" PRIu64 " can be read",
+            stele_log_full_name(log), checkpoint.size_leaves, stele_log_view_size(view));
         goto cleanup;
     }
     *ret_size = checkpoint.size_leaves;
@@ -67,14 +69,15 @@ static stele_status pin(struct stele_scope_log *pinned, bool prove, stele_err *e
     if (st == STELE_OK && prove) {
         stele_log_view_close(pinned->view);
         pinned->view = NULL;
-        st = stele_scope_sign(pinned->log, pinned->size, &pinned->view, &pinned->size, &pinned->note,
-                              err);
+        st = stele_scope_sign(pinned->log, pinned->size, &pinned->view, &pinned->size,
+                              &pinned->note, err);
     }
     return st;
 }
 
-stele_status stele_scope_open(struct stele_store *store, const struct stele_query_question *question,
-                              struct stele_scope *ret, stele_err *err) {
+stele_status stele_scope_open(struct stele_store *store,
+                              const struct stele_query_question *question, struct stele_scope *ret,
+                              stele_err *err) {
     const struct stele_question *asked = &question->asked;
     struct stele_scope scope = {0};
     stele_status st = STELE_OK;

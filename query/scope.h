@@ -3,8 +3,9 @@
  * query/scope.h: which logs a question is about, each pinned at a size. Layer: query.
  *
  * A scope is opened after the call has begun: whatever was acknowledged before is below the pinned
- * sizes (storage/log.h), so it is in the answer, and nothing about the scope changes while the answer
- * is made. For an answer that is proven the size is that of a signed checkpoint over all of it.
+ * sizes (storage/log.h), so it is in the answer, and nothing about the scope changes while the
+ * answer is made. For an answer that is proven the size is that of a signed checkpoint over all of
+ * it.
  */
 #ifndef STELE_QUERY_SCOPE_H
 #define STELE_QUERY_SCOPE_H
@@ -26,8 +27,9 @@ struct stele_scope {
 
 /*
  * Opens the logs the question names, or those of the region; the system log only if it is named or
- * audit_control events are asked for. Signs checkpoints if the question wants proof. Blocks on storage.
- * Errors: NOT_FOUND (a log the region does not have; the text names those it has), those of storage.
+ * audit_control events are asked for. Signs checkpoints if the question wants proof. Blocks on
+ * storage. Errors: NOT_FOUND (a log the region does not have; the text names those it has), those
+ * of storage.
  */
 STELE_MUST_USE stele_status stele_scope_open(struct stele_store *store,
                                              const struct stele_query_question *question,

@@ -20,7 +20,7 @@ struct source {
     bool scan;
     struct stele_index_key key; /* borrows the filter; not of a scan */
     struct stele_time_range range;
-    uint64_t place;  /* see stele_search_places */
+    uint64_t place; /* see stele_search_places */
     source_state state;
     bool any; /* seq is of an earlier candidate too */
     uint64_t seq;
@@ -100,12 +100,12 @@ static stele_status plan_source(struct stele_search *search, struct source *sour
     return STELE_OK;
 }
 
-stele_status stele_search_open(const struct stele_scope *scope, const struct stele_event_filter *filter,
-                               const struct stele_search_options *options, struct stele_search **ret,
-                               stele_err *err) {
+stele_status stele_search_open(const struct stele_scope *scope,
+                               const struct stele_event_filter *filter,
+                               const struct stele_search_options *options,
+                               struct stele_search **ret, stele_err *err) {
     stele_status st = STELE_OK;
-    struct stele_search *search =
-        stele_alloc(1, sizeof *search + scope->n * sizeof(struct source));
+    struct stele_search *search = stele_alloc(1, sizeof *search + scope->n * sizeof(struct source));
     struct stele_plan *plan = stele_alloc(1, sizeof *plan);
     if (search == NULL || plan == NULL) {
         st = STELE_FAIL(err, NO_MEMORY, "no memory for a search of %zu logs", scope->n);
@@ -159,7 +159,8 @@ void stele_search_rest(struct stele_search *search) {
         close_source(source);
         if (source->state != SOURCE_DONE) {
             source->state = SOURCE_NEXT;
-            source->any = false; /* the stream begins again at the place, perhaps with the same seq */
+            source->any =
+                false; /* the stream begins again at the place, perhaps with the same seq */
         }
     }
 }
@@ -191,7 +192,8 @@ static stele_status advance(struct stele_search *search, struct source *source, 
         }
     }
     st = stele_seq_stream_next(source->stream, &seq, err);
-    if (st == STELE_END || (st == STELE_OK && (descending ? seq < source->lo : seq >= source->hi))) {
+    if (st == STELE_END ||
+        (st == STELE_OK && (descending ? seq < source->lo : seq >= source->hi))) {
         finish_source(search, source);
         return STELE_OK;
     }
@@ -225,8 +227,8 @@ static bool ended_by_budget(struct stele_search *search) {
     return search->over;
 }
 
-/* Makes the source READY or DONE; or stops before, and says false, when the slice or budget is used up.
- * Entries of the log's own (a scan meets them) are no candidates. */
+/* Makes the source READY or DONE; or stops before, and says false, when the slice or budget is used
+ * up. Entries of the log's own (a scan meets them) are no candidates. */
 static stele_status fill(struct stele_search *search, struct source *source, bool *ret_go_on,
                          stele_err *err) {
     stele_status st = STELE_OK;
@@ -274,7 +276,8 @@ static struct source *first_of(struct stele_search *search) {
     return best;
 }
 
-/* The limit is reached: whether anything is left takes only the streams, no entry is read for it. */
+/* The limit is reached: whether anything is left takes only the streams, no entry is read for it.
+ */
 static stele_status end_at_limit(struct stele_search *search, stele_err *err) {
     stele_status st = STELE_OK;
     for (size_t i = 0; i < search->n; i++) {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * query/search.h: the events of a scope that meet a filter, pulled one at a time in the order (log time,
- * log name, seq) or its reverse. Layer: query.
+ * query/search.h: the events of a scope that meet a filter, pulled one at a time in the order (log
+ * time, log name, seq) or its reverse. Layer: query.
  *
- * Each log gives candidates by its plan; they are merged, and every candidate is read and checked as a
- * whole, so that an answer never rests on the index alone. What is merged are candidates, not hits: so a
- * search that is stopped anywhere has a place in every log below which all is answered, and goes on from
- * there without loss or repetition, however rare the hits are. Memory: one entry a log.
+ * Each log gives candidates by its plan; they are merged, and every candidate is read and checked
+ * as a whole, so that an answer never rests on the index alone. What is merged are candidates, not
+ * hits: so a search that is stopped anywhere has a place in every log below which all is answered,
+ * and goes on from there without loss or repetition, however rare the hits are. Memory: one entry a
+ * log.
  *
  * One thread at a time; which thread may change between calls.
  */
@@ -24,8 +25,8 @@ struct stele_search_options {
     uint64_t rows_budget;            /* candidates examined; over 0 */
     uint64_t time_budget_us;         /* of work, inside slices; over 0 */
     const struct stele_places *from; /* borrowed during open; NULL: from the start */
-    const atomic_bool *stop;         /* borrowed; set by any thread: pause at the next row; may be NULL */
-    uint64_t (*now_us)(void);        /* a clock that never falls; NULL: the system's */
+    const atomic_bool *stop;  /* borrowed; set by any thread: pause at the next row; may be NULL */
+    uint64_t (*now_us)(void); /* a clock that never falls; NULL: the system's */
 };
 
 struct stele_search_hit {
@@ -56,10 +57,11 @@ void stele_search_close(struct stele_search *search);
 /* Work is done in slices: the time budget counts what lies between _begin and _pause. */
 void stele_search_begin(struct stele_search *search, uint64_t slice_us);
 void stele_search_pause(struct stele_search *search);
-/* Gives up what the search holds of storage but the views; the next call opens it again at its places.
- * For searches that wait for their reader when there are many of them. */
+/* Gives up what the search holds of storage but the views; the next call opens it again at its
+ * places. For searches that wait for their reader when there are many of them. */
 void stele_search_rest(struct stele_search *search);
-STELE_MUST_USE stele_status stele_search_next(struct stele_search *search, stele_search_got *ret_got,
+STELE_MUST_USE stele_status stele_search_next(struct stele_search *search,
+                                              stele_search_got *ret_got,
                                               struct stele_search_hit *ret_hit, stele_err *err);
 
 void stele_search_outcome(const struct stele_search *search, struct stele_search_outcome *ret);

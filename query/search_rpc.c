@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * query/search_rpc.c: Search, the streamed answer. One message is made, sent, and dropped before the
- * next is begun; between two messages the call is a place in every log and nothing more that grows.
+ * query/search_rpc.c: Search, the streamed answer. One message is made, sent, and dropped before
+ * the next is begun; between two messages the call is a place in every log and nothing more that
+ * grows.
  */
 #include "query/asking.h"
 #include "query/prove.h"
@@ -34,8 +35,8 @@ static void end(struct stele_call *call) {
 static stele_status open_search(struct search_call *search, stele_err *err) {
     stele_status st = stele_asking_open(&search->asking, &search->call, err);
     if (st == STELE_OK && search->asking.question.prove) {
-        st = stele_prover_new(&search->asking.scope, &search->asking.question.asked, &search->prover,
-                              &search->answer, err);
+        st = stele_prover_new(&search->asking.scope, &search->asking.question.asked,
+                              &search->prover, &search->answer, err);
     }
     return st;
 }
@@ -60,8 +61,8 @@ static stele_status add_hit(struct search_call *search, const struct stele_searc
 static stele_status send(struct search_call *search, stele_err *err) {
     stele_status st = STELE_OK;
     if (search->answer.size > 0) {
-        STELE_TRY(stele_search_response_put_answer(&search->message, stele_view_buf(&search->answer),
-                                                   err));
+        STELE_TRY(stele_search_response_put_answer(&search->message,
+                                                   stele_view_buf(&search->answer), err));
     }
     STELE_TRY(stele_rpc_send(search->call.rpc, stele_view_buf(&search->message), err));
     stele_buf_done(&search->answer);
@@ -80,8 +81,8 @@ static stele_status finish(struct search_call *search, stele_err *err) {
     if (search->prover != NULL) {
         STELE_TRY(stele_prover_end(search->prover, !outcome.whole || search->asking.resumed,
                                    &search->answer, err));
-        STELE_TRY(stele_search_response_put_answer(&search->message, stele_view_buf(&search->answer),
-                                                   err));
+        STELE_TRY(stele_search_response_put_answer(&search->message,
+                                                   stele_view_buf(&search->answer), err));
         stele_buf_done(&search->answer);
     }
     struct stele_search_end made = {

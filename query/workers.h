@@ -2,9 +2,9 @@
 /*
  * query/workers.h: a few threads and one bounded queue of jobs. Layer: query.
  *
- * A job is a member of its owner's struct and is queued at most once: the queue allocates nothing and
- * submitting cannot fail for want of memory. First come, first served; a job that has more to do than
- * one turn submits itself again and goes to the end.
+ * A job is a member of its owner's struct and is queued at most once: the queue allocates nothing
+ * and submitting cannot fail for want of memory. First come, first served; a job that has more to
+ * do than one turn submits itself again and goes to the end.
  */
 #ifndef STELE_QUERY_WORKERS_H
 #define STELE_QUERY_WORKERS_H
@@ -26,9 +26,10 @@ STELE_MUST_USE stele_status stele_workers_new(uint32_t n_threads, uint32_t queue
 void stele_workers_free(struct stele_workers *workers);
 
 /* Threads: any, also from a job. Errors: BUSY (the queue is full). */
-STELE_MUST_USE stele_status stele_workers_submit(struct stele_workers *workers, struct stele_job *job,
-                                                 stele_err *err);
-/* True: the job was waiting and now will not run. False: it runs, has run, or was never submitted. */
+STELE_MUST_USE stele_status stele_workers_submit(struct stele_workers *workers,
+                                                 struct stele_job *job, stele_err *err);
+/* True: the job was waiting and now will not run. False: it runs, has run, or was never submitted.
+ */
 bool stele_workers_withdraw(struct stele_workers *workers, struct stele_job *job);
 
 #endif

@@ -11,10 +11,13 @@ endforeach()
 stele_unit_test(query_plan LIBS stele-test-query)
 
 # The services over a transport that is the test itself: its objects stand before stele-rpc.
-foreach(name query_calls query_refusals query_proofs)
+foreach(name query_calls query_refusals query_proofs query_log)
   stele_unit_test(${name} SOURCES support/rpc_fake.c support/query_client.c
     LIBS stele-test-query stele-proto-messages)
 endforeach()
+
+# Behind the real server, over the real store.
+stele_unit_test(query_rpc LIBS stele-test-query LABEL e2e)
 
 stele_fuzz_target(query_cursor LIBS stele-query)
 stele_fuzz_target(query_request LIBS stele-query)

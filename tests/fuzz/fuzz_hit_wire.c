@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_hit_wire.c: an answer message as a client receives it. Its members put together again are
- * read back as the same members.
+ * tests/fuzz/fuzz_hit_wire.c: an answer message as a client receives it. Its members put together
+ * again are read back as the same members.
  */
 #include "proto/hit_wire.h"
 #include "tests/fuzz/fuzz.h"

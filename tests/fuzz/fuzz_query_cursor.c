@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_query_cursor.c: a cursor as a client sends it, and, because nobody guesses its keyed hash,
- * also any bytes under a right one. What is taken is exactly what would be given again.
+ * tests/fuzz/fuzz_query_cursor.c: a cursor as a client sends it, and, because nobody guesses its
+ * keyed hash, also any bytes under a right one. What is taken is exactly what would be given again.
  */
 #include "query/cursor.h"
 #include "storage/base64.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_query_request.c: requests of the Query and Log services as they come from the network. A
- * question that is accepted has one encoding, which decodes to itself; a request that was read is written
- * again to the same question.
+ * tests/fuzz/fuzz_query_request.c: requests of the Query and Log services as they come from the
+ * network. A question that is accepted has one encoding, which decodes to itself; a request that
+ * was read is written again to the same question.
  */
 #include "proto/log_wire.h"
 #include "query/filter.h"

@@ -14,7 +14,8 @@
 #define DAY_US UINT64_C(86400000000)
 #define BATCH_MAX 40
 
-static struct stele_event_facts facts; /* too large for a stack; tests have one thread for questions */
+static struct stele_event_facts
+    facts; /* too large for a stack; tests have one thread for questions */
 
 static const struct stele_event_facts *facts_of(const struct bed_event *event) {
     assert_ok(stele_event_map_v1(NULL, stele_view_buf(&event->payload), &facts, NULL));
@@ -103,11 +104,13 @@ void bed_append(struct bed *bed, const char *log, size_t n) {
     qsort(bed->event, bed->n, sizeof *bed->event, by_place);
 }
 
-void bed_new(struct bed *bed, const char *test, size_t n_events) {
+static void start(struct bed *bed, const char *test) {
     memset(bed, 0, sizeof *bed);
     bed->rng = rng_start(test);
     fixture_init(&bed->f);
-    assert_ok(engine_memory_new(&bed->f.engine, NULL));
+}
+
+static void fill(struct bed *bed, size_t n_events) {
     fixture_open(&bed->f);
     while (bed->n < n_events) {
         uint64_t which = rng_below(&bed->rng, 40);
@@ -115,11 +118,23 @@ void bed_new(struct bed *bed, const char *test, size_t n_events) {
         size_t n = 1 + (size_t)rng_below(&bed->rng, BATCH_MAX);
         append_batch(bed, log, n < n_events - bed->n ? n : n_events - bed->n);
         if (rng_below(&bed->rng, 2) == 0) { /* else the next batch has the same time, in any log */
-            atomic_fetch_add(&bed->f.now_us, 1 + rng_below(&bed->rng, rng_below(&bed->rng, 4) == 0
-                                                                          ? 3 * DAY_US : 1000000));
+            atomic_fetch_add(
+                &bed->f.now_us,
+                1 + rng_below(&bed->rng, rng_below(&bed->rng, 4) == 0 ? 3 * DAY_US : 1000000));
         }
     }
     qsort(bed->event, bed->n, sizeof *bed->event, by_place);
+}
+
+void bed_new(struct bed *bed, const char *test, size_t n_events) {
+    start(bed, test);
+    assert_ok(engine_memory_new(&bed->f.engine, NULL));
+    fill(bed, n_events);
+}
+
+void bed_new_on_disk(struct bed *bed, const char *test, size_t n_events) {
+    start(bed, test);
+    fill(bed, n_events);
 }
 
 void bed_done(struct bed *bed) {
@@ -138,7 +153,8 @@ static void add_conditions(struct bed *bed, struct stele_event_filter *filter) {
     for (uint64_t i = 0; i < n; i++) {
         const struct stele_event_key *key = &of->key[rng_below(&bed->rng, of->n_keys)];
         if (key->field != STELE_KEY_TENANT) {
-            assert_ok(stele_event_filter__add_raw(filter, (stele_key_field)key->field, key->value, NULL));
+            assert_ok(
+                stele_event_filter__add_raw(filter, (stele_key_field)key->field, key->value, NULL));
         }
     }
     if (rng_below(&bed->rng, 12) == 0) {
@@ -159,8 +175,8 @@ static void add_ranges(struct bed *bed, struct stele_event_filter *filter) {
         filter->logged_since_us = a->time_us < b->time_us ? a->time_us : b->time_us;
     }
     if (rng_below(&bed->rng, 3) == 0) {
-        filter->logged_until_us = (a->time_us < b->time_us ? b->time_us : a->time_us) +
-                                  rng_below(&bed->rng, 2);
+        filter->logged_until_us =
+            (a->time_us < b->time_us ? b->time_us : a->time_us) + rng_below(&bed->rng, 2);
     }
     uint64_t x = facts_of(a)->time_unix_nano;
     uint64_t y = facts_of(b)->time_unix_nano;
@@ -178,7 +194,8 @@ void bed_question(struct bed *bed, struct stele_query_question *ret) {
     assert_ok(stele_buf_append(&ret->asked.region, stele_view_str(BED_REGION), NULL));
     if (rng_below(&bed->rng, 4) == 0) {
         const char *log = logs[rng_below(&bed->rng, 3)];
-        assert_ok(stele_buf_append(&ret->asked.log[ret->asked.n_logs++], stele_view_str(log), NULL));
+        assert_ok(
+            stele_buf_append(&ret->asked.log[ret->asked.n_logs++], stele_view_str(log), NULL));
     }
     add_conditions(bed, &ret->asked.filter);
     add_ranges(bed, &ret->asked.filter);

@@ -6,11 +6,15 @@
 
 #include "storage/cursor.h"
 
-const struct stele_rpc_peer peer_auditor = {.authenticated = true, .common_name = "auditor", .address = "test"};
-const struct stele_rpc_peer peer_acme = {.authenticated = true, .common_name = "acme-reader", .address = "test"};
-const struct stele_rpc_peer peer_nobody = {.authenticated = true, .common_name = "nobody", .address = "test"};
+const struct stele_rpc_peer peer_auditor = {
+    .authenticated = true, .common_name = "auditor", .address = "test"};
+const struct stele_rpc_peer peer_acme = {
+    .authenticated = true, .common_name = "acme-reader", .address = "test"};
+const struct stele_rpc_peer peer_nobody = {
+    .authenticated = true, .common_name = "nobody", .address = "test"};
 
-void client_open(struct query_client *client, struct bed *bed, const struct stele_query_config *config) {
+void client_open(struct query_client *client, struct bed *bed,
+                 const struct stele_query_config *config) {
     static const char *const every[] = {"*"};
     static const char *const acme[] = {"acme"};
     static const char *const regions[] = {BED_REGION};
@@ -46,8 +50,8 @@ struct stele_rpc_call *client_start(struct query_client *client, const char *met
     return NULL;
 }
 
-uint32_t client_unary(struct query_client *client, const char *method, const struct stele_rpc_peer *peer,
-                      stele_view request, stele_buf *reply) {
+uint32_t client_unary(struct query_client *client, const char *method,
+                      const struct stele_rpc_peer *peer, stele_view request, stele_buf *reply) {
     struct stele_rpc_call *call = client_start(client, method, peer, request);
     struct fake_end end;
     stele_buf_clear(reply);
@@ -150,7 +154,8 @@ static bool set_version(stele_view *id, stele_view *version, stele_view value) {
 }
 
 /* False for keys that the filter message cannot ask for, or asks for already. */
-static bool set_condition(struct stele_filter_message *filter, const struct stele_event_condition *c) {
+static bool set_condition(struct stele_filter_message *filter,
+                          const struct stele_event_condition *c) {
     stele_view value = stele_view_buf(&c->value);
     switch (c->field) {
     case STELE_KEY_ACTOR:
@@ -197,7 +202,8 @@ struct stele_search_request client_request_of(const struct stele_query_question 
         exact = set_condition(&request.filter, &filter->condition[i]) && exact;
     }
     request.filter.since_unix_nano = filter->since_unix_nano;
-    request.filter.until_unix_nano = filter->until_unix_nano == UINT64_MAX ? 0 : filter->until_unix_nano;
+    request.filter.until_unix_nano =
+        filter->until_unix_nano == UINT64_MAX ? 0 : filter->until_unix_nano;
     request.filter.logged_since_unix_nano = filter->logged_since_us * 1000;
     request.filter.logged_until_unix_nano =
         filter->logged_until_us == UINT64_MAX ? 0 : filter->logged_until_us * 1000;

@@ -105,7 +105,8 @@ void stele_rpc_finish_ok(struct stele_rpc_call *call, stele_view reply) {
     (void)pthread_mutex_unlock(&call->lock);
 }
 
-void stele_rpc_finish_error(struct stele_rpc_call *call, const stele_err *err, uint32_t retry_after_ms) {
+void stele_rpc_finish_error(struct stele_rpc_call *call, const stele_err *err,
+                            uint32_t retry_after_ms) {
     (void)pthread_mutex_lock(&call->lock);
     if (!call->over && !call->end.finished) {
         call->end.finished = true;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/support/rpc_fake.h: proto/rpc_server.h without a network: a test is the transport and the client
- * of every call. It decides when a message is taken and when a call ends, so that slow and vanishing
- * readers are exact. Link it before stele-rpc. One thread is the transport of a call; a service may use
- * any others.
+ * tests/support/rpc_fake.h: proto/rpc_server.h without a network: a test is the transport and the
+ * client of every call. It decides when a message is taken and when a call ends, so that slow and
+ * vanishing readers are exact. Link it before stele-rpc. One thread is the transport of a call; a
+ * service may use any others.
  */
 #ifndef STELE_TESTS_SUPPORT_RPC_FAKE_H
 #define STELE_TESTS_SUPPORT_RPC_FAKE_H
