@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_query_calls.c: Search and Count as calls: what slow, vanishing and too many readers
- * cost, how budgets end an answer and cursors go on with it. The transport is the test itself.
+ * tests/unit/test_query_calls.c: Search and Count as calls: what slow, vanishing and too many
+ * readers cost, how budgets end an answer and cursors go on with it. The transport is the test
+ * itself.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -22,7 +23,8 @@ static struct stele_search_request everything(void) {
 }
 
 /* The hits of an answer are expected[at], expected[at + 1], ... */
-static void check_hits(const struct bed *bed, const struct client_answer *answer, size_t at, size_t n) {
+static void check_hits(const struct bed *bed, const struct client_answer *answer, size_t at,
+                       size_t n) {
     stele_view rest = stele_view_buf(&answer->hits);
     assert_true(at + answer->n_hits <= n);
     for (size_t i = 0; i < answer->n_hits; i++) {
@@ -66,7 +68,8 @@ static void test_search_call__random_questions_are_answered_whole(void **state) 
         assert_int_equal(answer.end.code, 0);
         assert_int_equal(answer.n_hits, n);
         check_hits(bed, &answer, 0, n);
-        assert_true(answer.has_end && answer.search_end.hits == n && !answer.search_end.budget_spent);
+        assert_true(answer.has_end && answer.search_end.hits == n &&
+                    !answer.search_end.budget_spent);
         assert_int_equal(answer.cursor.size, 0);
         stele_query_question_done(&question);
     }
@@ -111,8 +114,9 @@ static void test_search_call__pages_by_cursor_are_the_whole(void **state) {
     client_close(&client);
 }
 
-/* Fifty readers of everything take one message each and then none: no thread is held, what the server
- * holds for each is one message, and others are served. Then they read on, and get all of it. */
+/* Fifty readers of everything take one message each and then none: no thread is held, what the
+ * server holds for each is one message, and others are served. Then they read on, and get all of
+ * it. */
 static void test_search_call__slow_readers_hold_no_worker_and_one_message(void **state) {
     struct query_client client;
     struct bed *bed = *state;
@@ -132,7 +136,8 @@ static void test_search_call__slow_readers_hold_no_worker_and_one_message(void *
     for (size_t i = 0; i < 50; i++) {
         assert_in_range(fake_call_wait(slow[i]), 1, STELE_QUERY_MESSAGE_BYTES + 70000);
     }
-    assert_int_equal(client_unary(&client, "Count", &peer_auditor, stele_view_buf(&request), &reply), 0);
+    assert_int_equal(
+        client_unary(&client, "Count", &peer_auditor, stele_view_buf(&request), &reply), 0);
     for (size_t i = 0; i < 50; i++) {
         client_finish(slow[i], &answer);
         assert_int_equal(answer.end.code, 0);
@@ -217,7 +222,8 @@ static void test_search_call__a_spent_budget_says_so_and_goes_on(void **state) {
     stele_buf cursor = STELE_BUF_EMPTY;
     uint64_t rows = 0;
     int calls = 0;
-    request.filter.actor = stele_view_str("nobody"); /* every tenant: all is scanned, nothing found */
+    request.filter.actor =
+        stele_view_str("nobody"); /* every tenant: all is scanned, nothing found */
     client_open(&client, bed, &(struct stele_query_config){.rows_budget = 500});
     do {
         request.cursor = stele_view_buf(&cursor);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_query_cursor.c: a cursor is taken back only as it was given, for the same question,
- * from the same client, in the same region; every other one is refused with its own words.
+ * tests/unit/test_query_cursor.c: a cursor is taken back only as it was given, for the same
+ * question, from the same client, in the same region; every other one is refused with its own
+ * words.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +21,8 @@ static struct stele_query_question question_of(const char *tenant) {
     return question;
 }
 
-static struct stele_cursor_binding binding_of(const char *tenant, const struct stele_rpc_peer *peer) {
+static struct stele_cursor_binding binding_of(const char *tenant,
+                                              const struct stele_rpc_peer *peer) {
     struct stele_query_question question = question_of(tenant);
     struct stele_cursor_binding binding = {.secret = {1, 2, 3}};
     assert_ok(stele_cursor_bind(&question, peer, &binding, NULL));
@@ -28,10 +30,11 @@ static struct stele_cursor_binding binding_of(const char *tenant, const struct s
     return binding;
 }
 
-static const struct stele_places some_places = {3, {{"1y", 0}, {"3y", 12345678901u}, {"system", 7}}};
+static const struct stele_places some_places = {3,
+                                                {{"1y", 0}, {"3y", 12345678901u}, {"system", 7}}};
 
-static void assert_refused(const struct stele_cursor_binding *binding, stele_view cursor, const char *status,
-                           const char *says) {
+static void assert_refused(const struct stele_cursor_binding *binding, stele_view cursor,
+                           const char *status, const char *says) {
     struct stele_places places;
     stele_err err = {0};
     stele_status st = stele_cursor_decode(binding, cursor, &places, &err);
@@ -47,8 +50,8 @@ static void test_cursor__the_keyed_hash_is_rfc_2104(void **state) {
     static const struct {
         const char *key, *message, *mac;
     } cases[] = {
-        {"\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b", "Hi There",
-         "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+        {"\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b",
+         "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
         {"Jefe", "what do ya want for nothing?",
          "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
     };
@@ -78,8 +81,9 @@ static void test_cursor__what_was_given_is_taken_back(void **state) {
         assert_ok(stele_cursor_encode(&binding, &given, &text, NULL));
         assert_true(text.size <= STELE_QUERY_CURSOR_BYTES_MAX);
         for (size_t i = 0; i < text.size; i++) { /* safe in a URL and on a command line */
-            assert_non_null(memchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
-                                   text.data[i], 64));
+            assert_non_null(
+                memchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+                       text.data[i], 64));
         }
         assert_ok(stele_cursor_decode(&binding, stele_view_buf(&text), &taken, NULL));
         assert_int_equal(taken.n, given.n);
@@ -101,15 +105,16 @@ static void test_cursor__no_changed_one_is_taken(void **state) {
     for (size_t i = 0; i < text.size; i++) {
         for (unsigned bit = 0; bit < 8; bit++) {
             text.data[i] ^= (uint8_t)(1u << bit);
-            assert_int_not_equal(stele_cursor_decode(&binding, stele_view_buf(&text), &places, NULL),
-                                 STELE_OK);
+            assert_int_not_equal(
+                stele_cursor_decode(&binding, stele_view_buf(&text), &places, NULL), STELE_OK);
             text.data[i] ^= (uint8_t)(1u << bit);
         }
-        assert_int_not_equal(stele_cursor_decode(&binding, stele_view_of(text.data, i), &places, NULL),
-                             STELE_OK);
+        assert_int_not_equal(
+            stele_cursor_decode(&binding, stele_view_of(text.data, i), &places, NULL), STELE_OK);
     }
     assert_ok(stele_buf_append(&text, stele_view_str("A"), NULL));
-    assert_int_not_equal(stele_cursor_decode(&binding, stele_view_buf(&text), &places, NULL), STELE_OK);
+    assert_int_not_equal(stele_cursor_decode(&binding, stele_view_buf(&text), &places, NULL),
+                         STELE_OK);
     stele_buf_done(&text);
 }
 

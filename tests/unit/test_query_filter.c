@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/test_query_filter.c: a request becomes conditions, or a refusal that says which member. */
+/* tests/unit/test_query_filter.c: a request becomes conditions, or a refusal that says which
+ * member. */
 #include <stdio.h>
 #include <string.h>
 
@@ -60,13 +61,20 @@ static void test_filter__every_member_becomes_its_condition(void **state) {
     };
     r.limit = 5;
     const char *said = asked(&r);
-    static const char *const lines[] = {
-        "region: eu-test\nlogs: all\ntenant: acme\n", "condition: actor = u-1\n",
-        "condition: session = s-1\n", "condition: correlation = case-1\n",
-        "condition: credential = key-1\n", "condition: source = billing\n",
-        "condition: resource_version = ", "bucket/x", "v2", "condition: model = m\n",
-        "condition: event_type = 3 (access)\n", "condition: action = 2 (read)\n",
-        "condition: outcome = 3 (denied)\n", "limit: 5"};
+    static const char *const lines[] = {"region: eu-test\nlogs: all\ntenant: acme\n",
+                                        "condition: actor = u-1\n",
+                                        "condition: session = s-1\n",
+                                        "condition: correlation = case-1\n",
+                                        "condition: credential = key-1\n",
+                                        "condition: source = billing\n",
+                                        "condition: resource_version = ",
+                                        "bucket/x",
+                                        "v2",
+                                        "condition: model = m\n",
+                                        "condition: event_type = 3 (access)\n",
+                                        "condition: action = 2 (read)\n",
+                                        "condition: outcome = 3 (denied)\n",
+                                        "limit: 5"};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         assert_says(said, lines[i]);
     }
@@ -80,7 +88,7 @@ static void test_filter__log_times_are_rounded_to_the_same_events(void **state) 
     } cases[] = {
         {0, 0, 0, UINT64_MAX},
         {1000, 2000, 1, 2},
-        {1001, 2001, 2, 3},                           /* 1 us is before 1,001 ns, 2 us before 2,001 */
+        {1001, 2001, 2, 3}, /* 1 us is before 1,001 ns, 2 us before 2,001 */
         {1999, UINT64_MAX, 2, UINT64_MAX / 1000 + 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -155,15 +163,21 @@ static void test_filter__every_mistake_is_named(void **state) {
         {{.region = text("eu"), .filter.tenant = text("Acme")}, "INVALID: filter: tenant"},
         {{.region = text("eu"), .filter.actor = stele_view_of(long_text, 257)},
          "INVALID: filter: actor has 257 bytes; no event has one over 256"},
-        {{.region = text("eu"), .filter.resource = stele_view_of(long_text, 513)}, "filter: resource has 513"},
-        {{.region = text("eu"), .filter.resource_version = text("v")}, "resource_version is set without resource"},
-        {{.region = text("eu"), .filter.model_version = text("v")}, "model_version is set without model_id"},
-        {{.region = text("eu"), .filter.event_type = 13}, "filter: event_type 13 is no number of EventType"},
+        {{.region = text("eu"), .filter.resource = stele_view_of(long_text, 513)},
+         "filter: resource has 513"},
+        {{.region = text("eu"), .filter.resource_version = text("v")},
+         "resource_version is set without resource"},
+        {{.region = text("eu"), .filter.model_version = text("v")},
+         "model_version is set without model_id"},
+        {{.region = text("eu"), .filter.event_type = 13},
+         "filter: event_type 13 is no number of EventType"},
         {{.region = text("eu"), .filter.action = 34}, "filter: action 34 is no number of Action"},
         {{.region = text("eu"), .filter.outcome = UINT64_MAX}, "is no number of Outcome"},
         {{.region = text("eu"), .filter.since_unix_nano = 5, .filter.until_unix_nano = 5},
          "since_unix_nano 5 is not before until_unix_nano 5"},
-        {{.region = text("eu"), .filter.logged_since_unix_nano = 6, .filter.logged_until_unix_nano = 5},
+        {{.region = text("eu"),
+          .filter.logged_since_unix_nano = 6,
+          .filter.logged_until_unix_nano = 5},
          "logged_since_unix_nano 6 is not before logged_until_unix_nano 5"},
         {{.region = text("eu"), .order = 3}, "order 3 is neither ascending"},
         {{.region = text("eu"), .order = 2, .prove = true}, "prove needs the ascending order"},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_query_plan.c: the window holds every event that is meant, the chosen key is the rarest,
- * and a log without one is left alone.
+ * tests/unit/test_query_plan.c: the window holds every event that is meant, the chosen key is the
+ * rarest, and a log without one is left alone.
  */
 #include <string.h>
 
@@ -18,7 +18,8 @@ static struct stele_query_question question_of(const char *tenant, const char *l
     stele_query_question_init(&question);
     assert_ok(stele_buf_append(&question.asked.region, stele_view_str(BED_REGION), NULL));
     assert_ok(stele_buf_append(&question.asked.filter.tenant, stele_view_str(tenant), NULL));
-    assert_ok(stele_buf_append(&question.asked.log[question.asked.n_logs++], stele_view_str(log), NULL));
+    assert_ok(
+        stele_buf_append(&question.asked.log[question.asked.n_logs++], stele_view_str(log), NULL));
     return question;
 }
 
@@ -81,7 +82,8 @@ static void test_plan__the_rarest_key_is_read(void **state) {
     assert_reads("actor = user-000003");
     assert_int_equal(plan.n_keys, 3);
     assert_false(plan.empty);
-    assert_ok(stele_event_filter_add(filter, STELE_KEY_SESSION, stele_view_str("no such session"), NULL));
+    assert_ok(
+        stele_event_filter_add(filter, STELE_KEY_SESSION, stele_view_str("no such session"), NULL));
     plan_first(bed, &question);
     assert_reads("session = no such session");
     assert_true(plan.empty);

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_query_proofs.c: answers with proof, receipts, and the Log service, checked by the offline
- * verifier and by storage's own proof checks, against what was appended.
+ * tests/unit/test_query_proofs.c: answers with proof and receipts, checked by the offline verifier
+ * against what was appended; and the unary calls beside them.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "proto/verify.h"
 #include "proto/wire_out.h"
-#include "stele/v1/log.pb-c.h"
 #include "stele/v1/query.pb-c.h"
-#include "storage/cursor.h"
 #include "tests/support/query_client.h"
 
 #define EVENTS 2000
@@ -46,7 +44,8 @@ static stele_status check_event(void *ctx, const struct stele_answer_event *even
 }
 
 /* Verifies the file and that it holds exactly expected[at .. n). */
-static size_t verify_answer(const struct bed *bed, stele_view file, size_t at, size_t n, bool *ret_cut) {
+static size_t verify_answer(const struct bed *bed, stele_view file, size_t at, size_t n,
+                            bool *ret_cut) {
     struct checked checked = {bed, n, at};
     struct stele_verifier *verifier = NULL;
     struct stele_verify_report report;
@@ -98,8 +97,9 @@ static void test_prove__a_limited_answer_is_cut_and_goes_on_by_its_cursor(void *
     struct bed *bed = client->bed;
     struct client_answer answer = {0};
     struct stele_query_question question;
-    struct stele_search_request request = {
-        .region = stele_view_str(BED_REGION), .filter.tenant = stele_view_str("acme"), .prove = true};
+    struct stele_search_request request = {.region = stele_view_str(BED_REGION),
+                                           .filter.tenant = stele_view_str("acme"),
+                                           .prove = true};
     stele_buf cursor = STELE_BUF_EMPTY;
     size_t at = 0;
     bool cut = false;
@@ -141,7 +141,8 @@ static void check_receipt(stele_view text, const struct bed_event *event) {
     stele_buf scratch = STELE_BUF_EMPTY;
     stele_err err = {0};
     assert_ok(stele_receipt_decode(text, &scratch, &receipt, &err));
-    stele_status st = stele_receipt_verify(&receipt, stele_view_of(NULL, 0), vkeys, 3, &report, &err);
+    stele_status st =
+        stele_receipt_verify(&receipt, stele_view_of(NULL, 0), vkeys, 3, &report, &err);
     if (st != STELE_OK) {
         fail_msg("receipt: %s: %s", stele_status_name(st), err.text);
     }
@@ -161,7 +162,8 @@ static void test_get__an_event_comes_back_with_its_receipt(void **state) {
         const struct bed_event *event = &client->bed->event[i];
         bool receipt = i % 2 == 0;
         get_request(event->log, event->seq, receipt, &request);
-        assert_int_equal(client_unary(client, "Get", &peer_auditor, stele_view_buf(&request), &reply), 0);
+        assert_int_equal(
+            client_unary(client, "Get", &peer_auditor, stele_view_buf(&request), &reply), 0);
         Stele__V1__GetResponse *got = stele__v1__get_response__unpack(NULL, reply.size, reply.data);
         assert_non_null(got);
         assert_int_equal(got->hit->seq, event->seq);
@@ -188,7 +190,8 @@ static void test_get__an_entry_of_the_logs_own_has_no_event(void **state) {
     stele_buf request = STELE_BUF_EMPTY;
     stele_buf reply = STELE_BUF_EMPTY;
     get_request("3y", 0, true, &request);
-    assert_int_equal(client_unary(client, "Get", &peer_auditor, stele_view_buf(&request), &reply), 0);
+    assert_int_equal(client_unary(client, "Get", &peer_auditor, stele_view_buf(&request), &reply),
+                     0);
     Stele__V1__GetResponse *got = stele__v1__get_response__unpack(NULL, reply.size, reply.data);
     assert_non_null(got);
     assert_null(got->hit->event);
@@ -221,8 +224,8 @@ static void test_get__another_tenants_event_is_not_there(void **state) {
         }
         foreign++;
         assert_int_equal(code, STELE_RPC_NOT_FOUND);
-        (void)snprintf(words, sizeof words, "%s/%s: no entry %llu that this certificate may read", BED_REGION,
-                       event->log, (unsigned long long)event->seq);
+        (void)snprintf(words, sizeof words, "%s/%s: no entry %llu that this certificate may read",
+                       BED_REGION, event->log, (unsigned long long)event->seq);
         assert_string_equal((const char *)reply.data, words);
     }
     assert_true(own > 10 && foreign > 10);
@@ -245,15 +248,18 @@ static void test_count__is_what_the_search_would_give_log_by_log(void **state) {
         if (exact) {
             size_t n = bed_expect(bed, &question, expected);
             client_encode(&asked, &request);
-            assert_int_equal(client_unary(client, "Count", &peer_auditor, stele_view_buf(&request), &reply), 0);
-            Stele__V1__CountResponse *got = stele__v1__count_response__unpack(NULL, reply.size, reply.data);
+            assert_int_equal(
+                client_unary(client, "Count", &peer_auditor, stele_view_buf(&request), &reply), 0);
+            Stele__V1__CountResponse *got =
+                stele__v1__count_response__unpack(NULL, reply.size, reply.data);
             assert_non_null(got);
             assert_int_equal(got->count, n);
             assert_string_equal(got->cursor, "");
             for (size_t k = 0; k < got->n_log; k++) {
                 size_t in_log = 0;
                 for (size_t i = 0; i < n; i++) {
-                    in_log += strcmp(bed->event[expected[i]].log, strrchr(got->log[k]->log, '/') + 1) == 0;
+                    in_log += strcmp(bed->event[expected[i]].log,
+                                     strrchr(got->log[k]->log, '/') + 1) == 0;
                 }
                 assert_int_equal(got->log[k]->count, in_log);
             }
@@ -271,12 +277,16 @@ static void test_explain__names_the_key_that_is_read(void **state) {
     stele_buf reply = STELE_BUF_EMPTY;
     struct stele_search_request asked = {
         .region = stele_view_str(BED_REGION),
-        .filter = {.tenant = stele_view_str("acme"), .actor = stele_view_str("user-000002"), .event_type = 1},
+        .filter = {.tenant = stele_view_str("acme"),
+                   .actor = stele_view_str("user-000002"),
+                   .event_type = 1},
         .prove = true,
     };
     client_encode(&asked, &request);
-    assert_int_equal(client_unary(client, "Explain", &peer_acme, stele_view_buf(&request), &reply), 0);
-    Stele__V1__ExplainResponse *got = stele__v1__explain_response__unpack(NULL, reply.size, reply.data);
+    assert_int_equal(client_unary(client, "Explain", &peer_acme, stele_view_buf(&request), &reply),
+                     0);
+    Stele__V1__ExplainResponse *got =
+        stele__v1__explain_response__unpack(NULL, reply.size, reply.data);
     assert_non_null(got);
     assert_int_equal(got->n_plan, 2);
     for (size_t i = 0; i < 2; i++) {
@@ -290,182 +300,13 @@ static void test_explain__names_the_key_that_is_read(void **state) {
     stele__v1__explain_response__free_unpacked(got, NULL);
     asked.filter.tenant = stele_view_of(NULL, 0);
     client_encode(&asked, &request);
-    assert_int_equal(client_unary(client, "Explain", &peer_auditor, stele_view_buf(&request), &reply), 0);
+    assert_int_equal(
+        client_unary(client, "Explain", &peer_auditor, stele_view_buf(&request), &reply), 0);
     got = stele__v1__explain_response__unpack(NULL, reply.size, reply.data);
     assert_string_equal(got->plan[0]->key, "scan");
     assert_int_equal(got->plan[0]->postings, got->plan[0]->size);
     stele__v1__explain_response__free_unpacked(got, NULL);
     stele_buf_done(&request);
-    stele_buf_done(&reply);
-}
-
-/* ------------------------------------------------------------------ the Log service */
-
-static void log_request(uint64_t a, uint64_t b, stele_buf *out) {
-    stele_buf_clear(out);
-    struct stele_wire_out w = stele_wire_out_to(out);
-    stele_wire_out_bytes(&w, 1, stele_view_str(BED_REGION "/3y"));
-    stele_wire_out_uint(&w, 2, a);
-    stele_wire_out_uint(&w, 3, b);
-    assert_ok(stele_wire_out_done(&w, 0, NULL));
-}
-
-/* All leaf hashes of log 3y, by GetEntries. */
-static size_t read_leaves(struct query_client *client, uint64_t first, uint64_t count, stele_buf *leaves) {
-    stele_buf request = STELE_BUF_EMPTY;
-    stele_buf message = STELE_BUF_EMPTY;
-    struct fake_end end;
-    size_t n = 0;
-    log_request(first, count, &request);
-    struct stele_rpc_call *call = client_start(client, "GetEntries", &peer_auditor, stele_view_buf(&request));
-    while (fake_call_take(call, &message)) {
-        Stele__V1__GetEntriesResponse *got =
-            stele__v1__get_entries_response__unpack(NULL, message.size, message.data);
-        assert_non_null(got);
-        assert_int_equal(got->first, first + n);
-        for (size_t i = 0; i < got->n_entry; i++) {
-            uint8_t leaf[32];
-            stele_hash_leaf(stele_view_of(got->entry[i].data, got->entry[i].len), leaf);
-            assert_ok(stele_buf_append(leaves, stele_view_of(leaf, sizeof leaf), NULL));
-            n++;
-        }
-        stele__v1__get_entries_response__free_unpacked(got, NULL);
-    }
-    fake_call_end_of(call, &end);
-    assert_int_equal(end.code, 0);
-    fake_call_end(call);
-    stele_buf_done(&request);
-    stele_buf_done(&message);
-    return n;
-}
-
-static void newest(struct query_client *client, stele_buf *note, struct stele_checkpoint *ret) {
-    stele_buf request = STELE_BUF_EMPTY;
-    stele_buf reply = STELE_BUF_EMPTY;
-    log_request(0, 0, &request);
-    assert_int_equal(client_unary(client, "GetCheckpoint", &peer_auditor, stele_view_buf(&request), &reply), 0);
-    Stele__V1__GetCheckpointResponse *got =
-        stele__v1__get_checkpoint_response__unpack(NULL, reply.size, reply.data);
-    assert_ok(stele_buf_append(note, stele_view_of(got->note.data, got->note.len), NULL));
-    assert_ok(stele_checkpoint_open(stele_view_buf(note), vkeys, 3, ret, NULL));
-    stele__v1__get_checkpoint_response__free_unpacked(got, NULL);
-    stele_buf_done(&request);
-    stele_buf_done(&reply);
-}
-
-static void test_log__entries_make_the_signed_root_and_proofs_lead_to_it(void **state) {
-    struct query_client *client = *state;
-    stele_buf leaves = STELE_BUF_EMPTY;
-    stele_buf note = STELE_BUF_EMPTY;
-    stele_buf request = STELE_BUF_EMPTY;
-    stele_buf reply = STELE_BUF_EMPTY;
-    struct stele_checkpoint checkpoint;
-    uint8_t root[32];
-    size_t n = read_leaves(client, 0, 0, &leaves);
-    log_request(n, 0, &request); /* a checkpoint over everything there is */
-    assert_int_equal(client_unary(client, "GetCheckpoint", &peer_auditor, stele_view_buf(&request), &reply), 0);
-    newest(client, &note, &checkpoint);
-    assert_int_equal(checkpoint.size_leaves, n);
-    assert_ok(stele_tree_root(leaves.data, n, root, NULL));
-    assert_memory_equal(root, checkpoint.root, 32);
-    for (uint64_t seq = 0; seq < n; seq += 97) {
-        stele_buf path = STELE_BUF_EMPTY;
-        log_request(seq, 0, &request);
-        assert_int_equal(
-            client_unary(client, "GetInclusionProof", &peer_auditor, stele_view_buf(&request), &reply), 0);
-        Stele__V1__GetInclusionProofResponse *got =
-            stele__v1__get_inclusion_proof_response__unpack(NULL, reply.size, reply.data);
-        for (size_t i = 0; i < got->n_path; i++) {
-            assert_ok(stele_buf_append(&path, stele_view_of(got->path[i].data, got->path[i].len), NULL));
-        }
-        uint8_t leaf[32];
-        stele_hash_leaf(stele_view_of(got->entry.data, got->entry.len), leaf);
-        assert_memory_equal(leaf, leaves.data + 32 * seq, 32);
-        assert_ok(stele_tree_check_inclusion(leaf, (struct stele_leaf_pos){seq, got->size}, path.data,
-                                             got->n_path, checkpoint.root, NULL));
-        stele__v1__get_inclusion_proof_response__free_unpacked(got, NULL);
-        stele_buf_clear(&path);
-        log_request(seq + 1, seq % 2 == 0 ? 0 : n, &request);
-        assert_int_equal(
-            client_unary(client, "GetConsistencyProof", &peer_auditor, stele_view_buf(&request), &reply), 0);
-        Stele__V1__GetConsistencyProofResponse *proof =
-            stele__v1__get_consistency_proof_response__unpack(NULL, reply.size, reply.data);
-        for (size_t i = 0; i < proof->n_path; i++) {
-            assert_ok(stele_buf_append(&path, stele_view_of(proof->path[i].data, proof->path[i].len), NULL));
-        }
-        assert_int_equal(proof->new_size, n);
-        assert_true((proof->note.len > 0) == (seq % 2 == 0));
-        assert_ok(stele_tree_root(leaves.data, seq + 1, root, NULL));
-        assert_ok(stele_tree_check_consistency(seq + 1, n, path.data, proof->n_path, root, checkpoint.root, NULL));
-        stele__v1__get_consistency_proof_response__free_unpacked(proof, NULL);
-        stele_buf_done(&path);
-    }
-    stele_buf_done(&leaves);
-    stele_buf_done(&note);
-    stele_buf_done(&request);
-    stele_buf_done(&reply);
-}
-
-static void test_log__entries_come_in_any_range(void **state) {
-    struct query_client *client = *state;
-    stele_buf all = STELE_BUF_EMPTY;
-    size_t n = read_leaves(client, 0, 0, &all);
-    static const struct {
-        uint64_t first, count;
-    } ranges[] = {{0, 1}, {255, 2}, {256, 256}, {100, 1000}, {511, 1}, {3, 0}};
-    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
-        stele_buf some = STELE_BUF_EMPTY;
-        size_t got = read_leaves(client, ranges[i].first, ranges[i].count, &some);
-        uint64_t left = n - ranges[i].first;
-        assert_int_equal(got, ranges[i].count == 0 || ranges[i].count > left ? left : ranges[i].count);
-        assert_memory_equal(some.data, all.data + 32 * ranges[i].first, 32 * got);
-        stele_buf_done(&some);
-    }
-    stele_buf_clear(&all);
-    assert_int_equal(read_leaves(client, n, 0, &all), 0); /* at the end: nothing, and no error */
-    stele_buf_done(&all);
-}
-
-static void test_log__tiles_hold_the_leaf_hashes(void **state) {
-    struct query_client *client = *state;
-    stele_buf leaves = STELE_BUF_EMPTY;
-    stele_buf request = STELE_BUF_EMPTY;
-    stele_buf reply = STELE_BUF_EMPTY;
-    (void)read_leaves(client, 0, 600, &leaves);
-    static const char *const paths[] = {"tile/0/000", "tile/0/001", "tile/0/002.p/88"};
-    for (size_t i = 0; i < 3; i++) {
-        stele_buf_clear(&request);
-        struct stele_wire_out w = stele_wire_out_to(&request);
-        stele_wire_out_bytes(&w, 1, stele_view_str(BED_REGION "/3y"));
-        stele_wire_out_bytes(&w, 2, stele_view_str(paths[i]));
-        assert_ok(stele_wire_out_done(&w, 0, NULL));
-        assert_int_equal(client_unary(client, "GetTile", &peer_auditor, stele_view_buf(&request), &reply), 0);
-        Stele__V1__GetTileResponse *got = stele__v1__get_tile_response__unpack(NULL, reply.size, reply.data);
-        assert_int_equal(got->tile.len, i == 2 ? 88 * 32 : 256 * 32);
-        assert_memory_equal(got->tile.data, leaves.data + i * 256 * 32, got->tile.len);
-        stele__v1__get_tile_response__free_unpacked(got, NULL);
-    }
-    stele_buf_done(&leaves);
-    stele_buf_done(&request);
-    stele_buf_done(&reply);
-}
-
-static void test_log__the_list_has_every_log_with_its_key(void **state) {
-    struct query_client *client = *state;
-    stele_buf reply = STELE_BUF_EMPTY;
-    assert_int_equal(client_unary(client, "ListLogs", &peer_auditor, stele_view_of(NULL, 0), &reply), 0);
-    Stele__V1__ListLogsResponse *got = stele__v1__list_logs_response__unpack(NULL, reply.size, reply.data);
-    assert_int_equal(got->n_log, 3);
-    for (size_t i = 0; i < 3; i++) {
-        struct stele_vkey key;
-        assert_ok(stele_vkey_parse(stele_view_str(got->log[i]->vkey), &key, NULL));
-        assert_string_equal(key.name, got->log[i]->origin);
-        assert_memory_equal(key.public_key, vkeys[i].public_key, 32);
-        assert_true(got->log[i]->size > 2);
-    }
-    assert_string_equal(got->log[1]->log, "eu-test/3y");
-    assert_int_equal(got->log[1]->retention_years, 3);
-    stele__v1__list_logs_response__free_unpacked(got, NULL);
     stele_buf_done(&reply);
 }
 
@@ -495,10 +336,6 @@ int main(void) {
         cmocka_unit_test(test_get__another_tenants_event_is_not_there),
         cmocka_unit_test(test_count__is_what_the_search_would_give_log_by_log),
         cmocka_unit_test(test_explain__names_the_key_that_is_read),
-        cmocka_unit_test(test_log__entries_make_the_signed_root_and_proofs_lead_to_it),
-        cmocka_unit_test(test_log__entries_come_in_any_range),
-        cmocka_unit_test(test_log__tiles_hold_the_leaf_hashes),
-        cmocka_unit_test(test_log__the_list_has_every_log_with_its_key),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

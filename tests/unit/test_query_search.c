@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_query_search.c: the search against a look at every event, for random questions: whole,
- * in pages, with budgets, rests and pauses in between. However an answer is cut up, its parts put
- * together are the answer.
+ * tests/unit/test_query_search.c: the search against a look at every event, for random questions:
+ * whole, in pages, with budgets, rests and pauses in between. However an answer is cut up, its
+ * parts put together are the answer.
  */
 #include <stdio.h>
 #include <string.h>
@@ -85,7 +85,8 @@ static void test_search__a_whole_answer_is_what_a_look_at_every_event_gives(void
         bed_question(bed, &question);
         n_expected = bed_expect(bed, &question, expected);
         struct stele_search_options options = plenty(&question);
-        size_t n = run(bed, &question, &options, 0, round % 2 == 0 ? NULL : &bed->rng, &outcome, &places);
+        size_t n =
+            run(bed, &question, &options, 0, round % 2 == 0 ? NULL : &bed->rng, &outcome, &places);
         assert_int_equal(n, n_expected);
         assert_true(outcome.whole && !outcome.budget_spent);
         n_with_hits += n > 0 ? 1 : 0;
@@ -94,7 +95,8 @@ static void test_search__a_whole_answer_is_what_a_look_at_every_event_gives(void
     assert_in_range(n_with_hits, QUESTIONS / 3, QUESTIONS); /* else the questions prove little */
 }
 
-/* Asks on with the places of the page before, through the text of a cursor, until the answer is whole. */
+/* Asks on with the places of the page before, through the text of a cursor, until the answer is
+ * whole. */
 static void test_search__pages_put_together_are_the_answer(void **state) {
     struct bed *bed = *state;
     const struct stele_rpc_peer peer = {.authenticated = true, .common_name = "auditor"};
@@ -120,7 +122,8 @@ static void test_search__pages_put_together_are_the_answer(void **state) {
                 options.from = &places;
             }
             size_t n = run(bed, &question, &options, at, NULL, &outcome, &places);
-            assert_true(by_rows ? outcome.rows_examined <= options.rows_budget : n <= options.limit);
+            assert_true(by_rows ? outcome.rows_examined <= options.rows_budget
+                                : n <= options.limit);
             assert_true(outcome.whole || outcome.budget_spent == by_rows);
             at += n;
             rows += outcome.rows_examined;
@@ -128,7 +131,8 @@ static void test_search__pages_put_together_are_the_answer(void **state) {
             assert_ok(stele_cursor_encode(&binding, &places, &cursor, NULL));
         }
         assert_int_equal(at, n_expected);
-        assert_true(rows <= bed->n + 100); /* and nothing is examined twice, but entries of the log's own */
+        assert_true(rows <=
+                    bed->n + 100); /* and nothing is examined twice, but entries of the log's own */
         stele_buf_done(&cursor);
         stele_query_question_done(&question);
     }
@@ -206,8 +210,8 @@ static void test_search__a_slice_ends_and_the_time_budget_is_the_sum_of_slices(v
     stele_search_got got = STELE_SEARCH_PAUSE;
     stele_query_question_init(&question);
     assert_ok(stele_buf_append(&question.asked.region, stele_view_str(BED_REGION), NULL));
-    assert_ok(stele_event_filter_add(&question.asked.filter, STELE_KEY_ACTOR, stele_view_str("nobody"),
-                                     NULL));
+    assert_ok(stele_event_filter_add(&question.asked.filter, STELE_KEY_ACTOR,
+                                     stele_view_str("nobody"), NULL));
     struct stele_search_options options = plenty(&question);
     options.now_us = fake_clock;
     options.time_budget_us = 20000;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_query_wire.c: the messages written and read by hand against protoc-c's code for the
- * same .proto files, byte for byte; and what generated code would let through is refused.
+ * tests/unit/test_query_wire.c: the messages written and read by hand against protoc-c's code for
+ * the same .proto files, byte for byte; and what generated code would let through is refused.
  */
 #include <stdio.h>
 #include <string.h>
@@ -80,8 +80,8 @@ static void test_hit_wire__a_response_is_what_protobuf_c_writes(void **state) {
         if (rng_below(&rng, 2) == 0) {
             response.answer.data = bytes;
             response.answer.len = (size_t)rng_below(&rng, 4);
-            assert_ok(stele_search_response_put_answer(&ours, stele_view_of(bytes, response.answer.len),
-                                                       NULL));
+            assert_ok(stele_search_response_put_answer(
+                &ours, stele_view_of(bytes, response.answer.len), NULL));
         }
         if (rng_below(&rng, 2) == 0) {
             end.hits = any_number(&rng);
@@ -164,12 +164,13 @@ struct request_texts {
     char region[24], cursor[24], log[3][24], filter[10][24];
 };
 
-static void fill_request(struct rng *rng, struct request_texts *texts, Stele__V1__SearchRequest *theirs,
-                         Stele__V1__Filter *filter, char *logs[3]) {
-    char **members[] = {&filter->tenant,        &filter->actor,   &filter->resource,
-                        &filter->resource_version, &filter->model_id, &filter->model_version,
-                        &filter->session,       &filter->correlation, &filter->credential,
-                        &filter->source};
+static void fill_request(struct rng *rng, struct request_texts *texts,
+                         Stele__V1__SearchRequest *theirs, Stele__V1__Filter *filter,
+                         char *logs[3]) {
+    char **members[] = {
+        &filter->tenant,     &filter->actor,         &filter->resource, &filter->resource_version,
+        &filter->model_id,   &filter->model_version, &filter->session,  &filter->correlation,
+        &filter->credential, &filter->source};
     for (size_t i = 0; i < 10; i++) {
         *members[i] = any_text(rng, texts->filter[i]);
     }
@@ -193,7 +194,8 @@ static void fill_request(struct rng *rng, struct request_texts *texts, Stele__V1
     theirs->prove = rng_below(rng, 2) == 0;
 }
 
-static void assert_same_filter(const struct stele_filter_message *ours, const Stele__V1__Filter *theirs) {
+static void assert_same_filter(const struct stele_filter_message *ours,
+                               const Stele__V1__Filter *theirs) {
     assert_true(stele_view_is(ours->tenant, theirs->tenant));
     assert_true(stele_view_is(ours->actor, theirs->actor));
     assert_true(stele_view_is(ours->resource, theirs->resource));
@@ -250,12 +252,17 @@ static void test_query_wire__what_would_change_the_question_is_refused(void **st
         size_t size;
         const char *status, *says;
     } cases[] = {
-        {"\x0a\x02" "eu\x0a\x02us", 8, "INVALID", "question: region stands twice"},
+        {"\x0a\x02"
+         "eu\x0a\x02us",
+         8, "INVALID", "question: region stands twice"},
         {"\x42\x01x", 3, "UNSUPPORTED", "question: member 8 is not known"},
         {"\x1a\x03\x72\x01x", 5, "UNSUPPORTED", "filter: member 14 is not known"},
         {"\x1a\x02\x12\x7f", 4, "INVALID", "filter: a length reaches past the end"},
         {"\x1a\x04\x12\x02\xc3\x28", 6, "INVALID", "filter: actor is not UTF-8"},
-        {"\x1a\x05\x12\x03" "a\x00" "b", 7, "INVALID", "filter: actor"}, /* not the actor "a" */
+        {"\x1a\x05\x12\x03"
+         "a\x00"
+         "b",
+         7, "INVALID", "filter: actor"}, /* not the actor "a" */
         {"\x1a\x02\x10\x01", 4, "INVALID", "filter: actor has wire type 0, not 2"},
         {"\x1a\x00\x1a\x00", 4, "INVALID", "question: filter stands twice"},
         {"\x0b", 1, "INVALID", "question: wire type 3"},
@@ -272,7 +279,11 @@ static void test_query_wire__what_would_change_the_question_is_refused(void **st
     }
     stele_buf many = STELE_BUF_EMPTY;
     for (int i = 0; i <= STELE_WIRE_LIST_MAX; i++) {
-        assert_ok(stele_buf_append(&many, stele_view_of("\x12\x01" "a", 3), NULL));
+        assert_ok(stele_buf_append(&many,
+                                   stele_view_of("\x12\x01"
+                                                 "a",
+                                                 3),
+                                   NULL));
     }
     struct stele_search_request request;
     assert_status(stele_search_request_read(stele_view_buf(&many), &request, NULL), LIMIT);
@@ -289,8 +300,8 @@ static void test_query_wire__small_requests_are_read(void **state) {
     get.log = log_name;
     get.seq = 12;
     get.want_receipt = 1;
-    assert_ok(stele_get_request_read(stele_view_of(packed, stele__v1__get_request__pack(&get, packed)),
-                                     &ours, NULL));
+    assert_ok(stele_get_request_read(
+        stele_view_of(packed, stele__v1__get_request__pack(&get, packed)), &ours, NULL));
     assert_true(stele_view_is(ours.log, log_name) && ours.seq == 12 && ours.want_receipt);
 
     Stele__V1__GetConsistencyProofRequest proof = STELE__V1__GET_CONSISTENCY_PROOF_REQUEST__INIT;
@@ -304,17 +315,19 @@ static void test_query_wire__small_requests_are_read(void **state) {
     entries.first = 7;
     entries.count = 8;
     size_t size = stele__v1__get_consistency_proof_request__pack(&proof, packed);
-    assert_ok(stele_log_request_read(STELE_LOG_GET_CONSISTENCY_PROOF, stele_view_of(packed, size), &log,
-                                     NULL));
+    assert_ok(stele_log_request_read(STELE_LOG_GET_CONSISTENCY_PROOF, stele_view_of(packed, size),
+                                     &log, NULL));
     assert_true(stele_view_is(log.log, log_name) && log.old_size == 5 && log.new_size == 6);
     size = stele__v1__get_tile_request__pack(&tile, packed);
     assert_ok(stele_log_request_read(STELE_LOG_GET_TILE, stele_view_of(packed, size), &log, NULL));
     assert_true(stele_view_is(log.path, path) && log.old_size == 0);
     size = stele__v1__get_entries_request__pack(&entries, packed);
-    assert_ok(stele_log_request_read(STELE_LOG_GET_ENTRIES, stele_view_of(packed, size), &log, NULL));
+    assert_ok(
+        stele_log_request_read(STELE_LOG_GET_ENTRIES, stele_view_of(packed, size), &log, NULL));
     assert_true(log.first == 7 && log.count == 8);
-    assert_status(stele_log_request_read(STELE_LOG_LIST_LOGS, stele_view_of(packed, size), &log, NULL),
-                  UNSUPPORTED);
+    assert_status(
+        stele_log_request_read(STELE_LOG_LIST_LOGS, stele_view_of(packed, size), &log, NULL),
+        UNSUPPORTED);
 }
 
 /* ------------------------------------------------------------------ unary replies */
@@ -337,7 +350,8 @@ static void test_query_wire__replies_are_what_protobuf_c_reads(void **state) {
     assert_ok(stele_count_response_put_total(&message, 9, text("c"), NULL));
     assert_ok(stele_count_response_put_log(&message, text("eu/1y"), 0, NULL));
     assert_ok(stele_count_response_put_log(&message, text("eu/3y"), 9, NULL));
-    Stele__V1__CountResponse *count = stele__v1__count_response__unpack(NULL, message.size, message.data);
+    Stele__V1__CountResponse *count =
+        stele__v1__count_response__unpack(NULL, message.size, message.data);
     assert_non_null(count);
     assert_int_equal(count->count, 9);
     assert_string_equal(count->cursor, "c");

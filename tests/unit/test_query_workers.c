@@ -63,7 +63,8 @@ static void test_workers__a_full_queue_is_busy(void **state) {
     (void)state;
     struct stele_workers *workers = NULL;
     struct gate gate = {.job = {.run = wait_at_gate}};
-    struct counted jobs[3] = {{.job = {.run = count}}, {.job = {.run = count}}, {.job = {.run = count}}};
+    struct counted jobs[3] = {
+        {.job = {.run = count}}, {.job = {.run = count}}, {.job = {.run = count}}};
     assert_ok(stele_workers_new(1, 2, &workers, NULL));
     enter(workers, &gate);
     assert_ok(stele_workers_submit(workers, &jobs[0].job, NULL));
@@ -79,7 +80,8 @@ static void test_workers__a_waiting_job_can_be_withdrawn_a_running_one_not(void 
     (void)state;
     struct stele_workers *workers = NULL;
     struct gate gate = {.job = {.run = wait_at_gate}};
-    struct counted jobs[3] = {{.job = {.run = count}}, {.job = {.run = count}}, {.job = {.run = count}}};
+    struct counted jobs[3] = {
+        {.job = {.run = count}}, {.job = {.run = count}}, {.job = {.run = count}}};
     assert_ok(stele_workers_new(1, 10, &workers, NULL));
     enter(workers, &gate);
     for (int i = 0; i < 3; i++) {
