@@ -20,6 +20,9 @@
 /* Writers hand over blocks of a few KiB: gathered, a blob costs a system call per this much. */
 #define PENDING_BYTES ((size_t)256 << 10)
 #define COMPARE_BYTES ((size_t)256 << 10)
+/* A folder that was just made can be removed as empty by another thread, before the file is in it.
+ */
+#define FOLDER_TRIES 10
 
 struct stele_blobs {
     int root; /* the folder; every path below is relative to it */
@@ -72,6 +75,9 @@ static stele_status sync_folders(const struct stele_blobs *b, const char *key, s
         }
         part[size] = '\0';
         int fd = openat(b->root, size == 0 ? "." : part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT) {
+            continue; /* removed as empty: the one above says so */
+        }
         if (fd < 0 || fsync(fd) != 0) {
             int os_errno = errno;
             if (fd >= 0) {
@@ -87,6 +93,18 @@ static stele_status sync_folders(const struct stele_blobs *b, const char *key, s
     return STELE_OK;
 }
 
+/* Removes the folders of `key` that hold nothing, so that their names are free for blobs. */
+static void remove_empty_folders(const struct stele_blobs *b, const char *key) {
+    char part[STELE_BLOB_KEY_MAX + 64];
+    (void)snprintf(part, sizeof part, "%s", key);
+    for (char *slash = strrchr(part, '/'); slash != NULL; slash = strrchr(part, '/')) {
+        *slash = '\0';
+        if (unlinkat(b->root, part, AT_REMOVEDIR) != 0) {
+            return;
+        }
+    }
+}
+
 /* ---- opening ---- */
 
 static stele_status remove_temporary(void *ctx, const char *path, bool temporary, stele_err *err) {
@@ -97,6 +115,9 @@ static stele_status remove_temporary(void *ctx, const char *path, bool temporary
             err, os_errno,
             "cannot remove the unfinished blob '%.120s': %s; check the folder's rights", path,
             strerror(os_errno));
+    }
+    if (temporary) {
+        remove_empty_folders(b, path);
     }
     return STELE_OK;
 }
@@ -156,11 +177,14 @@ stele_status stele_blob_writer_new(struct stele_blobs *b, const char *key,
     int folder_chars = name == NULL ? 0 : (int)(name + 1 - key);
     (void)snprintf(w->temporary, sizeof w->temporary, "%.*s" STELE_BLOB_TEMPORARY ".%llu",
                    folder_chars, key, (unsigned long long)atomic_fetch_add(&b->next_temporary, 1));
-    STELE_TRY(make_folders(b, key, err));
-    w->fd =
-        openat(b->root, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int os_errno = ENOENT;
+    for (int i = 0; i < FOLDER_TRIES && os_errno == ENOENT; i++) {
+        STELE_TRY(make_folders(b, key, err));
+        w->fd = openat(b->root, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                       0600);
+        os_errno = w->fd < 0 ? errno : 0;
+    }
     if (w->fd < 0) {
-        int os_errno = errno;
         st = STELE_FAIL_ERRNO(
             err, os_errno,
             "cannot make the file of blob '%.100s': %s; check the folder's rights, "
@@ -183,6 +207,7 @@ void stele_blob_writer_free(struct stele_blob_writer *w) {
         (void)close(w->fd);
         if (!w->placed) {
             (void)unlinkat(w->blobs->root, w->temporary, 0);
+            remove_empty_folders(w->blobs, w->temporary);
         }
     }
     stele_buf_done(&w->pending);
@@ -319,6 +344,7 @@ stele_status stele_blob_writer_place(struct stele_blob_writer *w, bool present, 
     if (st != STELE_OK && !present) {
         /* Without its name it cannot be taken for durable by whoever puts the same bytes again. */
         (void)unlinkat(w->blobs->root, w->key, 0);
+        remove_empty_folders(w->blobs, w->key);
     }
 cleanup:
     return st;
@@ -371,5 +397,6 @@ stele_status stele_blobs_remove(struct stele_blobs *b, const char *key, stele_er
                                       "cannot remove blob '%.100s': %s; check the folder's rights",
                                       key, strerror(os_errno));
     }
+    remove_empty_folders(b, key);
     return sync_folders(b, key, err);
 }

@@ -43,6 +43,8 @@ target_link_libraries(stele-test-behaviour PUBLIC stele-storage PkgConfig::CMOCK
 foreach(name engine_memory engine_rocks)
   stele_unit_test(${name} LIBS stele-test-behaviour stele-test-engines)
 endforeach()
+stele_unit_test(engine_property LABEL prop LIBS stele-test-behaviour stele-test-engines)
+stele_unit_test(keyring LIBS stele-test-behaviour)
 
 # Made-up events, and the program that makes a dictionary of them: no part of the store.
 add_library(event-generator STATIC
@@ -80,3 +82,4 @@ if(STELE_PYTHON3)
   set_tests_properties(golden.segment_py PROPERTIES LABELS golden TIMEOUT 60)
 endif()
 stele_fuzz_target(segment LIBS stele-storage SOURCES support/memory_segment.c)
+stele_unit_test(tamper LABEL fault LIBS stele-test-store stele-test-engines)

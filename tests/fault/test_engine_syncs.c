@@ -73,9 +73,13 @@ static void test_engine_syncs__the_same_blob_again_makes_the_first_durable(void 
 static void test_engine_syncs__a_removed_blob_stays_removed(void **state) {
     (void)state;
     assert_ok(stele_engine_put(engine, "p/x", stele_view_str("bytes"), NULL, NULL));
+    assert_ok(stele_engine_put(engine, "p/y", stele_view_str("bytes"), NULL, NULL));
     uint64_t from = sync_watch_now();
     assert_ok(engine->ops->blob_expire(engine, "p/x", 0, NULL));
     assert_true(sync_watch_count(from, sync_watch_now(), "", "/blobs/p") >= 1);
+    from = sync_watch_now();
+    assert_ok(engine->ops->blob_expire(engine, "p/y", 0, NULL)); /* takes the folder with it */
+    assert_true(sync_watch_count(from, sync_watch_now(), "", "/blobs") >= 1);
 }
 
 static void test_engine_syncs__a_fact_and_a_lock_are_synced(void **state) {
