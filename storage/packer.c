@@ -9,8 +9,8 @@
 #include "storage/log_parts.h"
 #include "storage/pack.h"
 
-/* Segments are merged to aligned spans of 2^20 and then 2^24 entries; when an era is over, what is left of
- * it within a span too. */
+/* Segments are merged to aligned spans of 2^20, then 2^24 entries; when an era is over, what is
+ * left of it within a span too. */
 static const unsigned merge_shift[] = {20, 24};
 #define N_MERGE_LEVELS (sizeof merge_shift / sizeof merge_shift[0])
 
