@@ -72,6 +72,8 @@ struct stele_entry {
 /* Writes the entry's bytes and returns their count. Asserts what decode checks: entries are
  * made by us. */
 size_t stele_entry_encode(const struct stele_entry *entry, uint8_t out[STELE_AT_LEAST(112)]);
+/* What encoding asserts, for an entry that is put together from stored bytes. Errors: INVALID. */
+STELE_MUST_USE stele_status stele_entry_check(const struct stele_entry *entry, stele_err *err);
 /* Errors: INVALID. Also refuses a retention class outside 1..7, a late bit that does not fit the
  * two times, an EVENT more than a day ahead of its log time, an INDEX unless 1 <= M <= seq,
  * 1 <= n_segments <= M and control < seq, and a CONTROL whose prev is not before it. That an era

@@ -86,11 +86,32 @@ static stele_status rebuild_event(struct stele_log_reader *reader, uint64_t seq,
     stele_hash_payload(ret->salt, payload, entry->as.event.payload_commit);
     stele_hash_ksalt(reader->kseed, i, ret->ksalt);
     stele_hash_keys(ret->ksalt, reader->tags.tag[0], reader->tags.n, entry->as.event.keys_commit);
+    STELE_TRY(stele_entry_check(entry, err));
     ret->n_bytes = stele_entry_encode(entry, ret->bytes);
     ret->payload = payload;
     ret->facts = &reader->facts;
 cleanup:
     return stele_corrupt(st, err);
+}
+
+/* A control or index entry is stored as it is; a control's body hangs on the entry by its digest. */
+static stele_status take_single(const struct stele_log_reader *reader, uint64_t seq, struct stele_stored_entry *ret,
+                                stele_err *err) {
+    const struct stele_item *item = &reader->item;
+    uint8_t digest[STELE_HASH_BYTES];
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_corrupt(stele_entry_decode(item->entry, &ret->entry, err), err));
+    memcpy(ret->bytes, item->entry.data, item->entry.size);
+    ret->n_bytes = item->entry.size;
+    ret->payload = item->body;
+    stele_hash_body(item->body, digest);
+    if (ret->entry.type == STELE_ENTRY_CONTROL &&
+        memcmp(digest, ret->entry.as.control.body_digest, STELE_HASH_BYTES) != 0) {
+        STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: the body stored for control entry %" PRIu64 " is not the one it commits to; run stele fsck",
+                             reader->view->log->full_name, seq));
+    }
+cleanup:
+    return st;
 }
 
 stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq, struct stele_stored_entry *ret,
@@ -109,10 +130,7 @@ stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq, struc
     if (item->kind == STELE_ITEM_FRAME) {
         STELE_TRY(rebuild_event(reader, seq, ret, err));
     } else {
-        STELE_TRY(stele_corrupt(stele_entry_decode(item->entry, &ret->entry, err), err));
-        memcpy(ret->bytes, item->entry.data, item->entry.size);
-        ret->n_bytes = item->entry.size;
-        ret->payload = item->body;
+        STELE_TRY(take_single(reader, seq, ret, err));
     }
     stele_hash_leaf(stele_view_of(ret->bytes, ret->n_bytes), leaf);
     if (memcmp(leaf, reader->leaves.data + (seq - item->first_seq) * STELE_HASH_BYTES, STELE_HASH_BYTES) != 0) {

@@ -47,6 +47,7 @@ static stele_status replay_frame(struct stele_group *group, const struct stele_i
         stele_hash_payload(salt, content.payload[i], entry.as.event.payload_commit);
         stele_hash_ksalt(kseed, i, salt);
         stele_hash_keys(salt, set.tag[0], set.n, entry.as.event.keys_commit);
+        STELE_TRY(stele_entry_check(&entry, err));
         stele_hash_leaf(stele_view_of(bytes, stele_entry_encode(&entry, bytes)), leaf);
         STELE_TRY(stele_group__add_entry(group, &entry, leaf, stele_view_of(NULL, 0),
                                          stele_view_of(set.tag, (size_t)set.n * STELE_TAG_BYTES), err));

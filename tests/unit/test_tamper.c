@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/test_tamper.c: a changed bit anywhere in a store's blobs is refused by opening it or by fsck,
+ * or changes no answer (I4). A store of several packs over the memory engine; every byte with STELE_SOAK,
+ * else a seeded sample of each blob.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/fsck.h"
+#include "tests/support/engine_memory.h"
+#include "tests/support/event_gen.h"
+#include "tests/support/store_fixture.h"
+
+#define N_EVENTS 700
+#define SAMPLES_PER_BLOB 120
+
+struct bed {
+    struct fixture f;
+    struct stele_engine *engine;
+    struct stele_engine_ops ops; /* the memory engine's, but closing keeps it */
+    const struct stele_engine_ops *own_ops;
+    stele_buf payload[N_EVENTS];
+    char key[64][STELE_BLOB_KEY_MAX];
+    size_t n_keys;
+};
+
+static void keep(struct stele_engine *e) {
+    (void)e;
+}
+
+static stele_status note_key(void *ctx, const char *key, stele_err *err) {
+    struct bed *bed = ctx;
+    (void)err;
+    assert_true(bed->n_keys < 64);
+    (void)snprintf(bed->key[bed->n_keys++], STELE_BLOB_KEY_MAX, "%s", key);
+    return STELE_OK;
+}
+
+static stele_status try_open(struct bed *bed, bool read_only, stele_err *err) {
+    engine_memory_restart(bed->engine, false);
+    bed->f.engine = bed->engine;
+    return fixture_try_open(&bed->f, read_only, err);
+}
+
+static struct bed *bed_make(void) {
+    struct bed *bed = calloc(1, sizeof *bed);
+    struct rng rng = rng_start("tamper");
+    stele_err err = {0};
+    fixture_init(&bed->f);
+    assert_ok(engine_memory_new(&bed->engine, &err));
+    bed->own_ops = bed->engine->ops;
+    bed->ops = *bed->engine->ops;
+    bed->ops.close = keep;
+    bed->engine->ops = &bed->ops;
+    assert_ok(try_open(bed, false, &err));
+    for (size_t i = 0; i < N_EVENTS; i++) {
+        struct stele_gen_options options = {.region = "eu-test", .time_unix_nano = FIXTURE_START_US * 1000 + i};
+        stele_gen_event(&rng, &options, &bed->payload[i]);
+    }
+    for (size_t i = 0; i < N_EVENTS; i += 10) {
+        stele_view views[10];
+        struct stele_batch_place place;
+        for (size_t j = 0; j < 10; j++) {
+            views[j] = stele_view_buf(&bed->payload[i + j]);
+        }
+        assert_ok(fixture_append(&bed->f, "3y", views, 10, &place, &err));
+        atomic_fetch_add(&bed->f.now_us, UINT64_C(86400000000));
+    }
+    fixture_wait_packed(&bed->f, "3y");
+    fixture_close(&bed->f);
+    assert_ok(bed->engine->ops->blob_list(bed->engine, "3y/", note_key, bed, &err));
+    assert_true(bed->n_keys >= 8);
+    return bed;
+}
+
+static void bed_free(struct bed *bed) {
+    bed->engine->ops = bed->own_ops;
+    bed->engine->ops->close(bed->engine);
+    fixture_done(&bed->f);
+    for (size_t i = 0; i < N_EVENTS; i++) {
+        stele_buf_done(&bed->payload[i]);
+    }
+    free(bed);
+}
+
+/* OK only if every event is there, unchanged and in order. */
+static void check_answers(struct bed *bed) {
+    struct stele_log_view *view = NULL;
+    struct stele_log_reader *reader = NULL;
+    size_t at = 0;
+    stele_err err;
+    assert_ok(stele_log_view_open(stele_store_log(bed->f.store, "3y"), &view, &err));
+    assert_ok(stele_log_reader_new(view, &reader, &err));
+    for (uint64_t seq = 0; seq < stele_log_view_size(view); seq++) {
+        struct stele_stored_entry stored;
+        assert_ok(stele_log_read(reader, seq, &stored, &err));
+        if (stored.entry.type == STELE_ENTRY_EVENT) {
+            assert_true(at < N_EVENTS && stele_view_equal(stored.payload, stele_view_buf(&bed->payload[at])));
+            at++;
+        }
+    }
+    assert_int_equal(at, N_EVENTS);
+    stele_log_reader_free(reader);
+    stele_log_view_close(view);
+}
+
+/* Opens and checks; true if the damage was found. */
+static bool is_found(struct bed *bed) {
+    struct stele_fsck_report report;
+    stele_err err = {0};
+    stele_status st = try_open(bed, true, &err);
+    bool found = st != STELE_OK;
+    if (st == STELE_OK) {
+        st = stele_fsck(bed->f.store, NULL, NULL, &report, &err);
+        found = st != STELE_OK;
+        if (!found) {
+            check_answers(bed);
+        }
+        fixture_close(&bed->f);
+    }
+    if (found && st != STELE_CORRUPT) {
+        fail_msg("damage gives %s: %s", stele_status_name(st), err.text);
+    }
+    return found;
+}
+
+static void test_tamper__a_whole_store_is_found_whole(void **state) {
+    struct bed *bed = bed_make();
+    (void)state;
+    assert_false(is_found(bed));
+    bed_free(bed);
+}
+
+static void test_tamper__a_flipped_bit_is_found_or_changes_nothing(void **state) {
+    struct bed *bed = bed_make();
+    struct rng rng = rng_start("flips");
+    size_t unnoticed = 0;
+    size_t flips = 0;
+    (void)state;
+    for (size_t k = 0; k < bed->n_keys; k++) {
+        stele_buf *blob = engine_memory_blob(bed->engine, bed->key[k]);
+        size_t n = getenv("STELE_SOAK") != NULL ? blob->size : SAMPLES_PER_BLOB;
+        for (size_t i = 0; i < n; i++) {
+            size_t at = getenv("STELE_SOAK") != NULL ? i : rng_below(&rng, blob->size);
+            uint8_t bit = (uint8_t)(1u << rng_below(&rng, 8));
+            blob->data[at] ^= bit;
+            unnoticed += is_found(bed) ? 0 : 1;
+            blob->data[at] ^= bit;
+            flips++;
+        }
+    }
+    print_message("%zu flips in %zu blobs, %zu changed nothing\n", flips, bed->n_keys, unnoticed);
+    /* Only bits that compression never reads may go unnoticed. */
+    assert_true(unnoticed * 50 <= flips);
+    assert_false(is_found(bed));
+    bed_free(bed);
+}
+
+static void test_tamper__a_cut_or_missing_blob_is_found(void **state) {
+    struct bed *bed = bed_make();
+    (void)state;
+    for (size_t k = 0; k < bed->n_keys; k++) {
+        stele_buf *blob = engine_memory_blob(bed->engine, bed->key[k]);
+        size_t size = blob->size;
+        blob->size = size - 1;
+        assert_true(is_found(bed));
+        blob->size = size / 2;
+        assert_true(is_found(bed));
+        blob->size = 0;
+        assert_true(is_found(bed));
+        blob->size = size;
+    }
+    assert_false(is_found(bed));
+    bed_free(bed);
+}
+
+/* Two packs of one log exchanged: each is whole, but not in its place. */
+static void test_tamper__exchanged_blobs_are_found(void **state) {
+    struct bed *bed = bed_make();
+    (void)state;
+    for (size_t k = 0; k + 1 < bed->n_keys; k++) {
+        stele_buf *a = engine_memory_blob(bed->engine, bed->key[k]);
+        stele_buf *b = engine_memory_blob(bed->engine, bed->key[k + 1]);
+        stele_buf swapped = *a;
+        *a = *b;
+        *b = swapped;
+        assert_true(is_found(bed));
+        swapped = *a;
+        *a = *b;
+        *b = swapped;
+    }
+    assert_false(is_found(bed));
+    bed_free(bed);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tamper__a_whole_store_is_found_whole),
+        cmocka_unit_test(test_tamper__a_flipped_bit_is_found_or_changes_nothing),
+        cmocka_unit_test(test_tamper__a_cut_or_missing_blob_is_found),
+        cmocka_unit_test(test_tamper__exchanged_blobs_are_found),
+    };
+    return cmocka_run_group_tests_name("tamper", tests, NULL, NULL);
+}
