@@ -19,7 +19,10 @@
 #define GROUP_BYTES_MAX (8u << 20)
 /* Closed tails in memory, about 25 MB each: beyond it the disk is slower than the clients. */
 #define UNPACKED_MAX 8
-#define RETRY_US 1000000
+/* A log that failed is tried again soon, because a short failure must not stop clients for long, and then
+ * less and less often, because each try reads the log of the engine. */
+#define RETRY_US_MIN 10000
+#define RETRY_US_MAX 1000000
 
 static uint64_t monotonic_us(void) {
     struct timespec now;
@@ -298,21 +301,40 @@ cleanup:
     return st;
 }
 
-/* Claims the chain again and adopts what is there. */
-static void try_resume(struct stele_log *log) {
+/*
+ * Claims the chain again and adopts what is there: a record whose append failed may have landed. What was
+ * acknowledged must be there, or the log stays stopped. True if appends may go on.
+ */
+static bool try_resume(struct stele_log *log) {
+    const struct stele_tag_key *key = NULL;
     stele_err err;
     stele_status st = STELE_OK;
     uint64_t next_pos = 0;
     STELE_TRY(log->engine->ops->claim(log->engine, log->name, &next_pos, &log->epoch, &err));
     STELE_TRY(stele_log__replay(log, log->pos, &err));
+    if (log->pos != next_pos) {
+        STELE_TRY(STELE_FAIL(&err, CORRUPT,
+                             "log %s: records below %llu were acknowledged, its chain ends at %llu; stop, keep a copy of the folder, restore it from a backup",
+                             log->full_name, (unsigned long long)log->pos, (unsigned long long)next_pos));
+    }
+    STELE_TRY(stele_keyring_tag_key(log->keyring, log->name, log->head.era, false, &key, &err));
 cleanup:
     (void)pthread_mutex_lock(&log->lock);
+    bool another = st != STELE_OK && st != log->stopped.status;
     if (st == STELE_OK) {
         log->stopped.status = STELE_OK;
+        log->now_era = log->head.era;
+        log->now_key = key;
+        /* Entries or a checkpoint may have been adopted. */
+        log->checkpoint_due_us = log->size > log->checkpoint.size_leaves ? monotonic_us() : 0;
     } else {
         log->stopped = err;
     }
     (void)pthread_mutex_unlock(&log->lock);
+    if (another) {
+        stele_store__report(log->store, log->full_name, &err);
+    }
+    return st == STELE_OK;
 }
 
 static void stop_on(struct stele_log *log, const stele_err *err) {
@@ -354,24 +376,22 @@ static bool wants_checkpoint(const struct stele_log *log, uint64_t now) {
             (log->checkpoint_due_us != 0 && log->checkpoint_due_us <= now));
 }
 
-/* Under the lock: sleeps until there is something to do. */
-static void wait_for_work(struct stele_log *log) {
+/* Under the lock: sleeps until there is something to do; while the log is stopped, for retry_us at most. */
+static void wait_for_work(struct stele_log *log, uint64_t retry_us) {
+    uint64_t retry_at = monotonic_us() + retry_us;
     for (;;) {
         uint64_t now = monotonic_us();
         bool stopped = log->stopped.status != STELE_OK;
         if (log->stopping || (log->queue_first != NULL && log->n_unpacked < UNPACKED_MAX) ||
-            (!stopped && wants_checkpoint(log, now))) {
+            (stopped ? now >= retry_at : wants_checkpoint(log, now))) {
             return;
         }
-        uint64_t until = now + RETRY_US;
-        if (!stopped && log->checkpoint_due_us != 0 && log->checkpoint_due_us < until) {
-            until = log->checkpoint_due_us;
-        }
+        uint64_t until = stopped ? retry_at : log->checkpoint_due_us;
         struct timespec at = {.tv_sec = (time_t)(until / 1000000u), .tv_nsec = (long)(until % 1000000u) * 1000};
-        if (!stopped && log->checkpoint_due_us == 0) {
+        if (until == 0) {
             (void)pthread_cond_wait(&log->work, &log->lock);
-        } else if (pthread_cond_timedwait(&log->work, &log->lock, &at) != 0 && stopped) {
-            return;
+        } else {
+            (void)pthread_cond_timedwait(&log->work, &log->lock, &at);
         }
     }
 }
@@ -379,10 +399,11 @@ static void wait_for_work(struct stele_log *log) {
 static void *committer(void *arg) {
     struct stele_log *log = arg;
     bool done = false;
+    uint64_t retry_us = RETRY_US_MIN;
     while (!done) {
         stele_err err;
         (void)pthread_mutex_lock(&log->lock);
-        wait_for_work(log);
+        wait_for_work(log, retry_us);
         struct stele_batch *batches = take_batches(log);
         bool stopped = log->stopped.status != STELE_OK;
         err = log->stopped;
@@ -391,7 +412,9 @@ static void *committer(void *arg) {
         if (stopped) {
             answer(batches, err.status, &err);
             if (!done) {
-                try_resume(log);
+                bool resumed = try_resume(log);
+                retry_us = resumed ? RETRY_US_MIN : retry_us * 2;
+                retry_us = retry_us < RETRY_US_MAX ? retry_us : RETRY_US_MAX;
             }
             continue;
         }

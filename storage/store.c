@@ -18,7 +18,9 @@
 
 #define PACK_ENTRIES_DEFAULT 65536u
 #define CHECKPOINT_INTERVAL_MS_DEFAULT 1000u
-#define PACKER_RETRY_S 1
+/* Failed packing is tried again soon, and then less and less often. */
+#define PACKER_RETRY_MS_MIN 20u
+#define PACKER_RETRY_MS_MAX 2000u
 
 struct stele_store {
     char region[STELE_REGION_NAME_MAX + 1];
@@ -148,26 +150,36 @@ static bool pack_round(struct stele_store *store) {
     return failed;
 }
 
+/* Sleeps until there is work, for retry_ms at most if that is not 0. False when the store stops. */
+static bool packer_waits(struct stele_store *store, unsigned retry_ms) {
+    struct timespec until;
+    int timed_out = 0;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(retry_ms % 1000) * 1000000;
+    until.tv_sec += (time_t)(retry_ms / 1000) + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    (void)pthread_mutex_lock(&store->lock);
+    while (!store->woken && !store->stopping && timed_out == 0) {
+        timed_out = retry_ms == 0 ? pthread_cond_wait(&store->wake, &store->lock)
+                                  : pthread_cond_timedwait(&store->wake, &store->lock, &until);
+    }
+    store->woken = false;
+    bool stopping = store->stopping;
+    (void)pthread_mutex_unlock(&store->lock);
+    return !stopping;
+}
+
 static void *packer(void *arg) {
     struct stele_store *store = arg;
-    bool stopping = false;
-    while (!stopping) {
-        bool failed = pack_round(store);
-        (void)pthread_mutex_lock(&store->lock);
-        struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += PACKER_RETRY_S;
-        while (!store->woken && !store->stopping) {
-            if (!failed) {
-                (void)pthread_cond_wait(&store->wake, &store->lock);
-            } else if (pthread_cond_timedwait(&store->wake, &store->lock, &until) != 0) {
-                break;
-            }
+    unsigned retry_ms = 0;
+    do {
+        if (!pack_round(store)) {
+            retry_ms = 0;
+        } else {
+            retry_ms = retry_ms == 0 ? PACKER_RETRY_MS_MIN : retry_ms * 2;
+            retry_ms = retry_ms < PACKER_RETRY_MS_MAX ? retry_ms : PACKER_RETRY_MS_MAX;
         }
-        store->woken = false;
-        stopping = store->stopping;
-        (void)pthread_mutex_unlock(&store->lock);
-    }
+    } while (packer_waits(store, retry_ms));
     return NULL;
 }
 
@@ -342,6 +354,15 @@ static stele_status start_packer(struct stele_store *store, stele_err *err) {
     return STELE_OK;
 }
 
+/* The wall clock may jump: nobody waits by it. */
+static void init_wake(struct stele_store *store) {
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&store->wake, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+}
+
 stele_status stele_store_open(const struct stele_store_config *config, struct stele_store **ret, stele_err *err) {
     stele_status st = STELE_OK;
     if (strlen(config->region) > STELE_REGION_NAME_MAX) {
@@ -363,7 +384,7 @@ stele_status stele_store_open(const struct stele_store_config *config, struct st
     store->checkpoint_interval_ms =
         config->checkpoint_interval_ms == 0 ? CHECKPOINT_INTERVAL_MS_DEFAULT : config->checkpoint_interval_ms;
     (void)pthread_mutex_init(&store->lock, NULL);
-    (void)pthread_cond_init(&store->wake, NULL);
+    init_wake(store);
     STELE_TRY(open_parts(store, config, err));
     STELE_TRY(open_logs(store, config, err));
     STELE_TRY(start_packer(store, err));
