@@ -68,3 +68,6 @@ stele_power_mutant(no_folder_sync engine_blobs.c ${no_sync_of} -DSTELE_NO_SYNC_O
 stele_power_mutant(no_file_sync file.c ${no_sync_of} -DSTELE_NO_SYNC_OF=fd)
 stele_power_mutant(no_key_sync signer_sodium.c ${no_sync_of} -DSTELE_NO_SYNC_OF=fd)
 target_compile_definitions(test_power PRIVATE STELE_POWER_WRITERS="$<TARGET_FILE_DIR:power_writer>")
+
+# Calls of the engine that fail, one at a time.
+stele_fault_test(broken SOURCES fault/batch_book.c fault/sync_nothing.c LIBS stele-test-store stele-test-engines)

@@ -18,7 +18,10 @@ static uint64_t fixture_clock(void *ctx) {
 }
 
 static void print_report(void *ctx, const char *log, const stele_err *err) {
-    (void)ctx;
+    const struct fixture *f = ctx;
+    if (f->quiet) {
+        return;
+    }
     (void)fprintf(stderr, "report: %s: %s: %s (%s)\n", log, stele_status_name(err->status), err->text, err->where);
 }
 
@@ -47,6 +50,7 @@ stele_status fixture_try_open(struct fixture *f, bool read_only, stele_err *err)
                                         .checkpoint_interval_ms = 50,
                                         .pack_entries = f->pack_entries,
                                         .report = print_report,
+                                        .report_ctx = f,
                                         .engine = f->engine};
     f->engine = NULL;
     return stele_store_open(&config, &f->store, err);

@@ -19,6 +19,7 @@ struct fixture {
     struct stele_engine *engine; /* the next open uses it instead of RocksDB; taken over */
     const stele_view *not_before;
     size_t n_not_before;
+    bool quiet; /* background trouble is expected: it is not printed */
 };
 
 #define FIXTURE_START_US UINT64_C(1763776800000000) /* 2025-11-22T02:00:00Z */
