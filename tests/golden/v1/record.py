@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes record.hex from FORMAT.md's tables, independently of the C code; --check compares."""
+import hashlib
+import pathlib
+import struct
+import sys
+
+T = 1763776800000000
+control = (struct.pack(">BBBBIQQQQ", 3, 1, 2, 0, 202511 * 100, 9, T, 8, 3)
+           + b"\xb0" * 32 + b"\x5a" * 32 + struct.pack(">Q", 0))
+sealed = b"not really compressed"
+body = struct.pack(">B3sI", 3, b"\0\0\0", 4) + control + b"body"
+body += struct.pack(">BBBBQQII", 1, 1, 2, 0, 10, T + 1, 600, len(sealed)) + sealed + b"\x6b" * 32
+head = (b"STLR" + struct.pack(">BBHQQ", 1, 1, 0, 4, 2) + b"\x11" * 32
+        + struct.pack(">QII", 9, 3, 2) + b"\x22" * 32)
+record = head + body
+record += hashlib.sha256(record).digest()
+
+path = pathlib.Path(__file__).with_name("record.hex")
+if "--check" in sys.argv:
+    sys.exit(0 if path.read_text().strip() == record.hex() else "record.hex is not what FORMAT.md's tables give")
+path.write_text(record.hex() + "\n")
