@@ -18,7 +18,7 @@
 
 /* A message from its arrival until its ack is on the way. */
 struct streamed {
-    struct stream *stream;
+    struct stele_append_stream *stream;
     struct streamed *next;
     struct stele_rpc_message *message; /* until taken apart */
     uint64_t first_event;
@@ -27,10 +27,11 @@ struct streamed {
     bool decided;
 };
 
-struct stream {
+struct stele_append_stream {
     struct stele_work work; /* first, so that the work is the stream */
     struct stele_ingest *ingest;
-    struct stele_rpc_call *call; /* a reference */
+    struct stele_rpc_call *call;                 /* a reference */
+    struct stele_append_stream *previous, *next; /* of the service's, under its streams_lock */
     pthread_mutex_t lock;
     /* all below under the lock */
     unsigned refs;
@@ -61,7 +62,7 @@ static void streamed_free(struct streamed *m) {
 }
 
 /* Gives up a reference, and the lock. */
-static void unref_unlock(struct stream *stream) {
+static void unref_unlock(struct stele_append_stream *stream) {
     assert(stream->refs > 0);
     bool last = --stream->refs == 0;
     (void)pthread_mutex_unlock(&stream->lock);
@@ -118,7 +119,7 @@ cleanup:
 }
 
 /* Takes the decided messages at the head of the stream into one response. Under the lock. */
-static stele_status take_acks(struct stream *stream, stele_buf *out, stele_err *err) {
+static stele_status take_acks(struct stele_append_stream *stream, stele_buf *out, stele_err *err) {
     stele_status st = STELE_OK;
     uint64_t acked = 0;
     size_t bytes = 0;
@@ -143,7 +144,7 @@ cleanup:
     return st;
 }
 
-static void end(struct stream *stream) {
+static void end(struct stele_append_stream *stream) {
     stream->finished = true;
     if (stream->failure.status == STELE_OK) {
         stele_rpc_finish_ok(stream->call, stele_view_of(NULL, 0));
@@ -155,7 +156,7 @@ static void end(struct stream *stream) {
 }
 
 /* Drops messages nobody took apart. Under the lock. */
-static void drop_fresh(struct stream *stream) {
+static void drop_fresh(struct stele_append_stream *stream) {
     struct streamed **at = &stream->first;
     stream->last = NULL;
     while (*at != stream->fresh) {
@@ -173,7 +174,7 @@ static void drop_fresh(struct stream *stream) {
 }
 
 /* Whatever can go on after something changed: an ack, the next message, the end. Under the lock. */
-static void go_on(struct stream *stream) {
+static void go_on(struct stele_append_stream *stream) {
     if (stream->over || stream->failure.status != STELE_OK) {
         drop_fresh(stream);
     }
@@ -220,7 +221,7 @@ static void go_on(struct stream *stream) {
 
 static void on_decided(struct stele_append *append) {
     struct streamed *m = append->owner;
-    struct stream *stream = m->stream;
+    struct stele_append_stream *stream = m->stream;
     stele_err err = {0};
     stele_status st = put_fates(append, m->first_event, &m->response, &err);
     stele_append_count_fates(append);
@@ -239,7 +240,7 @@ static void on_decided(struct stele_append *append) {
 }
 
 /* Under the lock. */
-static void post(struct stream *stream) {
+static void post(struct stele_append_stream *stream) {
     if (!stream->posted && !stream->submitting && stream->fresh != NULL) {
         stream->posted = true;
         stream->refs++;
@@ -249,7 +250,7 @@ static void post(struct stream *stream) {
 
 static void on_submitted(struct stele_append *append) {
     const struct streamed *m = append->owner;
-    struct stream *stream = m->stream;
+    struct stele_append_stream *stream = m->stream;
     (void)pthread_mutex_lock(&stream->lock);
     stream->submitting = false;
     post(stream);
@@ -258,7 +259,7 @@ static void on_submitted(struct stele_append *append) {
 
 /* Takes the next fresh message apart. NULL: there is none, or it ended the stream. Under the lock.
  */
-static struct stele_append *next_request(struct stream *stream) {
+static struct stele_append *next_request(struct stele_append_stream *stream) {
     struct streamed *m = stream->fresh;
     struct stele_append *append = NULL;
     stele_err err = {0};
@@ -290,7 +291,7 @@ static struct stele_append *next_request(struct stream *stream) {
 }
 
 static void stream_run(struct stele_work *work) {
-    struct stream *stream = (struct stream *)(void *)work;
+    struct stele_append_stream *stream = (struct stele_append_stream *)(void *)work;
     (void)pthread_mutex_lock(&stream->lock);
     stream->posted = false;
     struct stele_append *append = next_request(stream);
@@ -305,8 +306,9 @@ static void stream_run(struct stele_work *work) {
 
 /* ------------------------------------------------------------------ callbacks of the loop */
 
-static struct stream *stream_of(struct stele_ingest *ingest, struct stele_rpc_call *call) {
-    struct stream *stream = stele_rpc_call_state(call);
+static struct stele_append_stream *stream_of(struct stele_ingest *ingest,
+                                             struct stele_rpc_call *call) {
+    struct stele_append_stream *stream = stele_rpc_call_state(call);
     if (stream != NULL) {
         return stream;
     }
@@ -320,12 +322,53 @@ static struct stream *stream_of(struct stele_ingest *ingest, struct stele_rpc_ca
         (void)pthread_mutex_init(&stream->lock, NULL);
         stele_rpc_call_ref(call);
         stele_rpc_call_set_state(call, stream);
+        (void)pthread_mutex_lock(&ingest->streams_lock);
+        stream->next = ingest->streams;
+        if (stream->next != NULL) {
+            stream->next->previous = stream;
+        }
+        ingest->streams = stream;
+        (void)pthread_mutex_unlock(&ingest->streams_lock);
     }
     return stream;
 }
 
+static void leave_list(struct stele_append_stream *stream) {
+    struct stele_ingest *ingest = stream->ingest;
+    (void)pthread_mutex_lock(&ingest->streams_lock);
+    if (stream->next != NULL) {
+        stream->next->previous = stream->previous;
+    }
+    if (stream->previous != NULL) {
+        stream->previous->next = stream->next;
+    } else {
+        ingest->streams = stream->next;
+    }
+    (void)pthread_mutex_unlock(&ingest->streams_lock);
+}
+
+/* What is under way is still acked. Under the lock. */
+static void shut_down(struct stele_append_stream *stream) {
+    if (stream->failure.status == STELE_OK && !stream->half_closed) {
+        (void)STELE_FAIL(&stream->failure, CLOSED,
+                         "the server is shutting down; send what is not acknowledged again");
+    }
+}
+
+void stele_append_stream_end_all(struct stele_ingest *ingest) {
+    atomic_store(&ingest->ending, true);
+    (void)pthread_mutex_lock(&ingest->streams_lock);
+    for (struct stele_append_stream *s = ingest->streams; s != NULL; s = s->next) {
+        (void)pthread_mutex_lock(&s->lock); /* it lives while it is in the list */
+        shut_down(s);
+        go_on(s);
+        (void)pthread_mutex_unlock(&s->lock);
+    }
+    (void)pthread_mutex_unlock(&ingest->streams_lock);
+}
+
 /* Under the lock. */
-static void add(struct stream *stream, struct streamed *m) {
+static void add(struct stele_append_stream *stream, struct streamed *m) {
     if (stream->last == NULL) {
         stream->first = m;
     } else {
@@ -340,7 +383,7 @@ static void add(struct stream *stream, struct streamed *m) {
 void stele_append_stream_on_message(void *service, struct stele_rpc_call *call,
                                     struct stele_rpc_message *message) {
     struct stele_ingest *ingest = service;
-    struct stream *stream = stream_of(ingest, call);
+    struct stele_append_stream *stream = stream_of(ingest, call);
     struct streamed *m = stele_alloc(1, sizeof *m);
     stele_err err = {0};
     stele_status st = STELE_OK;
@@ -367,13 +410,16 @@ void stele_append_stream_on_message(void *service, struct stele_rpc_call *call,
     } else if (stream->failure.status == STELE_OK) {
         stream->failure = err;
     }
+    if (atomic_load(&ingest->ending)) {
+        shut_down(stream);
+    }
     stream->refs++;
     go_on(stream);
     unref_unlock(stream);
 }
 
 void stele_append_stream_on_half_close(void *service, struct stele_rpc_call *call) {
-    struct stream *stream = stele_rpc_call_state(call);
+    struct stele_append_stream *stream = stele_rpc_call_state(call);
     (void)service;
     if (stream == NULL) { /* a stream without a message */
         stele_rpc_finish_ok(call, stele_view_of(NULL, 0));
@@ -386,7 +432,7 @@ void stele_append_stream_on_half_close(void *service, struct stele_rpc_call *cal
 }
 
 void stele_append_stream_on_sent(void *service, struct stele_rpc_call *call) {
-    struct stream *stream = stele_rpc_call_state(call);
+    struct stele_append_stream *stream = stele_rpc_call_state(call);
     (void)service;
     (void)pthread_mutex_lock(&stream->lock);
     stream->sending = false;
@@ -395,11 +441,12 @@ void stele_append_stream_on_sent(void *service, struct stele_rpc_call *call) {
 }
 
 void stele_append_stream_on_done(void *service, struct stele_rpc_call *call) {
-    struct stream *stream = stele_rpc_call_state(call);
+    struct stele_append_stream *stream = stele_rpc_call_state(call);
     (void)service;
     if (stream == NULL) {
         return;
     }
+    leave_list(stream);
     (void)pthread_mutex_lock(&stream->lock);
     stream->over = true;
     go_on(stream);

@@ -106,6 +106,7 @@ stele_status stele_ingest_new(const struct stele_ingest_config *config, struct s
         return STELE_FAIL(err, NO_MEMORY, "no memory for the ingest service");
     }
     (void)pthread_mutex_init(&ingest->lock, NULL);
+    (void)pthread_mutex_init(&ingest->streams_lock, NULL);
     (void)pthread_cond_init(&ingest->idle, NULL);
     set_methods(ingest);
     uint32_t window = config->duplicate_window_events == 0 ? STELE_DEDUP_WINDOW_DEFAULT
@@ -148,8 +149,13 @@ void stele_ingest_free(struct stele_ingest *ingest) {
         stele_dedup_free(ingest->dedup[i]);
     }
     (void)pthread_cond_destroy(&ingest->idle);
+    (void)pthread_mutex_destroy(&ingest->streams_lock);
     (void)pthread_mutex_destroy(&ingest->lock);
     stele_free(ingest);
+}
+
+void stele_ingest_end_streams(struct stele_ingest *ingest) {
+    stele_append_stream_end_all(ingest);
 }
 
 const struct stele_rpc_method *stele_ingest_methods(struct stele_ingest *ingest, size_t *ret_n) {

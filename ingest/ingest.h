@@ -26,6 +26,9 @@ struct stele_ingest_config {
 /* Rebuilds the duplicate window from the stores. */
 STELE_MUST_USE stele_status stele_ingest_new(const struct stele_ingest_config *config,
                                              struct stele_ingest **ret, stele_err *err);
+/* Before the server drains: streams that clients keep open take no more, ack what they have, and
+ * end with UNAVAILABLE, so that draining need not wait for them. */
+void stele_ingest_end_streams(struct stele_ingest *ingest);
 void stele_ingest_free(struct stele_ingest *ingest); /* after the server drained */
 /* The methods to serve; borrowed. */
 const struct stele_rpc_method *stele_ingest_methods(struct stele_ingest *ingest, size_t *ret_n);

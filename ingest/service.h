@@ -32,6 +32,10 @@ struct stele_ingest {
     atomic_size_t held_calls;
     pthread_mutex_t lock;
     pthread_cond_t idle; /* held_calls fell to 0 */
+
+    atomic_bool ending;
+    pthread_mutex_t streams_lock;        /* before a stream's own, and that before `lock` */
+    struct stele_append_stream *streams; /* whose calls are not over */
 };
 
 /* Takes room for a message of `bytes`; false: the server holds as much as it may. Every hold has
@@ -46,6 +50,9 @@ STELE_MUST_USE stele_status stele_ingest_refuse_hold(stele_err *err);
 /* A message that could not be taken apart, or was over a limit: into the journal. */
 void stele_ingest_note_message(struct stele_ingest *ingest, const struct stele_rpc_peer *peer,
                                stele_view message, const stele_err *err);
+
+/* Of append_stream_rpc.c: see stele_ingest_end_streams. */
+void stele_append_stream_end_all(struct stele_ingest *ingest);
 
 /* The methods' callbacks. */
 void stele_append_unary_on_message(void *service, struct stele_rpc_call *call,

@@ -11,12 +11,15 @@ set(fake support/ingest_rig.c support/log_fake.c)
 stele_unit_test(admit SOURCES ${fake} LIBS stele-ingest)
 stele_unit_test(journal SOURCES ${fake} LIBS stele-ingest stele-proto-messages)
 stele_unit_test(ingest_faults SOURCES ${fake} LIBS stele-ingest)
+stele_unit_test(ingest_streams SOURCES ${fake} LIBS stele-ingest)
 
 # With real stores.
-stele_unit_test(ingest_rpc SOURCES support/ingest_rig.c support/temp_folder.c
-  LIBS stele-ingest stele-test-engines)
+foreach(name ingest_refusals ingest_rpc)
+  stele_unit_test(${name} SOURCES support/ingest_rig.c support/ingest_bed.c support/temp_folder.c
+    LIBS stele-ingest stele-test-engines)
+endforeach()
 stele_unit_test(ingest_hammer SOURCES support/ingest_rig.c support/temp_folder.c LIBS stele-ingest)
-foreach(name ingest_faults ingest_rpc ingest_hammer)
+foreach(name ingest_faults ingest_streams ingest_refusals ingest_rpc ingest_hammer)
   set_tests_properties(unit.${name} PROPERTIES
     ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp")
 endforeach()

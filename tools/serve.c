@@ -144,6 +144,7 @@ void stele_serve_stop(struct stele_serve *serve) {
         return;
     }
     if (serve->server != NULL) {
+        stele_ingest_end_streams(serve->ingest); /* made before the server, and streams may never end */
         stele_rpc_server_drain(serve->server);
     }
     stele_ingest_free(serve->ingest);
