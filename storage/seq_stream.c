@@ -2,8 +2,8 @@
 /*
  * storage/seq_stream.c: the seqs of one key, in either direction, out of index segments and unpacked tails.
  *
- * A source is a segment, or a unit no segment covers yet. Each source is read in windows of at most 65,536
- * entries, so that memory stays bounded (two windows of 8-byte seqs at most) whatever the answer's size.
+ * A source is a segment, or a unit no segment covers yet. Each source is read in windows of at most a
+ * pack's entries (65,536), so that memory stays bounded (512 KiB of seqs) whatever the answer's size.
  * A key is looked up as two tags in every era, the on-time one and the late one; which of the two a source
  * can hold an answer in is told by its times.
  */
@@ -12,7 +12,6 @@
 
 #include "storage/log_parts.h"
 
-#define WINDOW_ENTRIES 65536u
 #define DAY_US STELE_LATE_AFTER_US
 
 struct stele_seq_stream {
@@ -279,9 +278,10 @@ static stele_status next_window(struct stele_seq_stream *stream, stele_err *err)
         }
         uint64_t from = stream->descending ? s.lo : (stream->at > s.lo ? stream->at : s.lo);
         uint64_t to = stream->descending ? (stream->at < s.hi ? stream->at : s.hi) : s.hi;
-        if (to - from > WINDOW_ENTRIES) {
-            from = stream->descending ? to - WINDOW_ENTRIES : from;
-            to = stream->descending ? to : from + WINDOW_ENTRIES;
+        uint64_t window = stream->view->log->pack_entries;
+        if (to - from > window) {
+            from = stream->descending ? to - window : from;
+            to = stream->descending ? to : from + window;
         }
         stele_status st = load_window(stream, &s, from, to, err);
         if (st != STELE_OK) {
