@@ -71,3 +71,16 @@ target_compile_definitions(test_power PRIVATE STELE_POWER_WRITERS="$<TARGET_FILE
 
 # Calls of the engine that fail, one at a time.
 stele_fault_test(broken SOURCES fault/batch_book.c fault/sync_nothing.c LIBS stele-test-store stele-test-engines)
+
+# Acknowledged implies synced; and the same test over an engine whose appends are not synced.
+set(acked_sources fault/sync_gate.c support/ingest_rig.c support/temp_folder.c)
+stele_fault_test(acked SOURCES ${acked_sources} LIBS stele-tools)
+add_library(unsynced-rocks OBJECT ../storage/engine_rocks.c)
+target_compile_options(unsynced-rocks PRIVATE -include ${CMAKE_CURRENT_SOURCE_DIR}/fault/no_sync.h)
+target_link_libraries(unsynced-rocks PRIVATE stele-flags PkgConfig::ROCKSDB)
+add_executable(test_acked_off fault/test_acked.c ${acked_sources} $<TARGET_OBJECTS:unsynced-rocks>)
+target_compile_definitions(test_acked_off PRIVATE STELE_SYNCS=false STELE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+target_link_libraries(test_acked_off PRIVATE stele-tools stele-flags PkgConfig::CMOCKA PkgConfig::ROCKSDB)
+add_test(NAME fault.acked_off COMMAND test_acked_off)
+set_tests_properties(fault.acked fault.acked_off PROPERTIES LABELS fault TIMEOUT 300
+  ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp")

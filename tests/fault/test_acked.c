@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/fault/test_acked.c: acknowledged implies synced, end to end: a whole server over mutual
+ * TLS, its syncs watched and held back (sync_gate.h). For unary calls, a stream, and many clients
+ * whose events share a sync. Built a second time with an engine that does not sync its appends:
+ * there each check must say so.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/fault/sync_gate.h"
+#include "tests/support/cmocka.h"
+#include "tests/support/ingest_rig.h"
+#include "tests/support/temp_folder.h"
+#include "tools/serve.h"
+
+#ifndef STELE_SYNCS
+#define STELE_SYNCS true /* what every check must answer */
+#endif
+#define CLIENTS 8
+#define CALLS_A_CLIENT 25
+#define HELD_US 1000000
+
+static struct ingest_rig rig; /* its folder and target only: the server is the program's own */
+static struct stele_serve *serve;
+
+static uint64_t now_us(void *ctx) {
+    (void)ctx;
+    return RIG_NOW_US;
+}
+
+static int start_server(void **state) {
+    static char path[4][128];
+    static char data[TEMP_FOLDER_BYTES];
+    static char any[] = "*";
+    static char append[] = "append";
+    static char *every[] = {any};
+    static char *may[] = {append};
+    static struct stele_config_log logs[] = {{.name = "system", .retention_years = 7},
+                                             {.name = "3y", .retention_years = 3},
+                                             {.name = "1y", .retention_years = 1}};
+    static struct stele_config_region region = {.name = "eu", .logs = logs, .logs_count = 3};
+    static struct stele_config_client client = {.peer = "san:spiffe://test/exporter",
+                                                .regions = every,
+                                                .regions_count = 1,
+                                                .tenants = every,
+                                                .tenants_count = 1,
+                                                .may = may,
+                                                .may_count = 1};
+    static struct stele_config_tls tls = {path[0], path[1], path[2]};
+    static struct stele_server_config config = {.listen = "127.0.0.1:0",
+                                                .operator_domain = "example.org",
+                                                .data = data,
+                                                .tls = &tls,
+                                                .default_retention_years = 3,
+                                                .checkpoint_interval_ms = 50,
+                                                .regions = &region,
+                                                .regions_count = 1,
+                                                .clients = &client,
+                                                .clients_count = 1};
+    const struct stele_regions_options options = {.create = true, .clock = now_us};
+    char command[256];
+    stele_err err;
+    (void)state;
+    temp_folder_make(rig.folder);
+    (void)snprintf(data, sizeof data, "%.50s/data", rig.folder);
+    (void)snprintf(path[0], sizeof path[0], "%s/server.pem", rig.folder);
+    (void)snprintf(path[1], sizeof path[1], "%s/server.key", rig.folder);
+    (void)snprintf(path[2], sizeof path[2], "%s/ca.pem", rig.folder);
+    (void)snprintf(command, sizeof command,
+                   "mkdir '%s' && sh '%s/tests/support/certificates.sh' '%s'", data,
+                   STELE_SOURCE_DIR, rig.folder);
+    assert_int_equal(system(command), 0);
+    if (stele_serve_start(&config, &options, &serve, &err) != STELE_OK) {
+        fail_msg("server: %s (%s)", err.text, err.where);
+    }
+    (void)snprintf(rig.target, sizeof rig.target, "%s", stele_serve_address(serve));
+    return 0;
+}
+
+static int stop_server(void **state) {
+    (void)state;
+    stele_serve_stop(serve);
+    temp_folder_remove(rig.folder);
+    return 0;
+}
+
+/* One client with a connection of its own, and what became of its calls. */
+struct client {
+    pthread_t thread;
+    unsigned number, n_calls;
+    struct stele_rpc_client *rpc;
+    _Atomic unsigned n_acked; /* calls answered, every event stored */
+    unsigned n_unsynced;      /* of them those without a sync in between */
+};
+
+static void add_events(struct rig_call *call, unsigned client, unsigned n_call) {
+    for (unsigned i = 0; i < 1 + (client + n_call) % 4; i++) {
+        char id[64];
+        (void)snprintf(id, sizeof id, "e-%u-%u-%u", client, n_call, i);
+        rig_call_add(call,
+                     &(struct rig_event){.id = id, .retention_class = n_call % 2 == 0 ? 1 : 3});
+    }
+}
+
+static void *call_all(void *arg) {
+    struct client *c = arg;
+    for (unsigned k = 0; k < c->n_calls; k++) {
+        struct rig_call *call = rig_call_new();
+        add_events(call, c->number, k);
+        uint64_t from_ns = sync_gate_now_ns();
+        assert_ok(rig_call_send(call, c->rpc));
+        c->n_unsynced += sync_gate_wal_between(from_ns, sync_gate_now_ns()) ? 0 : 1;
+        for (size_t i = 0; i < call->n; i++) {
+            assert_int_equal(call->event[i].code, 0);
+        }
+        c->n_acked++;
+        rig_call_free(call);
+    }
+    return NULL;
+}
+
+static void start_clients(struct client *c, unsigned n, unsigned n_calls) {
+    static unsigned next;
+    for (unsigned i = 0; i < n; i++) {
+        c[i] = (struct client){
+            .number = next++, .n_calls = n_calls, .rpc = ingest_rig_client(&rig, "client")};
+    }
+    for (unsigned i = 0; i < n; i++) {
+        assert_int_equal(pthread_create(&c[i].thread, NULL, call_all, &c[i]), 0);
+    }
+}
+
+static unsigned join_clients(struct client *c, unsigned n) {
+    unsigned n_unsynced = 0;
+    for (unsigned i = 0; i < n; i++) {
+        assert_int_equal(pthread_join(c[i].thread, NULL), 0);
+        assert_int_equal(c[i].n_acked, c[i].n_calls);
+        n_unsynced += c[i].n_unsynced;
+        stele_rpc_client_close(c[i].rpc);
+    }
+    return n_unsynced;
+}
+
+/* While syncs are held no call is answered; a sync is waited for; then all are answered. */
+static bool calls_wait(unsigned n) {
+    struct client c[CLIENTS];
+    bool waited = true;
+    sync_gate_hold();
+    start_clients(c, n, 1);
+    (void)usleep(HELD_US);
+    for (unsigned i = 0; i < n; i++) {
+        waited = waited && c[i].n_acked == 0;
+    }
+    waited = waited && sync_gate_waiting() > 0;
+    sync_gate_release();
+    (void)join_clients(c, n);
+    return waited;
+}
+
+static void test_acked__a_unary_call_waits_for_the_sync(void **state) {
+    (void)state;
+    assert_true(calls_wait(1) == STELE_SYNCS);
+}
+
+static void test_acked__many_clients_wait_for_the_sync_they_share(void **state) {
+    (void)state;
+    assert_true(calls_wait(CLIENTS) == STELE_SYNCS);
+}
+
+static void test_acked__each_call_has_a_sync_between_sending_and_answer(void **state) {
+    struct client c[CLIENTS];
+    (void)state;
+    start_clients(c, CLIENTS, CALLS_A_CLIENT);
+    assert_true((join_clients(c, CLIENTS) == 0) == STELE_SYNCS);
+}
+
+struct listener {
+    struct rig_stream *stream;
+    uint64_t until;
+    _Atomic bool heard;
+};
+
+static void *listen_until(void *arg) {
+    struct listener *l = arg;
+    while (l->stream->acked < l->until) {
+        assert_ok(rig_stream_receive(l->stream));
+        l->heard = true;
+    }
+    return NULL;
+}
+
+static void test_acked__a_stream_waits_for_the_sync(void **state) {
+    (void)state;
+    struct stele_rpc_client *rpc = ingest_rig_client(&rig, "client");
+    struct listener listener = {.stream = rig_stream_open(rpc)};
+    bool waited = true;
+    for (unsigned round = 0; round < 3; round++) {
+        pthread_t thread;
+        struct rig_call *call = rig_call_new();
+        for (unsigned i = 0; i < 40; i++) {
+            add_events(call, 1000 + round, 4 * i + 4 - (1000 + round) % 4); /* one event each */
+        }
+        listener.until += 40;
+        listener.heard = false;
+        sync_gate_hold();
+        rig_stream_send(listener.stream, call);
+        assert_int_equal(pthread_create(&thread, NULL, listen_until, &listener), 0);
+        (void)usleep(HELD_US / 2);
+        waited = waited && !listener.heard && sync_gate_waiting() > 0;
+        sync_gate_release();
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        rig_call_free(call);
+    }
+    assert_true(waited == STELE_SYNCS);
+    rig_stream_close(listener.stream);
+    stele_rpc_client_close(rpc);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_acked__a_unary_call_waits_for_the_sync),
+        cmocka_unit_test(test_acked__many_clients_wait_for_the_sync_they_share),
+        cmocka_unit_test(test_acked__each_call_has_a_sync_between_sending_and_answer),
+        cmocka_unit_test(test_acked__a_stream_waits_for_the_sync),
+    };
+    return cmocka_run_group_tests_name("acked", tests, start_server, stop_server);
+}
