@@ -255,7 +255,8 @@ static stele_status ask_once(struct stele_cli *cli, const char *region, const ch
         return STELE_FAIL(err, NO_MEMORY, "no memory for a question");
     }
     request->region = stele_view_str(region);
-    request->filter.tenant = stele_view_str("acme"); /* tags are a tenant's: without one it is a scan */
+    /* Tags are bound to a tenant: a question without one is a scan. */
+    request->filter.tenant = stele_view_str("acme");
     request->filter.actor = stele_view_str(actor);
     request->filter.since_unix_nano = 1;
     STELE_TRY(stele_client_search(cli->client, request, 60000, &stream, err));
