@@ -44,7 +44,8 @@ struct stele_view_kv {
 
 /* Called once, possibly before append returns. OK: this record and all before it survive per caps. */
 typedef void (*stele_append_done_fn)(void *arg, stele_status st, const stele_err *err);
-/* Return anything but OK to stop; that status is returned by the caller's call. Bytes are borrowed. */
+/* Return anything but OK to stop; that status is returned by the caller's call. Bytes are borrowed. They
+ * may read through the engine, but not write or claim. */
 typedef stele_status (*stele_record_fn)(void *ctx, uint64_t pos, stele_view record, stele_err *err);
 typedef stele_status (*stele_key_fn)(void *ctx, const char *key, stele_err *err);
 typedef stele_status (*stele_kv_fn)(void *ctx, stele_view key, stele_view value, stele_err *err);
@@ -52,7 +53,8 @@ typedef stele_status (*stele_kv_fn)(void *ctx, stele_view key, stele_view value,
 struct stele_engine_ops {
     void (*close)(struct stele_engine *e);
 
-    /* After OK nobody with a lower epoch can append to this log again. Creates an empty chain at first. */
+    /* After OK nobody with a lower epoch can append to this log again. Creates an empty chain at first.
+     * After a failed write it reads back what is on disk: the view may be that of an earlier moment. */
     stele_status (*claim)(struct stele_engine *e, const char *log, uint64_t *ret_next_pos,
                           uint64_t *ret_epoch, stele_err *err);
     /* Durable and atomic: all of the record or nothing. After a failed sync the chain refuses every later
@@ -100,8 +102,9 @@ struct stele_engine {
 };
 
 /*
- * engine_rocks.c: <dir>/db is RocksDB, <dir>/blobs the blob files, <dir>/LOCK holds a flock. Creates the
- * store if `create` is set and the directory is empty. Errors: DENIED (another region's store, or the
+ * engine_local.c: <dir>/db is RocksDB, <dir>/blobs the blob files, <dir>/LOCK holds a flock, <dir>/REGION
+ * names the region, <dir>/ACKED how far chains were acknowledged. Creates the store if `create` is set and
+ * the directory is empty. On a full disk it opens for reading, and claim() says NO_SPACE. Errors: DENIED (another region's store, or the
  * lock is held), NOT_FOUND (no store there), IO, CORRUPT.
  */
 STELE_MUST_USE stele_status stele_engine_rocks_open(const char *dir, const char *region, bool create,

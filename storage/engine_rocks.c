@@ -323,6 +323,11 @@ stele_status stele_rocks_reopen(struct stele_rocks *r, stele_err *err) {
     if (!has_failed(r)) {
         return STELE_OK;
     }
+    /* While the disk is full, what is open can be read, and trying costs no replay. */
+    st = check_room(r, err);
+    if (st != STELE_OK) {
+        return st;
+    }
     const struct stele_gate *before = stele_gate_empty(&r->gate);
     if (r->failed) { /* else another thread has reopened it meanwhile */
         /* Replay puts what it finds into new, synced table files: what claim() then reads is on
