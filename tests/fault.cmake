@@ -49,7 +49,7 @@ function(stele_power_writer name)
   target_link_libraries(${name} PRIVATE stele-test-store stele-flags)
 endfunction()
 stele_power_writer(power_writer)
-stele_fault_test(power SOURCES fault/powercut_replay.c fault/sync_nothing.c LIBS stele-test-crash)
+stele_fault_test(power SOURCES fault/powercut_replay.c fault/powercut_file.c fault/sync_nothing.c LIBS stele-test-crash)
 add_dependencies(test_power power_writer)
 target_compile_definitions(test_power PRIVATE STELE_POWER_WRITER="$<TARGET_FILE:power_writer>")
 

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #define CRASH_FD 3 /* where the writer finds the pipe */
+#define CRASH_BEARS                                                                                \
+    "STELE_CRASH_BEARS" /* environment: calls that say IO or CLOSED are tried again */
 #define CRASH_LOGS 3
 static const char *const crash_log_name[CRASH_LOGS] = {"1y", "3y", "system"};
 

@@ -13,6 +13,9 @@
 
 #define POWERCUT_ROOT "STELE_POWERCUT_ROOT"       /* environment: the folder that is watched */
 #define POWERCUT_JOURNAL "STELE_POWERCUT_JOURNAL" /* environment: the journal, outside of it */
+#define POWERCUT_FAIL                                                                              \
+    "STELE_POWERCUT_FAIL" /* environment: one in so many syncs fails; optional                     \
+                           */
 #define POWERCUT_MAGIC 0x50435554u
 #define POWERCUT_PATH_MAX 512
 
@@ -20,7 +23,7 @@ typedef enum powercut_op {
     POWERCUT_OPEN = 1, /* path, fd; offset 1: it was made by this, length 1: it was emptied */
     POWERCUT_WRITE,    /* fd, offset, length bytes follow */
     POWERCUT_RESIZE,   /* fd, length */
-    POWERCUT_SYNC,     /* fd, offset: the first number not covered */
+    POWERCUT_SYNC,     /* fd, offset: the first number not covered; length 1: it failed */
     POWERCUT_RENAME,   /* path, other */
     POWERCUT_LINK,     /* path, other */
     POWERCUT_UNLINK,   /* path */

@@ -7,17 +7,15 @@
 #include "tests/fault/powercut_replay.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "tests/fault/powercut_file.h"
 #include "tests/fault/powercut_journal.h"
 #include "tests/support/cmocka.h"
 
 #define NODES_MAX 16384
 #define FDS_MAX 1024
-#define SECTOR 512
 
 /* What was done to a node. DATA: a write or, without bytes, a change of the size. Else of a folder.
  */
@@ -28,6 +26,7 @@ struct change {
     const uint8_t *bytes;
     char *name, *other; /* in the folder; `other` is the new one of a RENAME */
     size_t child;
+    bool given_up; /* its sync failed */
 };
 struct entry {
     char *name;
@@ -216,6 +215,17 @@ static void take_open(struct model *m, const struct powercut_entry *e, uint64_t 
     }
 }
 
+static void take_sync(struct node *node, const struct powercut_entry *e) {
+    bool failed = e->length != 0;
+    for (size_t i = node->n_changes; failed && !node->folder && i > 0; i--) {
+        struct change *change = &node->change[i - 1];
+        change->given_up |= change->number >= node->synced && change->number < e->offset;
+    }
+    if (!failed && node->synced < e->offset) {
+        node->synced = e->offset;
+    }
+}
+
 static void take_entry(struct model *m, const struct powercut_entry *e, uint64_t number,
                        const char *path, const char *other, const uint8_t *bytes) {
     struct change *change = NULL;
@@ -231,9 +241,8 @@ static void take_entry(struct model *m, const struct powercut_entry *e, uint64_t
         change->bytes = bytes;
         break;
     case POWERCUT_SYNC:
-        if (m->node[m->of_fd[e->fd]].synced < e->offset) {
-            m->node[m->of_fd[e->fd]].synced = e->offset;
-        }
+        m->summary->failed_syncs += e->length;
+        take_sync(&m->node[m->of_fd[e->fd]], e);
         break;
     case POWERCUT_RENAME:
     case POWERCUT_LINK:
@@ -247,26 +256,11 @@ static void take_entry(struct model *m, const struct powercut_entry *e, uint64_t
     }
 }
 
-static uint8_t *read_whole(const char *path, size_t *ret_size) {
-    struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    assert_true(fd >= 0 && fstat(fd, &info) == 0);
-    uint8_t *bytes = malloc((size_t)info.st_size + 1);
-    assert_non_null(bytes);
-    size_t size = 0;
-    ssize_t n = 0;
-    while (size < (size_t)info.st_size &&
-           (n = read(fd, bytes + size, (size_t)info.st_size - size)) > 0) {
-        size += (size_t)n;
-    }
-    (void)close(fd);
-    *ret_size = size;
-    return bytes;
-}
-
-static void read_journal(struct model *m, const uint8_t *bytes, size_t size) {
+static void read_journal(struct model *m, const struct powercut_image *journal) {
     struct powercut_entry e;
     uint64_t number = 0;
+    const uint8_t *bytes = journal->bytes;
+    size_t size = journal->size;
     for (size_t at = 0; size - at >= sizeof e; number++) {
         memcpy(&e, bytes + at, sizeof e);
         assert_int_equal(e.magic, POWERCUT_MAGIC);
@@ -302,87 +296,33 @@ static bool survives(struct model *m, powercut_loss loss, uint64_t first_lost, u
     return rng_below(m->rng, 2) == 0;
 }
 
-struct image {
-    uint8_t *bytes;
-    size_t size, capacity;
-    bool *frozen; /* sectors: one is written as it is in memory, so that what was lost of it stays
-                     lost */
-    size_t n_sectors;
-};
-
-static void resize(struct image *image, size_t size) {
-    if (size > image->capacity) {
-        image->capacity = size * 2;
-        image->bytes = realloc(image->bytes, image->capacity);
-        assert_non_null(image->bytes);
-    }
-    if (size > image->size) {
-        memset(image->bytes + image->size, 0, size - image->size);
-    }
-    image->size = size;
-}
-
-static bool *sector_of(struct image *image, uint64_t offset) {
-    size_t at = (size_t)(offset / SECTOR);
-    if (at >= image->n_sectors) {
-        image->frozen = realloc(image->frozen, 2 * at + 64);
-        assert_non_null(image->frozen);
-        memset(image->frozen + image->n_sectors, 0, 2 * at + 64 - image->n_sectors);
-        image->n_sectors = 2 * at + 64;
-    }
-    return &image->frozen[at];
-}
-
-/* Writes each sector by chance: odds of 0 are none, of 5 all. True if it is there whole. */
-static bool put_sectors(struct model *m, struct image *image, const struct change *change,
-                        uint64_t odds) {
-    uint64_t end = change->offset + change->length;
-    bool whole = true;
-    for (uint64_t from = change->offset; from < end;) {
-        uint64_t to = (from / SECTOR + 1) * SECTOR;
-        to = to < end ? to : end;
-        bool *frozen = sector_of(image, from);
-        if (*frozen || rng_below(m->rng, 5) >= odds) {
-            *frozen = true;
-            whole = false;
-        } else {
-            if (to > image->size) {
-                resize(image, (size_t)to);
-            }
-            memcpy(image->bytes + from, change->bytes + (from - change->offset),
-                   (size_t)(to - from));
-        }
-        from = to;
-    }
-    return whole;
-}
-
-static uint64_t odds_of(struct model *m, const struct change *change, bool synced) {
-    if (synced) {
-        return 5;
-    }
+static uint64_t odds_of(struct model *m, const struct change *change) {
     if (m->summary->of_data == POWERCUT_LOSE_ANY) {
         static const uint64_t odds[] = {0, 1, 3, 4, 5, 5};
         return odds[rng_below(m->rng, sizeof odds / sizeof odds[0])];
     }
-    return survives(m, m->summary->of_data, m->last_data, change->number) ? 5 : 0;
+    return survives(m, m->summary->of_data, m->last_data, change->number) ? POWERCUT_ODDS_ALL : 0;
 }
 
-static void apply_data(struct model *m, const struct node *node, struct image *image) {
+static void apply_data(struct model *m, const struct node *node, struct powercut_file *file) {
     for (size_t i = 0; i < node->n_changes; i++) {
         const struct change *change = &node->change[i];
-        bool synced = change->number < node->synced;
-        uint64_t odds = odds_of(m, change, synced);
-        bool whole = odds == 5;
-        uint64_t end = change->offset + change->length;
-        if (change->op == POWERCUT_RESIZE && whole) {
-            resize(image, (size_t)change->length);
-        } else if (change->op == POWERCUT_WRITE) {
-            whole = put_sectors(m, image, change, odds);
+        bool synced = change->number < node->synced && !change->given_up;
+        uint64_t odds = synced ? POWERCUT_ODDS_ALL : odds_of(m, change);
+        bool whole = odds == POWERCUT_ODDS_ALL;
+        size_t end = (size_t)(change->offset + change->length);
+        if (change->op == POWERCUT_RESIZE) {
+            powercut_image_resize(&file->memory, end);
+            if (whole) {
+                powercut_image_resize(&file->disk, end);
+            }
+        } else {
+            whole = powercut_file_write(file, (size_t)change->offset, change->bytes,
+                                        (size_t)change->length, odds, synced, m->rng);
             /* The size may be on disk before the bytes are. */
-            if (!whole && m->summary->of_data == POWERCUT_LOSE_ANY && end > image->size &&
+            if (!whole && m->summary->of_data == POWERCUT_LOSE_ANY && end > file->disk.size &&
                 rng_below(m->rng, 4) == 0) {
-                resize(image, (size_t)end);
+                powercut_image_resize(&file->disk, end);
             }
         }
         m->summary->unsynced_writes += synced ? 0 : 1;
@@ -391,22 +331,13 @@ static void apply_data(struct model *m, const struct node *node, struct image *i
 }
 
 static void write_file(struct model *m, const struct node *node, const char *path) {
-    struct image image = {NULL, 0, 0, NULL, 0};
+    struct powercut_file file = {0};
     if (node->base != NULL) {
-        image.bytes = read_whole(node->base, &image.size);
-        image.capacity = image.size;
+        powercut_file_load(&file, node->base);
     }
-    apply_data(m, node, &image);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    for (size_t done = 0; done < image.size;) {
-        ssize_t n = write(fd, image.bytes + done, image.size - done);
-        assert_true(n > 0);
-        done += (size_t)n;
-    }
-    (void)close(fd);
-    free(image.bytes);
-    free(image.frozen);
+    apply_data(m, node, &file);
+    powercut_file_store(&file, path);
+    powercut_file_done(&file);
 }
 
 static void apply_names(struct model *m, struct node *folder) {
@@ -472,7 +403,7 @@ static void free_model(struct model *m) {
 void powercut_replay(const char *from, const char *journal, const char *to, struct rng *rng,
                      struct powercut_summary *ret) {
     static struct model m;
-    size_t size = 0;
+    struct powercut_image bytes = {NULL, 0, 0};
     struct stat info;
     m = (struct model){.rng = rng, .summary = ret};
     *ret = (struct powercut_summary){.of_data = (powercut_loss)rng_below(rng, 4),
@@ -484,12 +415,12 @@ void powercut_replay(const char *from, const char *journal, const char *to, stru
     if (stat(from, &info) == 0) {
         load_base(&m, from, "", root);
     }
-    uint8_t *bytes = read_whole(journal, &size);
-    read_journal(&m, bytes, size);
+    powercut_image_load(&bytes, journal);
+    read_journal(&m, &bytes);
     /* The last few operations are what a cut decides about. */
     m.last_data = ret->operations - rng_below(rng, ret->operations < 40 ? ret->operations + 1 : 40);
     m.last_name = m.last_data;
     write_folder(&m, root, to);
-    free(bytes);
+    free(bytes.bytes);
     free_model(&m);
 }

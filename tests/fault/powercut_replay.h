@@ -31,6 +31,7 @@ struct powercut_summary {
     size_t lost_writes;     /* whole or in part */
     size_t unsynced_names;
     size_t lost_names;
+    size_t failed_syncs;
 };
 
 /* Makes `to`, which must not exist, from `from`, which may be absent, and the journal. Fails the

@@ -39,6 +39,7 @@ static bool started;
 static int journal = -1;
 static uint64_t next_number;
 static uint64_t noise = 88172645463325252u;
+static uint64_t one_fails_in; /* 0: none */
 static char root[POWERCUT_PATH_MAX];
 static bool watched[FDS_MAX];
 static char path_of[FDS_MAX][POWERCUT_PATH_MAX]; /* relative to the root */
@@ -47,7 +48,9 @@ static char path_of[FDS_MAX][POWERCUT_PATH_MAX]; /* relative to the root */
 static void start(void) {
     const char *folder = getenv(POWERCUT_ROOT);
     const char *file = getenv(POWERCUT_JOURNAL);
+    const char *fail = getenv(POWERCUT_FAIL);
     started = true;
+    one_fails_in = fail == NULL ? 0 : strtoull(fail, NULL, 10);
     if (folder != NULL && file != NULL && strlen(folder) < sizeof root) {
         memcpy(root, folder, strlen(folder) + 1);
         journal = (int)syscall(SYS_openat, AT_FDCWD, file,
@@ -328,16 +331,20 @@ static int sync_noted(int fd) {
     noise ^= noise << 13;
     noise ^= noise >> 7;
     noise ^= noise << 17;
+    bool fails = one_fails_in != 0 && (noise >> 32) % one_fails_in == 0;
     const struct timespec wait = {0, (long)(noise % SYNC_NS_MAX)};
     unlock();
     (void)nanosleep(&wait, NULL);
     lock();
     if (is_watched(fd)) {
-        note((struct powercut_entry){.op = POWERCUT_SYNC, .fd = fd, .offset = first_not_covered},
-             "", "", NULL);
+        note(
+            (struct powercut_entry){
+                .op = POWERCUT_SYNC, .fd = fd, .offset = first_not_covered, .length = fails},
+            "", "", NULL);
     }
     unlock();
-    return 0;
+    errno = fails ? EIO : errno;
+    return fails ? -1 : 0;
 }
 
 int fsync(int fd) {

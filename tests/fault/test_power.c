@@ -52,12 +52,9 @@ static const char *cut(struct powercut_summary *ret) {
     return wrong;
 }
 
-static void test_power__every_acknowledged_event_survives(void **state) {
+static void cut_again_and_again(size_t rounds) {
     struct powercut_summary sum = {0};
     struct powercut_summary one;
-    (void)state;
-    start("power", STELE_POWER_WRITER);
-    size_t rounds = crash_rounds(25, 500);
     for (size_t round = 0; round < rounds; round++) {
         if (round % ROUNDS_A_STORE == 0) {
             crash_rig_restart(&rig);
@@ -72,13 +69,31 @@ static void test_power__every_acknowledged_event_survives(void **state) {
         sum.lost_writes += one.lost_writes;
         sum.unsynced_names += one.unsynced_names;
         sum.lost_names += one.lost_names;
+        sum.failed_syncs += one.failed_syncs;
     }
     (void)printf(
         "power: %zu cuts, %zu while opening, %zu after closing, %zu events acknowledged; %zu "
-        "operations, %zu of %zu unsynced writes lost, %zu of %zu names\n",
+        "operations, %zu of %zu unsynced writes lost, %zu of %zu names; %zu syncs failed\n",
         rig.n_rounds, rig.n_early, rig.n_closed, rig.n_events, sum.operations, sum.lost_writes,
-        sum.unsynced_writes, sum.lost_names, sum.unsynced_names);
+        sum.unsynced_writes, sum.lost_names, sum.unsynced_names, sum.failed_syncs);
     crash_rig_done(&rig);
+}
+
+static void test_power__every_acknowledged_event_survives(void **state) {
+    (void)state;
+    start("power", STELE_POWER_WRITER);
+    cut_again_and_again(crash_rounds(25, 500));
+}
+
+/* A sync that failed must not be taken for one that worked when it is tried again. */
+static void test_power__and_when_syncs_fail_before(void **state) {
+    (void)state;
+    start("power and failing syncs", STELE_POWER_WRITER);
+    assert_int_equal(setenv(POWERCUT_FAIL, "80", 1), 0);
+    assert_int_equal(setenv(CRASH_BEARS, "1", 1), 0);
+    cut_again_and_again(crash_rounds(12, 500));
+    assert_int_equal(unsetenv(POWERCUT_FAIL), 0);
+    assert_int_equal(unsetenv(CRASH_BEARS), 0);
 }
 
 /* A harness that finds nothing proves nothing: without any one of its syncs the store must fail. */
@@ -112,6 +127,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_power__notices_each_sync_that_is_missing),
         cmocka_unit_test(test_power__every_acknowledged_event_survives),
+        cmocka_unit_test(test_power__and_when_syncs_fail_before),
     };
     return cmocka_run_group_tests_name("power", tests, NULL, NULL);
 }
