@@ -22,8 +22,8 @@ _Static_assert(STELE_APPEND_EVENTS_MAX <= STELE_BATCH_EVENTS_MAX, "a request mus
 
 /* ---- what is held in memory */
 /* Received and not yet decided, over all calls: four times a log's queue, so that the queue's own
- * bound is met first and several logs can be full at once. Over it a call is refused with RetryInfo.
- */
+ * bound is met first and several logs can be full at once. Over it a call is refused with
+ * RetryInfo. */
 #define STELE_INGEST_HELD_BYTES_MAX ((size_t)128 << 20)
 /* Above half of it a stream may only have one message under way. */
 #define STELE_INGEST_HELD_BYTES_SOFT (STELE_INGEST_HELD_BYTES_MAX / 2)
