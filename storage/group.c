@@ -74,10 +74,10 @@ stele_status stele_group__make_room(struct stele_group *group, uint32_t era, ste
     uint64_t seq = stele_group__next_seq(group);
     if (group->n_parts > 0) {
         struct stele_group_part *last = &group->part[group->n_parts - 1];
-        if (seq < last->unit->end && (last->unit->era == era || seq == last->unit->lo)) {
-            if (last->unit->era != era) { /* not written while readers look at its entries */
-                last->unit->era = era; /* an empty unit takes the era of its first entry */
-            }
+        if (seq == last->unit->lo) {
+            last->unit->era = era; /* an empty unit, which no reader sees, takes its first entry's era */
+        }
+        if (seq < last->unit->end && last->unit->era == era) {
             return STELE_OK;
         }
         STELE_TRY(push_leaves(group, err));
@@ -282,12 +282,8 @@ void stele_group__publish(struct stele_group *group) {
         n_closed += group->part[p].snapshot.size > 0 ? 1 : 0;
         publish_part(group, p);
     }
-    log->head = group->next;
-    if (group->owns_state) {
-        stele_head_done(&old);
-        group->owns_state = false;
-    }
     (void)pthread_mutex_lock(&log->lock);
+    log->head = group->next;
     if (group->catalog != NULL) {
         old_catalog = log->catalog;
         log->catalog = group->catalog;
@@ -295,6 +291,10 @@ void stele_group__publish(struct stele_group *group) {
     log->size = log->head.frontier.size_leaves;
     log->n_unpacked += n_closed;
     (void)pthread_mutex_unlock(&log->lock);
+    if (group->owns_state) {
+        stele_head_done(&old);
+        group->owns_state = false;
+    }
     if (group->catalog != NULL) {
         (void)pthread_mutex_unlock(&log->catalog_lock);
         group->catalog = NULL;

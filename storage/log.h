@@ -103,7 +103,7 @@ struct stele_time_range {
     uint64_t since_us, until_us;               /* the event's own clock: T0 rounded down, T1 up */
 };
 struct stele_index_key {
-    stele_view tenant;
+    stele_view tenant; /* empty: every tenant the log has seen */
     uint8_t field;
     stele_view value;
 };

@@ -10,20 +10,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/key_tags.h"
 #include "storage/log_parts.h"
 
 #define DAY_US STELE_LATE_AFTER_US
+/* Cursors kept between windows: two of 16 KiB a tenant. */
+#define CURSOR_TENANTS_MAX 16
 
 struct stele_seq_stream {
     struct stele_log_view *view;
     bool scan;
-    stele_buf tenant, value;
-    uint8_t field;
+    struct stele_key_query query;
     struct stele_time_range range;
     bool descending;
     uint64_t at;        /* ascending: the next seq looked for is >= at; descending: < at */
     size_t source;      /* the current one; n_sources + 1 past the end in its direction */
-    struct stele_posting_cursor *cursor[2];
+    struct stele_key_tags tags; /* of the current source's era */
+    struct stele_posting_cursor **cursor; /* two a tag, on-time and late; only for few tags */
     bool source_open;
     uint64_t *seqs;     /* of the current window */
     size_t n_seqs, next, capacity;
@@ -92,51 +95,70 @@ static bool can_hold(const struct source *s, const struct stele_time_range *rang
            s->t_last >= plus(range->since_us, DAY_US + 1);
 }
 
-static stele_status tag_for(const struct stele_log_view *view, const struct stele_index_key *key, uint32_t era,
-                            bool late, uint8_t ret[STELE_AT_LEAST(16)], stele_err *err) {
-    struct stele_log *log = view->log;
-    const struct stele_tag_key *tag_key = NULL;
-    stele_status st = stele_keyring_tag_key(log->keyring, log->name, era, false, &tag_key, err);
-    if (st == STELE_OK) {
-        stele_tag_of(tag_key, key->tenant, key->field, key->value, late, ret);
+/* Adds up the postings of a key in one source. */
+struct counting {
+    const struct stele_key_tags *tags;
+    bool wanted[2];
+    uint64_t n;
+};
+
+static stele_status count_posting(void *ctx, const uint8_t tag[STELE_AT_LEAST(16)], uint64_t seq, stele_err *err) {
+    struct counting *counting = ctx;
+    (void)seq;
+    (void)err;
+    if (counting->wanted[tag[STELE_TAG_BYTES - 1] & 1] && stele_key_tags_have(counting->tags, tag)) {
+        counting->n++;
     }
+    return STELE_OK;
+}
+
+static stele_status count_in_source(const struct source *s, struct counting *counting, stele_err *err) {
+    stele_status st = STELE_OK;
+    if (s->segment == NULL) {
+        return stele_tail_scan(s->unit, s->hi, count_posting, counting, err);
+    }
+    for (size_t i = 0; i < counting->tags->n; i++) {
+        for (uint8_t late = 0; late < 2; late++) {
+            uint8_t tag[STELE_TAG_BYTES];
+            uint64_t count = 0;
+            memcpy(tag, counting->tags->tag[i], STELE_TAG_BYTES);
+            tag[STELE_TAG_BYTES - 1] |= late;
+            if (counting->wanted[late]) {
+                STELE_TRY(stele_segment_count(s->segment, tag, &count, err));
+                counting->n += count;
+            }
+        }
+    }
+cleanup:
     return st;
 }
 
 stele_status stele_log_key_stats(struct stele_log_view *view, const struct stele_index_key *key,
                                  const struct stele_time_range *range, struct stele_index_stats *ret, stele_err *err) {
     struct stele_index_stats stats = {0};
-    stele_status st = STELE_OK;
-    uint64_t *seqs = NULL;
-    size_t capacity = 0;
+    struct stele_key_query query;
+    struct stele_key_tags tags = {0, NULL};
+    stele_status st = stele_key_query_init(&query, view->log, key, err);
     size_t first_tail = 0;
     size_t n = n_sources(view, &first_tail);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; st == STELE_OK && i < n; i++) {
         struct source s = source_at(view, i);
-        bool met = false;
-        for (int late = 0; late < 2; late++) {
-            uint8_t tag[STELE_TAG_BYTES];
-            uint64_t count = 0;
-            size_t found = 0;
-            if (!can_hold(&s, range, late != 0)) {
-                continue;
-            }
-            met = true;
-            STELE_TRY(tag_for(view, key, s.era, late != 0, tag, err));
-            if (s.segment != NULL) {
-                STELE_TRY(stele_segment_count(s.segment, tag, &count, err));
-            } else {
-                STELE_TRY(stele_tail_find(s.unit, tag, s.hi, &seqs, &found, &capacity, err));
-                count = found;
-            }
-            stats.postings += count;
+        struct counting counting = {&tags, {can_hold(&s, range, false), can_hold(&s, range, true)}, 0};
+        if (!counting.wanted[0] && !counting.wanted[1]) {
+            stats.segments_skipped++;
+            continue;
         }
-        stats.segments += met ? 1 : 0;
-        stats.segments_skipped += met ? 0 : 1;
+        STELE_TRY(stele_key_tags_make(&tags, view->log, &query, s.era, err));
+        STELE_TRY(count_in_source(&s, &counting, err));
+        stats.postings += counting.n;
+        stats.segments++;
     }
-    *ret = stats;
+    if (st == STELE_OK) {
+        *ret = stats;
+    }
 cleanup:
-    stele_free(seqs);
+    stele_key_tags_done(&tags);
+    stele_key_query_done(&query);
     return st;
 }
 
@@ -156,9 +178,11 @@ stele_status stele_seq_stream_open(struct stele_log_view *view, const struct ste
     stream->at = descending && from > view->size ? view->size : from;
     stream->source = descending ? n_sources(view, &first_tail) : 0;
     if (key != NULL) {
-        stream->field = key->field;
-        STELE_TRY(stele_buf_append(&stream->tenant, key->tenant, err));
-        STELE_TRY(stele_buf_append(&stream->value, key->value, err));
+        STELE_TRY(stele_key_query_init(&stream->query, view->log, key, err));
+        if (stream->query.n_tenants <= CURSOR_TENANTS_MAX) {
+            stream->cursor = stele_alloc(2 * stream->query.n_tenants, sizeof(struct stele_posting_cursor *));
+            STELE_TRY(stream->cursor == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory to read an index") : STELE_OK);
+        }
     }
     *ret = stream;
     stream = NULL;
@@ -168,9 +192,9 @@ cleanup:
 }
 
 static void leave_source(struct stele_seq_stream *stream) {
-    for (int late = 0; late < 2; late++) {
-        stele_posting_cursor_free(stream->cursor[late]);
-        stream->cursor[late] = NULL;
+    for (size_t i = 0; stream->cursor != NULL && i < 2 * stream->query.n_tenants; i++) {
+        stele_posting_cursor_free(stream->cursor[i]);
+        stream->cursor[i] = NULL;
     }
     stream->source_open = false;
 }
@@ -178,8 +202,9 @@ static void leave_source(struct stele_seq_stream *stream) {
 void stele_seq_stream_close(struct stele_seq_stream *stream) {
     if (stream != NULL) {
         leave_source(stream);
-        stele_buf_done(&stream->tenant);
-        stele_buf_done(&stream->value);
+        stele_key_query_done(&stream->query);
+        stele_key_tags_done(&stream->tags);
+        stele_free(stream->cursor);
         stele_free(stream->seqs);
         stele_free(stream);
     }
@@ -191,71 +216,92 @@ static int compare_seqs(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Appends the cursor's seqs in [from, to) to the window. */
-static stele_status take_from_cursor(struct stele_seq_stream *stream, struct stele_posting_cursor *cursor,
-                                     uint64_t from, uint64_t to, stele_err *err) {
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_posting_seek(cursor, from, err));
-    for (;;) {
-        uint64_t seq = 0;
-        st = stele_posting_next(cursor, &seq, err);
-        if (st == STELE_END || (st == STELE_OK && seq >= to)) {
-            return STELE_OK;
+static stele_status add_seq(struct stele_seq_stream *stream, uint64_t seq, stele_err *err) {
+    if (stream->n_seqs == stream->capacity) {
+        size_t grown = stream->capacity == 0 ? 256 : stream->capacity * 2;
+        uint64_t *seqs = stele_realloc(stream->seqs, grown, sizeof *seqs);
+        if (seqs == NULL) {
+            return STELE_FAIL(err, NO_MEMORY, "no memory for %zu postings", grown);
         }
-        STELE_TRY(st);
-        if (stream->n_seqs == stream->capacity) {
-            size_t grown = stream->capacity == 0 ? 256 : stream->capacity * 2;
-            uint64_t *seqs = stele_realloc(stream->seqs, grown, sizeof *seqs);
-            if (seqs == NULL) {
-                return STELE_FAIL(err, NO_MEMORY, "no memory for %zu postings", grown);
-            }
-            stream->seqs = seqs;
-            stream->capacity = grown;
-        }
-        stream->seqs[stream->n_seqs++] = seq;
+        stream->seqs = seqs;
+        stream->capacity = grown;
     }
+    stream->seqs[stream->n_seqs++] = seq;
+    return STELE_OK;
+}
+
+/* A window being filled: which entries, and which of the two tags can hold an answer. */
+struct window {
+    struct stele_seq_stream *stream;
+    uint64_t from, to;
+    bool wanted[2];
+};
+
+static stele_status take_posting(void *ctx, const uint8_t tag[STELE_AT_LEAST(16)], uint64_t seq, stele_err *err) {
+    struct window *window = ctx;
+    if (seq < window->from || !window->wanted[tag[STELE_TAG_BYTES - 1] & 1] ||
+        !stele_key_tags_have(&window->stream->tags, tag)) {
+        return STELE_OK;
+    }
+    return add_seq(window->stream, seq, err);
+}
+
+/* Appends the cursor's seqs in the window. */
+static stele_status take_from_cursor(const struct window *window, struct stele_posting_cursor *cursor, stele_err *err) {
+    stele_status st = STELE_OK;
+    uint64_t seq = 0;
+    STELE_TRY(stele_posting_seek(cursor, window->from, err));
+    while ((st = stele_posting_next(cursor, &seq, err)) == STELE_OK && seq < window->to) {
+        STELE_TRY(add_seq(window->stream, seq, err));
+    }
+    st = st == STELE_END ? STELE_OK : st;
 cleanup:
     return st;
+}
+
+/* One tag's postings in a segment. With few tags the cursor is kept for the next window; with many it is
+ * looked up again, so that memory does not grow with the tenants. */
+static stele_status take_tag(const struct window *window, const struct source *s, size_t i, uint8_t late, stele_err *err) {
+    struct stele_seq_stream *stream = window->stream;
+    struct stele_posting_cursor *own = NULL;
+    struct stele_posting_cursor **cursor = stream->cursor == NULL ? &own : &stream->cursor[2 * i + late];
+    uint8_t tag[STELE_TAG_BYTES];
+    uint64_t count = 0;
+    stele_status st = STELE_OK;
+    memcpy(tag, stream->tags.tag[i], STELE_TAG_BYTES);
+    tag[STELE_TAG_BYTES - 1] |= late;
+    if (stream->cursor == NULL || !stream->source_open) {
+        st = stele_segment_find(s->segment, tag, cursor, &count, err);
+        STELE_TRY(st == STELE_END ? STELE_OK : st);
+    }
+    if (*cursor != NULL) {
+        STELE_TRY(take_from_cursor(window, *cursor, err));
+    }
+cleanup:
+    stele_posting_cursor_free(own);
+    return st == STELE_END ? STELE_OK : st;
 }
 
 /* Fills the window with the source's seqs in [from, to), ascending. */
 static stele_status load_window(struct stele_seq_stream *stream, const struct source *s, uint64_t from, uint64_t to,
                                 stele_err *err) {
-    struct stele_index_key key = {stele_view_buf(&stream->tenant), stream->field, stele_view_buf(&stream->value)};
+    struct window window = {stream, from, to, {can_hold(s, &stream->range, false), can_hold(s, &stream->range, true)}};
     stele_status st = STELE_OK;
-    size_t kept = 0;
     stream->n_seqs = 0;
-    for (int late = 0; late < 2; late++) {
-        uint8_t tag[STELE_TAG_BYTES];
-        uint64_t count = 0;
-        if (!can_hold(s, &stream->range, late != 0)) {
-            continue;
-        }
-        STELE_TRY(tag_for(stream->view, &key, s->era, late != 0, tag, err));
-        if (s->segment == NULL) {
-            STELE_TRY(stele_tail_find(s->unit, tag, to, &stream->seqs, &stream->n_seqs, &stream->capacity, err));
-            continue;
-        }
-        if (!stream->source_open) {
-            st = stele_segment_find(s->segment, tag, &stream->cursor[late], &count, err);
-            if (st != STELE_END) {
-                STELE_TRY(st);
-            }
-            st = STELE_OK;
-        }
-        if (stream->cursor[late] != NULL) {
-            STELE_TRY(take_from_cursor(stream, stream->cursor[late], from, to, err));
+    if (!stream->source_open) {
+        STELE_TRY(stele_key_tags_make(&stream->tags, stream->view->log, &stream->query, s->era, err));
+    }
+    if (s->segment == NULL) {
+        STELE_TRY(stele_tail_scan(s->unit, to, take_posting, &window, err));
+    }
+    for (size_t i = 0; s->segment != NULL && i < stream->tags.n; i++) {
+        for (uint8_t late = 0; late < 2; late++) {
+            STELE_TRY(window.wanted[late] ? take_tag(&window, s, i, late, err) : STELE_OK);
         }
     }
     stream->source_open = true;
-    for (size_t i = 0; i < stream->n_seqs; i++) {
-        if (stream->seqs[i] >= from) {
-            stream->seqs[kept++] = stream->seqs[i];
-        }
-    }
-    stream->n_seqs = kept;
-    if (kept > 1) {
-        qsort(stream->seqs, kept, sizeof *stream->seqs, compare_seqs);
+    if (stream->n_seqs > 1) {
+        qsort(stream->seqs, stream->n_seqs, sizeof *stream->seqs, compare_seqs);
     }
 cleanup:
     return st;

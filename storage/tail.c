@@ -150,25 +150,18 @@ void stele_tail_publish(struct stele_unit *unit, uint64_t hi) {
     atomic_store_explicit(&unit->hi, hi, memory_order_release);
 }
 
-stele_status stele_tail_find(const struct stele_unit *unit, const uint8_t tag[STELE_AT_LEAST(16)], uint64_t hi,
-                             uint64_t **seqs, size_t *n, size_t *capacity, stele_err *err) {
+stele_status stele_tail_scan(const struct stele_unit *unit, uint64_t hi, stele_posting_fn fn, void *ctx,
+                             stele_err *err) {
     const struct stele_tail *tail = unit->tail;
+    stele_status st = STELE_OK;
     size_t n_postings = atomic_load_explicit(&tail->n_postings, memory_order_acquire);
     for (size_t at = 0; at < n_postings; at++) {
         const struct stele_posting *posting = &tail->chunk[at / STELE_POSTING_CHUNK][at % STELE_POSTING_CHUNK];
-        if (memcmp(posting->tag, tag, STELE_TAG_BYTES) != 0 || unit->lo + posting->offset >= hi) {
-            continue;
+        if (unit->lo + posting->offset >= hi) {
+            break;
         }
-        if (*n == *capacity) {
-            size_t grown = *capacity == 0 ? 256 : *capacity * 2;
-            uint64_t *list = stele_realloc(*seqs, grown, sizeof *list);
-            if (list == NULL) {
-                return STELE_FAIL(err, NO_MEMORY, "no memory for %zu postings", grown);
-            }
-            *seqs = list;
-            *capacity = grown;
-        }
-        (*seqs)[(*n)++] = unit->lo + posting->offset;
+        STELE_TRY(fn(ctx, posting->tag, unit->lo + posting->offset, err));
     }
-    return STELE_OK;
+cleanup:
+    return st;
 }

@@ -112,9 +112,10 @@ void stele_tail_add_entry(struct stele_unit *unit, const struct stele_entry *ent
 void stele_tail_add_tags(struct stele_unit *unit, uint64_t seq, const uint8_t *tags, uint16_t n);
 /* Makes entries below `hi` visible to readers. */
 void stele_tail_publish(struct stele_unit *unit, uint64_t hi);
-/* Appends the seqs below `hi` whose posting is `tag`, ascending. */
-STELE_MUST_USE stele_status stele_tail_find(const struct stele_unit *unit, const uint8_t tag[STELE_AT_LEAST(16)],
-                                            uint64_t hi, uint64_t **seqs, size_t *n, size_t *capacity,
-                                            stele_err *err);
+/* Called with each posting below `hi`, in seq order. Errors: the callback's. */
+typedef stele_status (*stele_posting_fn)(void *ctx, const uint8_t tag[STELE_AT_LEAST(16)], uint64_t seq,
+                                         stele_err *err);
+STELE_MUST_USE stele_status stele_tail_scan(const struct stele_unit *unit, uint64_t hi, stele_posting_fn fn,
+                                            void *ctx, stele_err *err);
 
 #endif
