@@ -11,16 +11,21 @@
 
 /* ------------------------------------------------------------------ resources */
 
-static void put_resource(struct stele_cloudtrail_map *m, json_t *array, const char *id,
-                         const char *type, const char *owner) {
+struct resource {
+    const char *id;
+    const char *type;
+    const char *owner; /* empty: not said */
+};
+
+static void put_resource(struct stele_cloudtrail_map *m, json_t *array, struct resource found) {
     json_t *resource = stele_cloudtrail_push_object(m, array);
-    stele_cloudtrail_put_id(m, resource, "id", id, ID_BYTES_MAX);
-    stele_cloudtrail_put(m, resource, "type", json_string(type));
+    stele_cloudtrail_put_id(m, resource, "id", found.id, ID_BYTES_MAX);
+    stele_cloudtrail_put(m, resource, "type", json_string(found.type));
     stele_cloudtrail_put(m, resource, "role",
                          json_string(json_array_size(array) == 1 ? "target" : "related"));
     stele_cloudtrail_put_text(m, resource, "region", stele_cloudtrail_text(m->record, "awsRegion"),
                               32);
-    stele_cloudtrail_put_text(m, resource, "owner", owner, 128);
+    stele_cloudtrail_put_text(m, resource, "owner", found.owner, 128);
 }
 
 static void put_listed(struct stele_cloudtrail_map *m, json_t *array) {
@@ -37,8 +42,9 @@ static void put_listed(struct stele_cloudtrail_map *m, json_t *array) {
             left_out++;
             continue;
         }
-        put_resource(m, array, id, stele_cloudtrail_arn_type(id),
-                     stele_cloudtrail_text(resource, "accountId"));
+        put_resource(m, array,
+                     (struct resource){id, stele_cloudtrail_arn_type(id),
+                                       stele_cloudtrail_text(resource, "accountId")});
     }
     if (left_out > 0) {
         stele_cloudtrail_put(m, m->attributes, "stele.dropped", json_integer((json_int_t)left_out));
@@ -55,7 +61,7 @@ static void put_object_of_bucket(struct stele_cloudtrail_map *m, json_t *array) 
     }
     int n = snprintf(id, sizeof id, "arn:aws:s3:::%s%s%s", bucket, key[0] == '\0' ? "" : "/", key);
     if (n > 0 && (size_t)n < sizeof id) {
-        put_resource(m, array, id, "storage_object", "");
+        put_resource(m, array, (struct resource){id, "storage_object", ""});
     }
 }
 
@@ -72,7 +78,7 @@ static void put_parameter(struct stele_cloudtrail_map *m, json_t *array,
     int n = is_arn ? snprintf(id, sizeof id, "%s", value)
                    : snprintf(id, sizeof id, "%s:%s/%s", p->service, p->kind, value);
     if (n > 0 && (size_t)n < sizeof id) {
-        put_resource(m, array, id, p->type, "");
+        put_resource(m, array, (struct resource){id, p->type, ""});
     }
 }
 

@@ -35,17 +35,15 @@ stele_status stele_recall_compare(struct stele_recall *recall, struct stele_log 
     STELE_TRY(stele_log_read(recall->reader, seq, &stored, err));
     *ret_time_us = stored.entry.time_us;
     struct stele_event_head head;
-    if (stored.entry.type != STELE_ENTRY_EVENT) {
-        *ret = STELE_RECALL_UNRELATED;
-    } else if (stele_view_equal(stored.payload, payload)) {
+    *ret = STELE_RECALL_UNRELATED;
+    if (stored.entry.type == STELE_ENTRY_EVENT && stele_view_equal(stored.payload, payload)) {
         *ret = STELE_RECALL_SAME;
-    } else if (stele_event_check(stored.payload, &head, NULL) == STELE_OK &&
+    } else if (stored.entry.type == STELE_ENTRY_EVENT &&
+               stele_event_check(stored.payload, &head, NULL) == STELE_OK &&
                stele_view_equal(head.event_id, key->event_id) &&
                stele_view_equal(head.tenant, key->tenant) &&
                stele_view_equal(head.source_service, key->service)) {
         *ret = STELE_RECALL_OTHER;
-    } else {
-        *ret = STELE_RECALL_UNRELATED;
     }
 cleanup:
     return st;

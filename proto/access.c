@@ -53,7 +53,7 @@ void stele_access_free(struct stele_access *access) {
     if (access == NULL) {
         return;
     }
-    for (size_t i = 0; i < access->n_grants; i++) {
+    for (size_t i = 0; access->grants != NULL && i < access->n_grants; i++) {
         struct grant *g = &access->grants[i];
         stele_free(g->peer);
         names_free(g->regions, g->n_regions);

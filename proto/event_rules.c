@@ -15,7 +15,7 @@ static const char *path_of(const struct stele_event_frame *f,
                            char out[STELE_AT_LEAST(PATH_BYTES)]) {
     const struct stele_event_frame *chain[8]; /* the schema nests five deep */
     size_t n = 0;
-    for (; f != NULL && n < sizeof chain / sizeof *chain; f = f->up) {
+    for (; f != NULL && n < sizeof chain / sizeof chain[0]; f = f->up) {
         chain[n++] = f;
     }
     size_t used = 0;

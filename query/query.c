@@ -42,7 +42,7 @@ static stele_status make_table(struct stele_query *query, stele_err *err) {
 
 static stele_status copy_stores(struct stele_query *query, const struct stele_query_config *config,
                                 stele_err *err) {
-    struct stele_store **stores = stele_alloc(config->n_stores, sizeof *stores);
+    struct stele_store **stores = stele_alloc(config->n_stores, sizeof(struct stele_store *));
     if (stores == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for the query service");
     }

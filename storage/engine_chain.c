@@ -198,8 +198,8 @@ static stele_status load_stored(struct stele_rocks *rocks, const char *log, stru
     uint8_t to[CHAIN_KEY_MAX];
     stele_buf last = STELE_BUF_EMPTY;
     stele_status st = load_chain(rocks, log, &ret->there, &ret->epoch, &ret->floor, err);
-    ret->next = ret->floor; /* if all records are trimmed, positions go on */
     if (st == STELE_OK) {
+        ret->next = ret->floor; /* if all records are trimmed, positions go on */
         st = stele_rocks_last(rocks, STELE_ROCKS_CHAIN, chain_key(from, log, ret->floor),
                               log_end(to, log), &last, err);
         if (st == STELE_OK) {
@@ -215,7 +215,7 @@ static stele_status load_stored(struct stele_rocks *rocks, const char *log, stru
 
 static stele_status check_one(void *ctx, const char *log, uint64_t acknowledged_next,
                               stele_err *err) {
-    struct stored stored;
+    struct stored stored = {0};
     stele_status st = load_stored(ctx, log, &stored, err);
     if (st == STELE_OK && stored.next < acknowledged_next) {
         st =
@@ -238,7 +238,7 @@ static stele_status claim_chain(struct stele_chains *l, struct chain *c, stele_e
     stele_status st = STELE_OK;
     uint8_t state[STATE_BYTES];
     char name[STATE_NAME_MAX];
-    struct stored stored;
+    struct stored stored = {0};
     uint64_t generation = stele_rocks_generation(l->rocks);
     STELE_TRY(check_one(l->rocks, c->name, stele_acked_next(l->acked, c->name), err));
     STELE_TRY(load_stored(l->rocks, c->name, &stored, err));

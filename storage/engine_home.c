@@ -98,7 +98,7 @@ static stele_status read_region(struct stele_home *home, const char *region, ste
 /* What making a store leaves when it is interrupted, and what a fresh filesystem has in it. */
 static bool harmless(const char *name) {
     static const char *const known[] = {".",         "..",        LOCK_NAME,          "blobs",
-                                        "db",        REGION_NAME, REGION_NAME ".tmp", "ACKED",
+                                        "db",        REGION_NAME, "REGION.tmp", "ACKED",
                                         "ACKED.tmp", "lost+found"};
     bool found = false;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -160,7 +160,7 @@ static stele_status check_surroundings(const char *dir, bool create,
 stele_status stele_home_open(const char *dir, const char *region, bool create,
                              struct stele_home *ret, stele_err *err) {
     stele_status st = STELE_OK;
-    struct surroundings found;
+    struct surroundings found = {false, false, false};
     struct stele_home home = {.lock_fd = -1};
     STELE_TRY(stele_name_check(region, STELE_REGION_NAME_MAX, "region", err));
     if (strlen(dir) >= sizeof home.dir) {

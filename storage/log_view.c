@@ -152,6 +152,7 @@ stele_status stele_log_view_node(void *ctx, unsigned level, uint64_t index, uint
             STELE_TRY(spine_root(view, first + i, hashes.data + i * STELE_HASH_BYTES, err));
         }
     }
+    assert(hashes.size > 0 || level >= SPINE_LEVEL); /* a subtree has at least one node below */
     fold(hashes.data, n);
     memcpy(ret, hashes.data, STELE_HASH_BYTES);
 cleanup:

@@ -3,6 +3,7 @@
  * storage/packer.c: the background work of a log: closed tails become packs, and neighbouring index
  * segments become larger ones. The record chain is cut back only behind what is in synced blobs (I1).
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -146,6 +147,7 @@ static stele_status merge_run(struct stele_log *log, const struct stele_catalog 
     struct stele_segment_ref *merged = NULL;
     char key[STELE_BLOB_KEY_MAX];
     stele_status st = STELE_OK;
+    assert(n > 1 && n <= STELE_SEGMENT_FANIN_MAX);
     for (size_t i = 0; i < n; i++) {
         segment[i] = catalog->segment[at + i]->segment;
     }

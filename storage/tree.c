@@ -312,7 +312,7 @@ stele_status stele_tree_prove_gap(uint64_t from, uint64_t to, stele_tree_node_fn
     if (from > to) {
         return STELE_FAIL(err, INVALID, "a gap from leaf %" PRIu64 " back to %" PRIu64, from, to);
     }
-    uint8_t heights[2 * STELE_TREE_PATH_MAX];
+    uint8_t heights[2 * STELE_TREE_PATH_MAX] = {0};
     struct stele_tree_path cover = {.n = stele_tree_gap_heights(from, to, heights)};
     for (size_t i = 0; i < cover.n; i++) {
         stele_status st = node(ctx, heights[i], from >> heights[i], cover.node[i], err);

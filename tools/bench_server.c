@@ -45,11 +45,14 @@ static stele_status run(char *const argv[], const char *output, pid_t *ret, stel
     return failed == 0 ? STELE_OK : STELE_FAIL_ERRNO(err, failed, "cannot run '%s'", argv[0]);
 }
 
-static stele_status make_folder(const char *folder, const char *data, const char *output, stele_err *err) {
+/* `stele init` in the server's folder. */
+static stele_status make_folder(const struct stele_bench_server *server, const char *programs, stele_err *err) {
     char program[4200];
     char path[128];
-    (void)snprintf(program, sizeof program, "%s/stele", folder);
-    (void)snprintf(path, sizeof path, "%s", data);
+    char output[128];
+    (void)snprintf(program, sizeof program, "%s/stele", programs);
+    (void)snprintf(path, sizeof path, "%s/data", server->dir);
+    (void)snprintf(output, sizeof output, "%s/output", server->dir);
     char *argv[] = {program, (char[]){"init"}, (char[]){"--data"}, path, (char[]){"--region"}, (char[]){STELE_BENCH_REGION},
                     (char[]){"--origin"}, (char[]){"bench.invalid"}, (char[]){"--listen"}, (char[]){"127.0.0.1:0"}, NULL};
     pid_t pid = 0;
@@ -96,7 +99,6 @@ stele_status stele_bench_server_start(struct stele_bench_server *ret, stele_err 
     struct stele_bench_server server = {.pid = 0};
     char folder[4096];
     char program[4200];
-    char data[96];
     char config[128];
     char ready[128];
     char output[128];
@@ -105,12 +107,11 @@ stele_status stele_bench_server_start(struct stele_bench_server *ret, stele_err 
     if (mkdtemp(server.dir) == NULL) {
         return STELE_FAIL_ERRNO(err, errno, "cannot make a folder in /tmp");
     }
-    (void)snprintf(data, sizeof data, "%s/data", server.dir);
     (void)snprintf(config, sizeof config, "%s/data/steled.conf", server.dir);
     (void)snprintf(ready, sizeof ready, "%s/ready", server.dir);
     (void)snprintf(output, sizeof output, "%s/output", server.dir);
     STELE_TRY(own_folder(folder, err));
-    STELE_TRY(make_folder(folder, data, output, err));
+    STELE_TRY(make_folder(&server, folder, err));
     (void)snprintf(program, sizeof program, "%s/steled", folder);
     char *argv[] = {program, (char[]){"--config"}, config, (char[]){"--ready-file"}, ready, NULL};
     STELE_TRY(run(argv, output, &server.pid, err));
@@ -147,23 +148,33 @@ static double number_in(const char *path, const char *name) {
     return value;
 }
 
+/* utime + stime: the 12th and 13th words behind the program's name, which ends with the last ')'. */
+static bool cpu_ticks(const char *stat_line, double *ret) {
+    const char *at = strrchr(stat_line, ')');
+    double ticks = 0;
+    for (int word = 1; at != NULL && word <= 13; word++) {
+        at = strchr(at + 1, ' ');
+        ticks += at != NULL && word >= 12 ? strtod(at + 1, NULL) : 0;
+    }
+    *ret = ticks;
+    return at != NULL;
+}
+
 stele_status stele_bench_server_usage(const struct stele_bench_server *server, struct stele_bench_usage *ret,
                                       stele_err *err) {
     char path[64];
     char line[1024];
-    unsigned long user = 0;
-    unsigned long system = 0;
+    double ticks = 0;
     (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)server->pid);
     FILE *file = fopen(path, "re");
     bool read = file != NULL && fgets(line, sizeof line, file) != NULL;
     if (file != NULL) {
         (void)fclose(file);
     }
-    const char *after = read ? strrchr(line, ')') : NULL;
-    if (after == NULL || sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
+    if (!read || !cpu_ticks(line, &ticks)) {
         return STELE_FAIL(err, IO, "cannot read %s: the server is gone", path);
     }
-    ret->cpu_s = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    ret->cpu_s = ticks / (double)sysconf(_SC_CLK_TCK);
     (void)snprintf(path, sizeof path, "/proc/%d/status", (int)server->pid);
     ret->rss_mib = number_in(path, "VmHWM:") / 1024.0;
     (void)snprintf(path, sizeof path, "/proc/%d/io", (int)server->pid);
