@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * storage/log_parts.h: the inside of a log, for the files that make it up and no one else: batch.c,
- * group.c, committer.c, recovery.c, packer.c, log.c, log_view.c, log_reader.c, seq_stream.c, store.c.
+ * group.c, committer.c, recovery.c, rebuild.c, packer.c, log.c, log_view.c, log_reader.c, seq_stream.c, store.c.
  * Layer: storage, private.
  */
 #ifndef STELE_STORAGE_LOG_PARTS_H
@@ -186,6 +186,9 @@ STELE_MUST_USE stele_status stele_log__sign(struct stele_log *log, stele_err *er
 STELE_MUST_USE stele_status stele_log__recover_blobs(struct stele_log *log, stele_err *err);
 STELE_MUST_USE stele_status stele_log__replay(struct stele_log *log, uint64_t from, stele_err *err);
 STELE_MUST_USE stele_status stele_log__check_note(struct stele_log *log, stele_view note, stele_err *err);
+/* rebuild.c: writes a pack's index segment again, byte for byte. Before the log runs. */
+STELE_MUST_USE stele_status stele_log__rebuild_segment(struct stele_log *log, const struct stele_unit *unit,
+                                                       stele_err *err);
 /* packer.c: packs the oldest closed tail, or merges segments; *ret_did says whether there was any. */
 STELE_MUST_USE stele_status stele_log__pack_one(struct stele_log *log, bool *ret_did, stele_err *err);
 STELE_MUST_USE stele_status stele_log__merge_one(struct stele_log *log, bool *ret_did, stele_err *err);

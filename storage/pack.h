@@ -25,10 +25,12 @@ STELE_MUST_USE stele_status stele_pack_key_parse(const char *key, uint64_t *ret_
 STELE_MUST_USE stele_status stele_pack_write(struct stele_engine *engine, const char *log,
                                              const struct stele_unit *unit, const struct stele_epoch *epoch,
                                              const struct stele_lock *lock, stele_err *err);
-/* The index segment of a closed tail, also when it is rebuilt. */
-STELE_MUST_USE stele_status stele_pack_write_segment(struct stele_engine *engine, const char *log,
-                                                     const struct stele_unit *unit,
-                                                     const struct stele_epoch *epoch, stele_err *err);
+/* Writes a unit's index segment alone. `postings` holds its n postings in any order, and has room for as
+ * many again. The same postings always give the same bytes. */
+STELE_MUST_USE stele_status stele_pack_put_segment(struct stele_engine *engine, const char *log,
+                                                   const struct stele_unit *unit,
+                                                   const struct stele_epoch *epoch,
+                                                   struct stele_posting *postings, size_t n, stele_err *err);
 
 /* pack_reader.c. */
 STELE_MUST_USE stele_status stele_pack_open(struct stele_engine *engine, const char *log, uint64_t lo,

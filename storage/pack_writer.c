@@ -108,14 +108,12 @@ cleanup:
     return sink_close(&sink, st, NULL, err);
 }
 
-stele_status stele_pack_write_segment(struct stele_engine *engine, const char *log, const struct stele_unit *unit,
-                                      const struct stele_epoch *epoch, stele_err *err) {
-    const struct stele_tail *tail = unit->tail;
+stele_status stele_pack_put_segment(struct stele_engine *engine, const char *log, const struct stele_unit *unit,
+                                    const struct stele_epoch *epoch, struct stele_posting *postings, size_t n,
+                                    stele_err *err) {
     struct sink sink = {0};
     struct stele_segment_writer *writer = NULL;
-    struct stele_posting *postings = NULL;
     stele_status st = STELE_OK;
-    size_t n = atomic_load(&tail->n_postings);
     struct stele_segment_info info = {.era = unit->era,
                                       .map_version = epoch->map_version,
                                       .tag_alg = epoch->tag_alg,
@@ -126,15 +124,6 @@ stele_status stele_pack_write_segment(struct stele_engine *engine, const char *l
                                       .late_first = atomic_load(&unit->late_first),
                                       .late_last = atomic_load(&unit->late_last)};
     memcpy(info.tag_key_commit, epoch->tag_key_commit, STELE_HASH_BYTES);
-    /* The lower half is sorted, the upper half is the sort's scratch. */
-    postings = stele_alloc(2 * n, sizeof *postings);
-    if (postings == NULL) {
-        return STELE_FAIL(err, NO_MEMORY, "no memory to sort %zu index postings", n);
-    }
-    for (size_t at = 0; at < n; at += STELE_POSTING_CHUNK) {
-        size_t part = n - at < STELE_POSTING_CHUNK ? n - at : STELE_POSTING_CHUNK;
-        memcpy(postings + at, tail->chunk[at / STELE_POSTING_CHUNK], part * sizeof *postings);
-    }
     stele_postings_sort(postings, n, postings + n);
     STELE_TRY(sink_open(&sink, engine, log, 'i', unit, err));
     STELE_TRY(stele_segment_writer_new(&info, sink_write, &sink, &writer, err));
@@ -144,8 +133,24 @@ stele_status stele_pack_write_segment(struct stele_engine *engine, const char *l
     STELE_TRY(stele_segment_writer_end(writer, err));
 cleanup:
     stele_segment_writer_free(writer);
-    stele_free(postings);
     return sink_close(&sink, st, NULL, err);
+}
+
+static stele_status write_segment(struct stele_engine *engine, const char *log, const struct stele_unit *unit,
+                                  const struct stele_epoch *epoch, stele_err *err) {
+    const struct stele_tail *tail = unit->tail;
+    size_t n = atomic_load(&tail->n_postings);
+    struct stele_posting *postings = stele_alloc(2 * n, sizeof *postings);
+    if (postings == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory to sort %zu index postings", n);
+    }
+    for (size_t at = 0; at < n; at += STELE_POSTING_CHUNK) {
+        size_t part = n - at < STELE_POSTING_CHUNK ? n - at : STELE_POSTING_CHUNK;
+        memcpy(postings + at, tail->chunk[at / STELE_POSTING_CHUNK], part * sizeof *postings);
+    }
+    stele_status st = stele_pack_put_segment(engine, log, unit, epoch, postings, n, err);
+    stele_free(postings);
+    return st;
 }
 
 static stele_status write_items(struct sink *sink, const struct stele_unit *unit, stele_buf *dir, stele_err *err) {
@@ -206,7 +211,7 @@ stele_status stele_pack_write(struct stele_engine *engine, const char *log, cons
     size_t n_frames = 0;
     STELE_TRY(write_kseeds(engine, log, unit, &n_frames, err));
     STELE_TRY(write_hashes(engine, log, unit, err));
-    STELE_TRY(stele_pack_write_segment(engine, log, unit, epoch, err));
+    STELE_TRY(write_segment(engine, log, unit, epoch, err));
     STELE_TRY(write_pack(engine, log, unit, n_frames, lock, err));
 cleanup:
     return st;

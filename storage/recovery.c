@@ -254,42 +254,75 @@ cleanup:
     return st;
 }
 
+static stele_status add_segment(struct stele_log *log, uint64_t lo, uint64_t hi, stele_err *err) {
+    char key[STELE_BLOB_KEY_MAX];
+    struct stele_segment_ref *ref = NULL;
+    stele_pack_key(log->name, 'i', lo, hi, key);
+    stele_status st = stele_segment_ref_open(log->engine, key, &ref, err);
+    if (st == STELE_OK) {
+        st = add_to_catalog(log, NULL, ref, err);
+    }
+    stele_segment_ref_unref(ref);
+    return st;
+}
+
+/* Makes the segments of packs in [from, to) again. */
+static stele_status fill_hole(struct stele_log *log, uint64_t from, uint64_t to, stele_err *err) {
+    stele_status st = STELE_OK;
+    if (from < to && stele_store__read_only(log->store)) {
+        return STELE_FAIL(err, CORRUPT,
+                          "log %s: the index segment of entries from %" PRIu64 " is missing; a start of the server makes it again",
+                          log->full_name, from);
+    }
+    while (st == STELE_OK && from < to) {
+        const struct stele_unit *unit = stele_catalog_unit_of(log->catalog, from);
+        uint64_t hi = unit == NULL ? 0 : atomic_load_explicit(&unit->hi, memory_order_relaxed);
+        if (unit == NULL || unit->lo != from || hi > to) {
+            return STELE_FAIL(err, CORRUPT,
+                              "log %s: its index segments do not fit its packs at entry %" PRIu64 "; remove the segment after it, and it is made again",
+                              log->full_name, from);
+        }
+        st = stele_log__rebuild_segment(log, unit, err);
+        if (st == STELE_OK) {
+            st = add_segment(log, from, hi, err);
+        }
+        from = hi;
+    }
+    return st;
+}
+
 /* Of segments that overlap, the widest is the merged one; those inside it are left-overs of a merge that
  * was cut short, and are removed. */
 static stele_status recover_segments(struct stele_log *log, stele_err *err) {
     struct key_list list;
-    struct stele_segment_ref *ref = NULL;
     stele_status st = STELE_OK;
     uint64_t end = 0;
     STELE_TRY(list_blobs(log, 'i', &list, err));
     for (size_t i = 0; i < list.n; i++) {
-        char key[STELE_BLOB_KEY_MAX];
-        bool widest = i + 1 == list.n || list.range[i + 1][0] != list.range[i][0];
-        stele_pack_key(log->name, 'i', list.range[i][0], list.range[i][1], key);
-        if (list.range[i][1] <= end || !widest) {
+        uint64_t lo = list.range[i][0];
+        uint64_t hi = list.range[i][1];
+        bool widest = i + 1 == list.n || list.range[i + 1][0] != lo;
+        if (hi <= end || !widest) {
+            char key[STELE_BLOB_KEY_MAX];
+            stele_pack_key(log->name, 'i', lo, hi, key);
             if (!stele_store__read_only(log->store)) {
                 STELE_TRY(log->engine->ops->blob_expire(log->engine, key, UINT64_MAX, err));
             }
             continue;
         }
-        if (list.range[i][0] >= log->size) {
+        if (lo >= log->size) {
             break; /* of a pack that was not finished: it will be written again */
         }
-        if (list.range[i][0] != end) {
-            break; /* a hole: what follows is found again by the rebuild */
+        STELE_TRY(fill_hole(log, end, lo, err));
+        if (lo < end || hi > log->size) {
+            STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: the index segment of entries %" PRIu64 " to %" PRIu64 " overlaps another or ends beyond the packs; remove it, and it is made again",
+                                 log->full_name, lo, hi - 1));
         }
-        STELE_TRY(stele_segment_ref_open(log->engine, key, &ref, err));
-        STELE_TRY(add_to_catalog(log, NULL, ref, err));
-        stele_segment_ref_unref(ref);
-        ref = NULL;
-        end = list.range[i][1];
+        STELE_TRY(add_segment(log, lo, hi, err));
+        end = hi;
     }
-    if (end != log->size) {
-        STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: the index segment of entries from %" PRIu64 " is missing; restore it from a backup",
-                             log->full_name, end));
-    }
+    STELE_TRY(fill_hole(log, end, log->size, err));
 cleanup:
-    stele_segment_ref_unref(ref);
     stele_free(list.range);
     return st;
 }
