@@ -81,7 +81,8 @@ static stele_status step(struct stele_call *call, stele_call_step *ret, stele_er
     }
     STELE_TRY(stele_scope_open(asking->store, &asking->question, &asking->scope, err));
     for (size_t i = 0; i < asking->scope.n; i++) {
-        STELE_TRY(stele_plan_of(&asking->scope.log[i], &asking->question.asked.filter, plan, err));
+        STELE_TRY(stele_plan_of(&asking->scope.log[i], &asking->question.asked.filter,
+                                STELE_PLAN_TO_EXPLAIN, plan, err));
         STELE_TRY(explain_log(&asking->scope.log[i], plan, &message, err));
     }
     stele_rpc_finish_ok(call->rpc, stele_view_buf(&message));

@@ -61,18 +61,29 @@ static stele_status consider(const struct stele_scope_log *log, const struct ste
     return st;
 }
 
+static bool is_enough(const struct stele_plan *plan, stele_plan_effort effort) {
+    return effort == STELE_PLAN_TO_SEARCH && plan->n_keys > 0 &&
+           plan->key[plan->chosen].stats.postings <= STELE_PLAN_RARE;
+}
+
+/* Every event of a tenant has the tenant's own key, so no other key has more postings. */
+static bool wants_tenant_key(const struct stele_plan *plan, stele_view tenant,
+                             stele_plan_effort effort) {
+    return tenant.size > 0 && (effort == STELE_PLAN_TO_EXPLAIN || plan->n_keys == 0);
+}
+
 stele_status stele_plan_of(const struct stele_scope_log *log,
-                           const struct stele_event_filter *filter, struct stele_plan *ret,
-                           stele_err *err) {
+                           const struct stele_event_filter *filter, stele_plan_effort effort,
+                           struct stele_plan *ret, stele_err *err) {
     stele_status st = STELE_OK;
-    stele_view tenant = stele_view_buf(&filter->tenant);
+    stele_view tenant = stele_view_buf(&filter->tenant); /* empty: every tenant's keys together */
     memset(ret, 0, sizeof *ret);
     ret->range = range_of(filter);
     STELE_TRY(find_window(log, ret, err));
-    if (tenant.size == 0) {
-        goto cleanup; /* every key is a tenant's own: a question over all tenants is a scan */
+    if (ret->empty && effort == STELE_PLAN_TO_SEARCH) {
+        goto cleanup;
     }
-    for (size_t i = 0; i < filter->n_conditions; i++) {
+    for (size_t i = 0; i < filter->n_conditions && !is_enough(ret, effort); i++) {
         const struct stele_event_condition *condition = &filter->condition[i];
         if (stele_event_condition_is_indexed(condition)) {
             struct stele_plan_key key = {
@@ -82,9 +93,11 @@ stele_status stele_plan_of(const struct stele_scope_log *log,
             STELE_TRY(consider(log, &key, ret, err));
         }
     }
-    struct stele_plan_key whole = {.key = {tenant, STELE_KEY_TENANT, {NULL, 0}}};
-    STELE_TRY(consider(log, &whole, ret, err));
-    ret->empty = ret->empty || ret->key[ret->chosen].stats.postings == 0;
+    if (wants_tenant_key(ret, tenant, effort)) {
+        struct stele_plan_key whole = {.key = {tenant, STELE_KEY_TENANT, {NULL, 0}}};
+        STELE_TRY(consider(log, &whole, ret, err));
+    }
+    ret->empty = ret->empty || (ret->n_keys > 0 && ret->key[ret->chosen].stats.postings == 0);
 cleanup:
     return st;
 }

@@ -11,8 +11,10 @@
 
 #include "query/scope.h"
 
-#define STELE_PLAN_KEYS_MAX (STELE_FILTER_CONDITIONS_MAX + 1) /* every condition, and the tenant   \
-                                                               */
+#define STELE_PLAN_KEYS_MAX (STELE_FILTER_CONDITIONS_MAX + 1) /* every condition, and the tenant */
+/* No other key is looked up once one has at most this many postings in a log: reading them costs
+ * less than asking how many another has. */
+#define STELE_PLAN_RARE 64
 
 struct stele_plan_key {
     struct stele_index_key key;                    /* borrows the filter */
@@ -28,10 +30,17 @@ struct stele_plan {
     bool empty;    /* nothing of this log can match */
 };
 
+/* How much is looked up before a key is chosen. */
+typedef enum stele_plan_effort {
+    STELE_PLAN_TO_SEARCH,  /* until one is rare enough; a tenant's own key only where there is no
+                              other */
+    STELE_PLAN_TO_EXPLAIN, /* every key there is */
+} stele_plan_effort;
 /* filter is borrowed by ret. Reads the index. Errors: those of storage. */
 STELE_MUST_USE stele_status stele_plan_of(const struct stele_scope_log *log,
                                           const struct stele_event_filter *filter,
-                                          struct stele_plan *ret, stele_err *err);
+                                          stele_plan_effort effort, struct stele_plan *ret,
+                                          stele_err *err);
 /* "actor = u-1", "tenant = acme" or "scan": what is read; and one key alone. Append. */
 STELE_MUST_USE stele_status stele_plan_print(const struct stele_plan *plan, stele_buf *out,
                                              stele_err *err);

@@ -24,7 +24,9 @@ struct stele_query_config {
 };
 STELE_MUST_USE stele_status stele_query_new(const struct stele_query_config *config,
                                             struct stele_query **ret, stele_err *err);
-void stele_query_free(struct stele_query *query); /* after the server drained */
+/* After the server drained and before it is freed: a worker may be in the middle of a call that is
+ * over, and ends it here. NULL is fine. */
+void stele_query_free(struct stele_query *query);
 const struct stele_rpc_method *stele_query_methods(struct stele_query *query, size_t *ret_n);
 
 #endif

@@ -79,7 +79,7 @@ static void finish_source(const struct stele_search *search, struct source *sour
 static stele_status plan_source(struct stele_search *search, struct source *source,
                                 struct stele_plan *plan, stele_err *err) {
     bool descending = search->options.descending;
-    stele_status st = stele_plan_of(source->log, search->filter, plan, err);
+    stele_status st = stele_plan_of(source->log, search->filter, STELE_PLAN_TO_SEARCH, plan, err);
     if (st != STELE_OK) {
         return st;
     }

@@ -18,6 +18,8 @@ endforeach()
 
 # Behind the real server, over the real store.
 stele_unit_test(query_rpc LIBS stele-test-query LABEL e2e)
+set_tests_properties(e2e.query_rpc PROPERTIES
+  ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp")
 
 stele_fuzz_target(query_cursor LIBS stele-query)
 stele_fuzz_target(query_request LIBS stele-query)

@@ -27,7 +27,8 @@ static void plan_first(struct bed *bed, const struct stele_query_question *quest
     struct stele_scope scope;
     assert_ok(stele_scope_open(bed->f.store, question, &scope, NULL));
     assert_int_equal(scope.n, 1);
-    assert_ok(stele_plan_of(&scope.log[0], &question->asked.filter, &plan, NULL));
+    assert_ok(
+        stele_plan_of(&scope.log[0], &question->asked.filter, STELE_PLAN_TO_EXPLAIN, &plan, NULL));
     stele_scope_close(&scope);
 }
 
@@ -50,7 +51,9 @@ static void test_plan__no_meant_event_is_outside_of_it(void **state) {
         assert_ok(stele_scope_open(bed->f.store, &question, &scope, NULL));
         for (size_t k = 0; k < scope.n; k++) {
             size_t hits = 0;
-            assert_ok(stele_plan_of(&scope.log[k], &question.asked.filter, &plan, NULL));
+            stele_plan_effort effort =
+                round % 2 == 0 ? STELE_PLAN_TO_SEARCH : STELE_PLAN_TO_EXPLAIN;
+            assert_ok(stele_plan_of(&scope.log[k], &question.asked.filter, effort, &plan, NULL));
             for (size_t i = 0; i < n; i++) {
                 const struct bed_event *event = &bed->event[expected[i]];
                 if (strcmp(event->log, stele_log_name(scope.log[k].log)) == 0) {
@@ -100,12 +103,10 @@ static void test_plan__success_has_no_postings_and_is_not_considered(void **stat
     stele_query_question_done(&question);
 }
 
-static void test_plan__every_tenant_is_a_scan_of_the_window(void **state) {
+static void test_plan__without_a_key_the_window_is_scanned(void **state) {
     struct bed *bed = *state;
     struct stele_query_question question = question_of("", "3y");
     const struct bed_event *middle = &bed->event[bed->n / 2];
-    assert_ok(stele_event_filter_add(&question.asked.filter, STELE_KEY_ACTOR,
-                                     stele_view_str("user-000003"), NULL));
     question.asked.filter.logged_since_us = middle->time_us;
     question.asked.filter.logged_until_us = middle->time_us + 1;
     plan_first(bed, &question);
@@ -114,6 +115,45 @@ static void test_plan__every_tenant_is_a_scan_of_the_window(void **state) {
     question.asked.filter.logged_until_us = middle->time_us;
     plan_first(bed, &question);
     assert_true(plan.empty);
+    stele_query_question_done(&question);
+}
+
+/* Of all tenants together, as one answer of each tenant. */
+static void test_plan__every_tenants_keys_are_read_together(void **state) {
+    struct bed *bed = *state;
+    static const char *const tenants[] = {"", "acme", "globex"};
+    uint64_t postings[3];
+    for (size_t i = 0; i < 3; i++) {
+        struct stele_query_question question = question_of(tenants[i], "3y");
+        assert_ok(stele_event_filter_add(&question.asked.filter, STELE_KEY_ACTOR,
+                                         stele_view_str("user-000003"), NULL));
+        plan_first(bed, &question);
+        assert_reads("actor = user-000003");
+        postings[i] = plan.key[plan.chosen].stats.postings;
+        stele_query_question_done(&question);
+    }
+    assert_true(postings[1] > 0 && postings[2] > 0);
+    assert_int_equal(postings[0], postings[1] + postings[2]);
+}
+
+/* Enough is known once a key is rare: the tenant's own, which has the most, is not even counted. */
+static void test_plan__a_search_looks_up_no_more_than_it_needs(void **state) {
+    struct bed *bed = *state;
+    struct stele_query_question question = question_of("acme", "3y");
+    struct stele_scope scope;
+    assert_ok(stele_event_filter_add(&question.asked.filter, STELE_KEY_SESSION,
+                                     stele_view_str("no such session"), NULL));
+    assert_ok(stele_event_filter_add_number(&question.asked.filter, STELE_KEY_EVENT_TYPE, 1, NULL));
+    assert_ok(stele_scope_open(bed->f.store, &question, &scope, NULL));
+    assert_ok(
+        stele_plan_of(&scope.log[0], &question.asked.filter, STELE_PLAN_TO_SEARCH, &plan, NULL));
+    assert_int_equal(plan.n_keys, 1);
+    assert_true(plan.empty);
+    assert_ok(
+        stele_plan_of(&scope.log[0], &question.asked.filter, STELE_PLAN_TO_EXPLAIN, &plan, NULL));
+    assert_int_equal(plan.n_keys, 3);
+    assert_int_equal(plan.chosen, 0);
+    stele_scope_close(&scope);
     stele_query_question_done(&question);
 }
 
@@ -163,7 +203,9 @@ int main(void) {
         cmocka_unit_test(test_plan__no_meant_event_is_outside_of_it),
         cmocka_unit_test(test_plan__the_rarest_key_is_read),
         cmocka_unit_test(test_plan__success_has_no_postings_and_is_not_considered),
-        cmocka_unit_test(test_plan__every_tenant_is_a_scan_of_the_window),
+        cmocka_unit_test(test_plan__without_a_key_the_window_is_scanned),
+        cmocka_unit_test(test_plan__every_tenants_keys_are_read_together),
+        cmocka_unit_test(test_plan__a_search_looks_up_no_more_than_it_needs),
         cmocka_unit_test(test_plan__event_time_bounds_the_window_from_below_only),
         cmocka_unit_test(test_scope__unknown_logs_are_named_with_those_there_are),
     };

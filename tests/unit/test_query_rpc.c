@@ -57,8 +57,8 @@ static void serve(struct service *s, const struct stele_query_config *config) {
 
 static void stop(struct service *s) {
     stele_rpc_server_drain(s->server);
+    stele_query_free(s->query); /* a worker may still have a call that is over */
     stele_rpc_server_free(s->server);
-    stele_query_free(s->query);
     stele_access_free(s->access);
 }
 

@@ -48,11 +48,13 @@ static void test_hit_wire__a_response_is_what_protobuf_c_writes(void **state) {
     (void)state;
     struct rng rng = rng_start("hit_wire");
     for (int round = 0; round < 300; round++) {
-        Stele__V1__SearchResponse response = STELE__V1__SEARCH_RESPONSE__INIT;
+        Stele__V1__SearchResponse response;
+        stele__v1__search_response__init(&response);
         Stele__V1__Hit hits[4];
         Stele__V1__Hit *pointers[4];
         Stele__V1__Event *events[4] = {NULL};
-        Stele__V1__SearchEnd end = STELE__V1__SEARCH_END__INIT;
+        Stele__V1__SearchEnd end;
+        stele__v1__search_end__init(&end);
         char logs[4][24];
         char cursor[24];
         uint8_t bytes[3] = {1, 2, 0};
@@ -220,8 +222,10 @@ static void test_query_wire__requests_are_read_as_protobuf_c_wrote_them(void **s
     struct rng rng = rng_start("query_wire");
     for (int round = 0; round < 500; round++) {
         struct request_texts texts;
-        Stele__V1__SearchRequest theirs = STELE__V1__SEARCH_REQUEST__INIT;
-        Stele__V1__Filter filter = STELE__V1__FILTER__INIT;
+        Stele__V1__SearchRequest theirs;
+        stele__v1__search_request__init(&theirs);
+        Stele__V1__Filter filter;
+        stele__v1__filter__init(&filter);
         char *logs[3];
         uint8_t packed[2048];
         struct stele_search_request ours;
@@ -293,7 +297,8 @@ static void test_query_wire__what_would_change_the_question_is_refused(void **st
 static void test_query_wire__small_requests_are_read(void **state) {
     (void)state;
     uint8_t packed[256];
-    Stele__V1__GetRequest get = STELE__V1__GET_REQUEST__INIT;
+    Stele__V1__GetRequest get;
+    stele__v1__get_request__init(&get);
     struct stele_get_request ours;
     char log_name[] = "eu/3y";
     char path[] = "tile/0/000";
@@ -304,9 +309,12 @@ static void test_query_wire__small_requests_are_read(void **state) {
         stele_view_of(packed, stele__v1__get_request__pack(&get, packed)), &ours, NULL));
     assert_true(stele_view_is(ours.log, log_name) && ours.seq == 12 && ours.want_receipt);
 
-    Stele__V1__GetConsistencyProofRequest proof = STELE__V1__GET_CONSISTENCY_PROOF_REQUEST__INIT;
-    Stele__V1__GetTileRequest tile = STELE__V1__GET_TILE_REQUEST__INIT;
-    Stele__V1__GetEntriesRequest entries = STELE__V1__GET_ENTRIES_REQUEST__INIT;
+    Stele__V1__GetConsistencyProofRequest proof;
+    stele__v1__get_consistency_proof_request__init(&proof);
+    Stele__V1__GetTileRequest tile;
+    stele__v1__get_tile_request__init(&tile);
+    Stele__V1__GetEntriesRequest entries;
+    stele__v1__get_entries_request__init(&entries);
     struct stele_log_request log;
     proof.log = tile.log = entries.log = log_name;
     proof.old_size = 5;
