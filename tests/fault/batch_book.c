@@ -97,16 +97,21 @@ size_t book_check(const struct book *book, struct fixture *f) {
     return n_adopted;
 }
 
-void book_fsck(struct fixture *f) {
+size_t book_fsck(const struct book *book, struct fixture *f) {
     struct stele_fsck_report report;
     stele_err err;
     fixture_close(f);
+    size_t n_adopted = 0;
     stele_status st = fixture_try_open(f, true, &err);
-    st = st == STELE_OK ? stele_fsck(f->store, NULL, NULL, &report, &err) : st;
+    if (st == STELE_OK) {
+        n_adopted = book_check(book, f);
+        st = stele_fsck(f->store, NULL, NULL, &report, &err);
+    }
     if (st != STELE_OK) {
         fail_msg("fsck: %s (%s)", err.text, err.where);
     }
     fixture_close(f);
+    return n_adopted;
 }
 
 size_t book_n_refused(const struct book *book) {

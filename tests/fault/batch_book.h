@@ -33,8 +33,8 @@ stele_status book_read_one(struct book *book, struct fixture *f, stele_err *err)
 /* Reads the whole log and fails the test if it is not as above. How many refused batches are there.
  */
 size_t book_check(const struct book *book, struct fixture *f);
-/* Closes the store, runs fsck over it and leaves it closed. */
-void book_fsck(struct fixture *f);
+/* Closes the store, opens it for reading, does the same, runs fsck, and leaves it closed. */
+size_t book_fsck(const struct book *book, struct fixture *f);
 size_t book_n_refused(const struct book *book);
 void book_clear(struct book *book); /* for another store; the random numbers go on */
 void book_done(struct book *book);

@@ -109,8 +109,12 @@ static const char *check_log(struct crash_rig *rig, struct stele_store *store, s
     const char *wrong = NULL;
     stele_err err;
     stele_frontier_init(&pass.tree);
-    qsort(pass.log->ack, pass.log->n_acks, sizeof *pass.log->ack, by_seq);
-    qsort(pass.log->note, pass.log->n_notes, sizeof *pass.log->note, by_size);
+    if (pass.log->n_acks > 0) {
+        qsort(pass.log->ack, pass.log->n_acks, sizeof *pass.log->ack, by_seq);
+    }
+    if (pass.log->n_notes > 0) {
+        qsort(pass.log->note, pass.log->n_notes, sizeof *pass.log->note, by_size);
+    }
     assert_ok(stele_log_view_open(stele_store_log(store, pass.name), &view, &err));
     assert_ok(stele_log_reader_new(view, &reader, &err));
     uint64_t size = stele_log_view_size(view);

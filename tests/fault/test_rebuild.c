@@ -126,7 +126,7 @@ static void test_rebuild__a_missing_index_is_made_again(void **state) {
                      (int)round, n);
         }
         (void)book_check(&book, &f);
-        book_fsck(&f);
+        (void)book_fsck(&book, &f);
     }
     fixture_done(&f);
     temp_folder_remove(folder);
