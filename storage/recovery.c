@@ -143,7 +143,6 @@ cleanup:
 
 struct replay {
     struct stele_log *log;
-    uint64_t from;
     bool first;
 };
 
@@ -168,7 +167,7 @@ cleanup:
 }
 
 stele_status stele_log__replay(struct stele_log *log, uint64_t from, stele_err *err) {
-    struct replay replay = {.log = log, .from = from, .first = from == 0};
+    struct replay replay = {.log = log, .first = from == 0};
     uint64_t first = 0;
     return log->engine->ops->read(log->engine, log->name, from, replay_record, &replay, &first, err);
 }

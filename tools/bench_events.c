@@ -21,7 +21,7 @@ static uint64_t next(struct stele_bench_events *events) {
 /* A rank below n with probability about proportional to 1 / (rank + 1). */
 static uint32_t zipf(struct stele_bench_events *events, uint32_t n) {
     double u = (double)(next(events) >> 11) / 9007199254740992.0;
-    double rank = exp(u * log((double)n + 1.0)) - 1.0;
+    double rank = expm1(u * log1p((double)n));
     return rank >= n ? n - 1 : (uint32_t)rank;
 }
 

@@ -57,6 +57,10 @@ FNR == 1 {
 }
 {
     code = code_of($0)
+    # A table that a program wrote is nothing to read.
+    if (FNR == 500 && FILENAME !~ /\.dict\.h$/) {
+        offend("a file has fewer than 500 lines: one idea a file, split it where a second one starts")
+    }
     if ($0 ~ /(^|[^[:alnum:]_])(TODO|FIXME|XXX)([^[:alnum:]_X]|$)/) {
         offend("do it now, or say in the document of the folder what is left out and why")
     }
@@ -69,6 +73,9 @@ FNR == 1 {
     }
     if (product && code ~ /(^|[^[:alnum:]_.>])(ato[ifl]+|strto(l|ul|ll|ull|imax|umax))[ \t]*\(/) {
         offend("read integers digit by digit and check the range: these accept signs, spaces and leftovers")
+    }
+    if (product && code ~ /(^|[^[:alnum:]_.>])(localtime|gmtime|asctime|ctime|strtok|rand|srand|random|tmpnam|setenv|unsetenv|putenv|getpw(nam|uid)|getgr(nam|gid)|gethostbyname|setlocale)[ \t]*\(/) {
+        offend("it shares state between threads: use the function that ends in _r, or one that takes its state")
     }
     if (product && code ~ /(^|[^[:alnum:]_])return[ \t]+\(?-1\)?[ \t]*;/) {
         offend("return a stele_status, or a bool")

@@ -34,10 +34,10 @@ static event_words agents = {
     "python-requests/2.32.3",
     "Boto3/1.34.[1## Python/3.11.# Linux/6.1.0-## Botocore/1.34.1##]",
     "kubectl/v1.29.[# (linux/amd64) kubernetes/~~~~~~~]",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/126.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/126.0.0.0 Safari/537.36",
+    ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+     "Chrome/126.0.0.0 Safari/537.36"),
+    ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
+     "Chrome/126.0.0.0 Safari/537.36"),
     "aws-cli/2.15.## Python/3.11.8 Linux/6.1.0 exe/x86_64 prompt/off command/s3.cp",
     "langchain/0.2.[#]",
     "grpc-c/39.0.0 (linux; chttp2)",

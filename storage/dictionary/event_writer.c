@@ -2,6 +2,7 @@
 /* storage/dictionary/event_writer.c: protobuf fields, and texts from templates. */
 #include "storage/dictionary/event_writer.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,6 +74,7 @@ uint64_t event_random(struct event_generator *g) {
 }
 
 uint64_t event_below(struct event_generator *g, uint64_t n) {
+    assert(n > 0);
     return event_random(g) % n;
 }
 
@@ -106,6 +108,7 @@ const char *event_pick(struct event_generator *g, const char *const *words) {
     while (words[n] != NULL) {
         n++;
     }
+    assert(n > 0);
     size_t known = n < WORLD_WORDS ? n : WORLD_WORDS;
     return words[(world_choice(g, words[0]) + low(g, known)) % n];
 }

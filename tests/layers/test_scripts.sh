@@ -78,6 +78,8 @@ caught $house tools/x.c '    (void)sprintf(a, "%s", b);'
 caught $house tools/x.c '    int n = atoi(text);'
 caught $house tools/x.c '    n = strtoul(text, &end, 10);'
 caught $house proto/x.c '    return -1;'
+caught $house proto/x.c '    struct tm *t = gmtime(&now);'
+caught $house tools/x.c '    setenv("TZ", "", 1);'
 caught $house storage/x.c '/* TODO: the rest */'
 caught $house tests/unit/x.c '/* FIXME */'
 caught $house storage/x.h 'stele_status stele_x_do(int what, stele_err *err);'
@@ -87,6 +89,7 @@ passed $house storage/x.c '    stele_free(p); signer->ops->free(signer); x.free(
 passed $house storage/x.c '    /* malloc(3) and return -1; strtol( */ f("free(p); return -1;");'
 passed $house storage/x.c '    (void)snprintf(a, sizeof a, "%d", -1);'
 passed $house storage/x.c '    return order < 0 ? -1 : 1;'
+passed $house proto/x.c '    struct tm *t = gmtime_r(&now, &parts);'
 passed $house tests/unit/x.c '    free(p);'
 passed $house storage/x.c '    double d = strtod(text, &end); t = strtok_r(a, b, &c);'
 passed $house storage/x.h 'STELE_MUST_USE stele_status stele_x_do(int what, stele_err *err);'
@@ -99,6 +102,16 @@ passed $house storage/x.h 'stele_status stele_status_of_errno(int os_errno);'
 fresh
 printf 'STELE_MUST_USE\nstele_status stele_x_do(stele_err *err);\n/* one\n   malloc(3) */\n' >"$tree/storage/x.h"
 sh "$root/tools/$house" "$tree" || failures=$((failures + 1))
+
+# The rule of 500 lines names the first line too many.
+fresh
+yes '/* a line */' | head -499 >"$tree/query/x.c"
+sh "$root/tools/$house" "$tree" || failures=$((failures + 1))
+yes '/* a line */' | head -500 >"$tree/query/x.c"
+if sh "$root/tools/$house" "$tree" 2>&1 | grep -qF 'query/x.c:500:'; then :; else
+    echo "$house does not catch a file of 500 lines"
+    failures=$((failures + 1))
+fi
 
 if [ "$failures" -gt 0 ]; then
     echo "$failures failures"
