@@ -2,42 +2,73 @@
 /* tools/acks.c: one acknowledgement, one line. */
 #include "tools/acks.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "proto/time.h"
 #include "tools/cli.h"
 
-void stele_acks_print(void *ctx, const struct stele_shipped *shipped) {
-    struct stele_acks *acks = ctx;
-    json_t *line = NULL;
-    if (shipped->code == 0) {
-        char time_text[STELE_TIME_TEXT_BYTES];
-        stele_time_print(shipped->log_time_unix_nano, time_text);
-        line = json_pack("{s:I, s:s, s:I, s:s}", acks->line_name, (json_int_t)shipped->line, "log", shipped->log, "seq",
-                         (json_int_t)shipped->seq, "log_time", time_text);
-        if (shipped->duplicate) {
-            (void)json_object_set_new(line, "duplicate", json_true());
-            acks->duplicates++;
-        }
-        acks->stored++;
-    } else {
-        line = json_pack("{s:I, s:s, s:s%}", acks->line_name, (json_int_t)shipped->line, "code",
-                         stele_rpc_code_name(shipped->code), "error", shipped->error, stele_view_str(shipped->error).size);
-        acks->refused++;
+static json_t *line_of(const struct stele_acks *acks, const struct stele_shipped *shipped) {
+    char time_text[STELE_TIME_TEXT_BYTES];
+    if (shipped->code != 0) {
+        return json_pack("{s:I, s:s, s:s%}", acks->line_name, (json_int_t)shipped->line, "code",
+                         stele_rpc_code_name(shipped->code), "error", shipped->error,
+                         strlen(shipped->error));
     }
-    if (line != NULL && json_dumpf(line, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER) == 0) {
-        (void)fputc('\n', stdout);
-        (void)fflush(stdout); /* a line is printed when its event is durable, not when a buffer is full */
+    stele_time_print(shipped->log_time_unix_nano, time_text);
+    json_t *line =
+        json_pack("{s:I, s:s, s:I, s:s}", acks->line_name, (json_int_t)shipped->line, "log",
+                  shipped->log, "seq", (json_int_t)shipped->seq, "log_time", time_text);
+    if (line != NULL && shipped->duplicate) {
+        (void)json_object_set_new(line, "duplicate", json_true());
     }
-    json_decref(line);
+    return line;
 }
 
-int stele_acks_exit(const char *command, const struct stele_acks *acks, stele_status st, const stele_err *err) {
-    if (acks->stored + acks->refused > 0) {
-        (void)fprintf(stderr, "stele %s: %" PRIu64 " stored (%" PRIu64 " of them before), %" PRIu64 " refused\n", command,
-                      acks->stored, acks->duplicates, acks->refused);
+void stele_acks_print(void *ctx, const struct stele_shipped *shipped) {
+    struct stele_acks *acks = ctx;
+    if (acks->progress.command == NULL) {
+        stele_progress_begin(&acks->progress, "stele", "events decided", true);
+    }
+    json_t *line = line_of(acks, shipped);
+    if (shipped->code == 0) {
+        acks->stored++;
+        acks->duplicates += shipped->duplicate ? 1 : 0;
+    } else {
+        acks->refused++;
+    }
+    errno = 0;
+    /* A line is printed when its event is durable, not when a buffer is full. */
+    if (line == NULL || json_dumpf(line, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER) != 0 ||
+        fputc('\n', stdout) == EOF || fflush(stdout) != 0) {
+        acks->stdout_errno = errno == 0 ? EIO : errno;
+    }
+    json_decref(line);
+    stele_progress_at(&acks->progress, acks->stored + acks->refused, 0);
+}
+
+stele_status stele_acks_check(const struct stele_acks *acks, stele_err *err) {
+    return acks->stdout_errno == 0
+               ? STELE_OK
+               : STELE_FAIL_ERRNO(err, acks->stdout_errno,
+                                  "cannot print acknowledgements: %s; shipping stopped",
+                                  strerror(acks->stdout_errno));
+}
+
+int stele_acks_exit(const char *command, struct stele_acks *acks, stele_status st,
+                    const stele_err *err) {
+    stele_progress_end(&acks->progress);
+    if (acks->stored + acks->refused > 0 && acks->stdout_errno != EPIPE) {
+        char known[64] = "";
+        if (acks->duplicates > 0) {
+            (void)snprintf(known, sizeof known, " (%" PRIu64 " of them known before)",
+                           acks->duplicates);
+        }
+        (void)fprintf(stderr, "stele %s: %" PRIu64 " stored%s, %" PRIu64 " refused\n", command,
+                      acks->stored, known, acks->refused);
     }
     if (st != STELE_OK) {
         return stele_cli_failed(command, st, err);

@@ -2,13 +2,12 @@
 /* tools/answer_file.c: a proof file under a temporary name until it is known to hold. */
 #include "tools/answer_file.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "proto/verify.h"
+#include "query/filter.h"
+#include "tools/save.h"
 #include "tools/vkeys.h"
 
 struct stele_answer_file {
@@ -16,9 +15,7 @@ struct stele_answer_file {
     size_t n_keys;
     struct stele_verifier *verifier;
     struct stele_hit_printer *printer;
-    FILE *out;
-    char *path;
-    stele_buf part; /* its temporary name */
+    struct stele_save save;
 };
 
 /* "<domain>/<region>/<log>" -> "<region>/<log>". */
@@ -39,11 +36,14 @@ static stele_status print_event(void *ctx, const struct stele_answer_event *even
     return stele_hit_print(file->printer, &hit, err);
 }
 
-stele_status stele_answer_file_open(const char *vkeys_path, const char *path, struct stele_hit_printer *printer,
+stele_status stele_answer_file_open(const char *vkeys_path, const char *path,
+                                    struct stele_hit_printer *printer,
                                     struct stele_answer_file **ret, stele_err *err) {
     stele_status st = STELE_OK;
     if (vkeys_path == NULL) {
-        return STELE_FAIL(err, INVALID, "--prove checks what it saves: name the logs' public keys in client.conf (vkeys: FILE)");
+        return STELE_FAIL(err, INVALID,
+                          "--prove checks what it saves: name the logs' public keys in client.conf "
+                          "(vkeys: FILE)");
     }
     struct stele_answer_file *file = stele_alloc(1, sizeof *file);
     if (file == NULL) {
@@ -51,14 +51,9 @@ stele_status stele_answer_file_open(const char *vkeys_path, const char *path, st
     }
     file->printer = printer;
     STELE_TRY(stele_vkeys_read(vkeys_path, &file->keys, &file->n_keys, err));
-    STELE_TRY(stele_verifier_new(file->keys, file->n_keys, print_event, file, &file->verifier, err));
-    file->path = stele_strdup(path);
-    STELE_TRY(file->path == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory to save an answer") : STELE_OK);
-    STELE_TRY(stele_buf_printf(&file->part, err, "%s.part%c", path, '\0'));
-    file->out = fopen((const char *)file->part.data, "wbe");
-    if (file->out == NULL) {
-        STELE_TRY(STELE_FAIL_ERRNO(err, errno, "cannot write '%s'", path));
-    }
+    STELE_TRY(
+        stele_verifier_new(file->keys, file->n_keys, print_event, file, &file->verifier, err));
+    STELE_TRY(stele_save_open(path, &file->save, err));
     *ret = file;
     return STELE_OK;
 cleanup:
@@ -66,30 +61,63 @@ cleanup:
     return st;
 }
 
-stele_status stele_answer_file_take(struct stele_answer_file *file, stele_view bytes, stele_err *err) {
-    if (bytes.size > 0 && fwrite(bytes.data, 1, bytes.size, file->out) != bytes.size) {
-        return STELE_FAIL_ERRNO(err, errno, "cannot write '%s'", file->path);
-    }
-    return stele_verifier_feed(file->verifier, bytes, err);
+/* Whatever the verifier finds wrong with what a server sent is the same to a caller: it does not
+ * hold. */
+static stele_status judged(stele_status st) {
+    bool ours = st == STELE_OK || st == STELE_IO || st == STELE_NO_SPACE || st == STELE_NO_MEMORY;
+    return ours ? st : STELE_UNVERIFIED;
 }
 
-stele_status stele_answer_file_finish(struct stele_answer_file *file, stele_err *err) {
+stele_status stele_answer_file_take(struct stele_answer_file *file, stele_view bytes,
+                                    stele_err *err) {
+    stele_status st = stele_save_write(&file->save, bytes, err);
+    return st == STELE_OK ? judged(stele_verifier_feed(file->verifier, bytes, err)) : st;
+}
+
+/* Both in the one form that a question has. */
+static stele_status compare_questions(const struct stele_search_request *asked,
+                                      const struct stele_question *answered, stele_err *err) {
+    struct stele_query_question *question = stele_alloc(1, sizeof *question);
+    stele_buf want = STELE_BUF_EMPTY;
+    stele_buf have = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    if (question == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory to compare questions");
+    }
+    stele_query_question_init(question);
+    STELE_TRY(stele_query_question_of(asked, question, err));
+    STELE_TRY(stele_question_encode(&question->asked, &want, err));
+    STELE_TRY(stele_question_encode(answered, &have, err));
+    if (!stele_view_equal(stele_view_buf(&want), stele_view_buf(&have))) {
+        STELE_TRY(STELE_FAIL(err, UNVERIFIED,
+                             "the server answered another question than the one that was asked"));
+    }
+cleanup:
+    stele_query_question_done(question);
+    stele_free(question);
+    stele_buf_done(&want);
+    stele_buf_done(&have);
+    return st;
+}
+
+stele_status stele_answer_file_finish(struct stele_answer_file *file,
+                                      const struct stele_search_request *asked, stele_err *err) {
     struct stele_verify_report *report = stele_alloc(1, sizeof *report);
     stele_status st = STELE_OK;
     if (report == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory to check an answer");
     }
-    STELE_TRY(stele_verifier_end(file->verifier, report, err));
-    bool good = fflush(file->out) == 0 && fsync(fileno(file->out)) == 0;
-    int failed = errno;
-    good = fclose(file->out) == 0 && good;
-    file->out = NULL;
-    if (!good || rename((const char *)file->part.data, file->path) != 0) {
-        STELE_TRY(STELE_FAIL_ERRNO(err, good ? errno : failed, "cannot write '%s'", file->path));
+    STELE_TRY(judged(stele_verifier_end(file->verifier, report, err)));
+    if (report->kind != STELE_PROOF_ANSWER) {
+        STELE_TRY(STELE_FAIL(err, UNVERIFIED, "the server sent a receipt in place of an answer"));
     }
-    stele_buf_done(&file->part);
-    (void)fprintf(stderr, "%s: %" PRIu64 " events of %zu logs, checked; `stele verify %s --key VKEYS` checks it again anywhere.\n",
-                  file->path, report->n_events, report->n_logs, file->path);
+    STELE_TRY(judged(compare_questions(asked, &report->question, err)));
+    STELE_TRY(stele_save_commit(&file->save, err));
+    (void)fprintf(stderr,
+                  "%s: %" PRIu64
+                  " events of %zu logs, checked. `stele verify %s --key VKEYS` checks "
+                  "it again anywhere.\n",
+                  file->save.path, report->n_events, report->n_logs, file->save.path);
 cleanup:
     stele_verify_report_done(report);
     stele_free(report);
@@ -97,18 +125,10 @@ cleanup:
 }
 
 void stele_answer_file_close(struct stele_answer_file *file) {
-    if (file == NULL) {
-        return;
+    if (file != NULL) {
+        stele_save_close(&file->save);
+        stele_verifier_free(file->verifier);
+        stele_free(file->keys);
+        stele_free(file);
     }
-    if (file->out != NULL) {
-        (void)fclose(file->out);
-    }
-    if (file->part.data != NULL) {
-        (void)remove((const char *)file->part.data);
-    }
-    stele_buf_done(&file->part);
-    stele_verifier_free(file->verifier);
-    stele_free(file->keys);
-    stele_free(file->path);
-    stele_free(file);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/append_command.c: `stele append`: JSON lines in, one acknowledgement a line out, in order and as
- * soon as the server has synced it.
+ * tools/append_command.c: `stele append`: JSON lines in, one acknowledgement a line out, in order
+ * and as soon as the server has synced it, also while the input stays open.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -12,14 +12,20 @@
 #include "proto/event_json.h"
 #include "tools/acks.h"
 #include "tools/cli.h"
+#include "tools/flags.h"
 #include "tools/lines.h"
 
 static const char usage[] =
     "usage: stele --config client.conf append [--region R] [--timeout 10s] [-o jsonl] [FILE|-]\n"
     "\n"
-    "Ships events, one JSON object a line (the normalized form, see README), and prints for each line\n"
-    "  {\"line\":1,\"log\":\"eu/3y\",\"seq\":12,\"log_time\":\"...Z\"}   once it is synced to the server's disk, or\n"
+    "Ships events, one JSON object a line (the normalized form, see README), and prints for each "
+    "line\n"
+    "  {\"line\":1,\"log\":\"eu/3y\",\"seq\":12,\"log_time\":\"...Z\"}   once it is synced to the "
+    "server's disk, or\n"
     "  {\"line\":2,\"code\":\"INVALID_ARGUMENT\",\"error\":\"...\"}      and why.\n"
+    "\"duplicate\":true says that the same event was stored before; its first place is given. "
+    "Empty lines\n"
+    "are passed over. What the server cannot take now is sent again, also over a new connection.\n"
     "\n"
     "  --region R     fills a missing region; a line that names another is refused\n"
     "  --timeout 10s  give up when nothing was acknowledged for so long (exit 3)\n"
@@ -29,6 +35,9 @@ static const char usage[] =
     "examples:\n"
     "  stele --config client.conf append events.jsonl\n"
     "  my-exporter | stele --config client.conf append --region eu-central-1 -\n";
+
+/* So long a decision is waited for before the input is looked at again. */
+#define WAIT_MS 10
 
 struct options {
     const char *region, *file;
@@ -44,41 +53,54 @@ static int parse(int argc, char **argv, struct options *ret) {
                                           {NULL, 0, NULL, 0}};
     stele_err err;
     ret->timeout_ms = 10000;
-    optind = 1;
-    for (int c = 0; (c = getopt_long(argc, argv, "o:h", names, NULL)) != -1;) {
+    stele_flags_begin();
+    for (int c = 0; (c = getopt_long(argc, argv, ":o:h", names, NULL)) != -1;) {
         if (c == 'r') {
             ret->region = optarg;
-        } else if (c == 't' && stele_cli_duration(optarg, &ret->timeout_ms, &err) != STELE_OK) {
-            return stele_cli_failed("append", STELE_INVALID, &err);
-        } else if (c == 'h' || c == '?' || (c == 'o' && strcmp(optarg, "jsonl") != 0)) {
-            (void)fputs(usage, c == 'h' ? stdout : stderr);
-            return c == 'h' ? STELE_EXIT_FOUND : STELE_EXIT_USAGE;
+        } else if (c == 't') {
+            if (stele_cli_duration(optarg, &ret->timeout_ms, &err) != STELE_OK) {
+                return stele_usage_error("append", "--timeout: %s", err.text);
+            }
+        } else if (c == 'o') {
+            if (strcmp(optarg, "jsonl") != 0) {
+                return stele_usage_error("append", "-o %s: acknowledgements are jsonl", optarg);
+            }
+        } else {
+            return stele_flag_other("append", usage, c, argv);
         }
     }
+    if (ret->region != NULL && ret->region[0] == '\0') {
+        return stele_usage_error("append", "--region is empty; leave it out");
+    }
     if (argc - optind > 1) {
-        (void)fputs(usage, stderr);
-        return STELE_EXIT_USAGE;
+        return stele_usage_error("append", "'%s': one file at a time, or - for stdin",
+                                 argv[optind + 1]);
     }
     ret->file = optind < argc ? argv[optind] : "-";
     return STELE_GO_ON;
 }
 
 /* The region rule of the command, then the normalized form. */
-static stele_status encode(stele_view line, const char *region, stele_buf *payload, stele_err *err) {
+static stele_status encode(stele_view line, const char *region, stele_buf *payload,
+                           stele_err *err) {
     stele_status st = STELE_OK;
     json_error_t error;
     json_t *json = json_loadb((const char *)line.data, line.size, JSON_REJECT_DUPLICATES, &error);
     if (json == NULL || !json_is_object(json)) {
-        st = json == NULL ? STELE_FAIL(err, INVALID, "not JSON: %s (column %d)", error.text, error.column)
-                          : STELE_FAIL(err, INVALID, "not a JSON object");
+        st = json == NULL
+                 ? STELE_FAIL(err, INVALID, "not JSON: %s (column %d)", error.text, error.column)
+                 : STELE_FAIL(err, INVALID, "not a JSON object");
         goto cleanup;
     }
     const json_t *own = json_object_get(json, "region");
-    if (region != NULL && own == NULL && json_object_set_new(json, "region", json_string(region)) != 0) {
-        STELE_TRY(STELE_FAIL(err, NO_MEMORY, "no memory for a line"));
+    if (region != NULL && own == NULL &&
+        json_object_set_new(json, "region", json_string(region)) != 0) {
+        STELE_TRY(STELE_FAIL(err, INVALID, "--region: not UTF-8"));
     }
-    if (region != NULL && own != NULL && (!json_is_string(own) || strcmp(json_string_value(own), region) != 0)) {
-        STELE_TRY(STELE_FAIL(err, INVALID, "region: the event names another region than --region %s", region));
+    if (region != NULL && own != NULL &&
+        (!json_is_string(own) || strcmp(json_string_value(own), region) != 0)) {
+        STELE_TRY(STELE_FAIL(err, INVALID,
+                             "region: the event names another region than --region %s", region));
     }
     STELE_TRY(stele_event_json_decode_value(json, payload, err));
 cleanup:
@@ -95,16 +117,29 @@ static bool is_blank(stele_view line) {
     return true;
 }
 
-static stele_status ship(struct stele_shipper *shipper, struct stele_lines *lines, const char *region, stele_err *err) {
+/* Until a line can be read without waiting, or nothing is outstanding and waiting harms nobody. */
+static stele_status await_line(struct stele_shipper *shipper, struct stele_lines *lines,
+                               const struct stele_acks *acks, stele_err *err) {
+    stele_status st = STELE_OK;
+    bool idle = false;
+    while (!idle && stele_lines_would_wait(lines)) {
+        STELE_TRY(stele_shipper_wait(shipper, WAIT_MS, &idle, err));
+        STELE_TRY(stele_acks_check(acks, err));
+    }
+cleanup:
+    return st;
+}
+
+static stele_status ship(struct stele_shipper *shipper, struct stele_lines *lines,
+                         const char *region, const struct stele_acks *acks, stele_err *err) {
     stele_buf payload = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
     for (;;) {
         stele_view line;
         uint64_t number = 0;
         stele_err refused;
-        if (stele_lines_would_wait(lines)) {
-            STELE_TRY(stele_shipper_flush(shipper, err));
-        }
+        STELE_TRY(stele_acks_check(acks, err));
+        STELE_TRY(await_line(shipper, lines, acks, err));
         stele_status read = stele_lines_next(lines, &line, &number, &refused);
         if (read == STELE_END) {
             break;
@@ -121,13 +156,28 @@ static stele_status ship(struct stele_shipper *shipper, struct stele_lines *line
         if (encoded == STELE_OK) {
             STELE_TRY(stele_shipper_put(shipper, number, stele_view_buf(&payload), err));
         } else {
-            STELE_TRY(stele_shipper_put_refused(shipper, number, stele_rpc_code_of(encoded), refused.text, err));
+            STELE_TRY(stele_shipper_put_refused(shipper, number, stele_rpc_code_of(encoded),
+                                                refused.text, err));
         }
     }
     STELE_TRY(stele_shipper_finish(shipper, err));
+    STELE_TRY(stele_acks_check(acks, err));
 cleanup:
     stele_buf_done(&payload);
     return st;
+}
+
+/* After a failure: what must be sent again. */
+static void tell_undecided(struct stele_shipper *shipper) {
+    uint64_t line = 0;
+    uint64_t n = shipper == NULL ? 0 : stele_shipper_undecided(shipper, &line);
+    if (n > 0) {
+        (void)fprintf(
+            stderr,
+            "stele append: nothing is known of line %" PRIu64 " and those behind it. Send the "
+            "same input again:\nwhat was stored all the same is recognised and keeps its place.\n",
+            line);
+    }
 }
 
 int stele_append_command(const char *config, int argc, char **argv) {
@@ -146,9 +196,12 @@ int stele_append_command(const char *config, int argc, char **argv) {
     STELE_TRY(stele_lines_open(options.file, &lines, &err));
     struct stele_shipper_options shipping = {.timeout_ms = options.timeout_ms};
     STELE_TRY(stele_shipper_open(cli.client, &shipping, stele_acks_print, &acks, &shipper, &err));
-    STELE_TRY(ship(shipper, lines, options.region, &err));
+    STELE_TRY(ship(shipper, lines, options.region, &acks, &err));
 cleanup:
     code = stele_acks_exit("append", &acks, st, &err);
+    if (st == STELE_CLOSED) {
+        tell_undecided(shipper);
+    }
     stele_shipper_close(shipper);
     stele_lines_close(lines);
     stele_cli_close(&cli);

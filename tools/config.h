@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tools/config.h: the two configuration files, read with libcyaml and checked whole before anything
- * starts. Layer: tools. Paths in a file are relative to the file's own folder. Unknown keys are refused.
+ * starts. Layer: tools. Paths in a file are relative to the file's own folder. Unknown keys are
+ * refused.
  */
 #ifndef STELE_TOOLS_CONFIG_H
 #define STELE_TOOLS_CONFIG_H
@@ -42,17 +43,18 @@ struct stele_server_config {
     char *operator_domain;
     char *data; /* holds one folder a region */
     struct stele_config_tls *tls;
-    uint8_t default_retention_years; /* of events that name no class */
-    uint32_t checkpoint_interval_ms; /* 0: the default */
+    uint8_t default_retention_years;  /* of events that name no class */
+    uint32_t checkpoint_interval_ms;  /* 0: the default */
     uint32_t duplicate_window_events; /* 0: the default */
-    uint32_t drain_ms;               /* 0: 10,000 */
+    uint32_t drain_ms;                /* 0: 5,000 */
     struct stele_config_region *regions;
     unsigned regions_count;
     struct stele_config_client *clients;
     unsigned clients_count;
 };
 /* Errors: INVALID with the file, the key and what to write instead; NOT_FOUND; IO. */
-STELE_MUST_USE stele_status stele_server_config_load(const char *path, struct stele_server_config **ret,
+STELE_MUST_USE stele_status stele_server_config_load(const char *path,
+                                                     struct stele_server_config **ret,
                                                      stele_err *err);
 void stele_server_config_free(struct stele_server_config *config);
 
@@ -66,7 +68,8 @@ struct stele_client_config {
     char **regions;
     unsigned regions_count;
 };
-STELE_MUST_USE stele_status stele_client_config_load(const char *path, struct stele_client_config **ret,
+STELE_MUST_USE stele_status stele_client_config_load(const char *path,
+                                                     struct stele_client_config **ret,
                                                      stele_err *err);
 void stele_client_config_free(struct stele_client_config *config);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tools/exit.h: the exit codes every command has, and how a flag parser says that there is none yet. Layer: tools. */
+/* tools/exit.h: the exit codes every command has, and how a flag parser says that there is none
+ * yet. Layer: tools. */
 #ifndef STELE_TOOLS_EXIT_H
 #define STELE_TOOLS_EXIT_H
 

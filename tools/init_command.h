@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tools/init_command.h: `stele init` and `stele fsck`, the two that work on a data folder itself. Layer: tools. */
+/* tools/init_command.h: `stele init` and `stele fsck`, the two that work on a data folder itself.
+ * Layer: tools. */
 #ifndef STELE_TOOLS_INIT_COMMAND_H
 #define STELE_TOOLS_INIT_COMMAND_H
 

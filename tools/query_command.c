@@ -1,35 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tools/query_command.c: `stele query`: one question to one region, answered as a stream. */
+/*
+ * tools/query_command.c: `stele query`: one question to one region, answered as a stream. The exit
+ * code says whether what was printed is the whole answer.
+ */
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tools/answer_file.h"
 #include "tools/cli.h"
+#include "tools/flags.h"
+#include "tools/interrupt.h"
 #include "tools/print_hits.h"
+#include "tools/progress.h"
 #include "tools/question.h"
 
 static const char usage[] =
-    "usage: stele --config client.conf query [QUESTION] [--limit N] [--cursor C] [--order asc|desc]\n"
-    "             [-o table|json|jsonl|csv] [--count] [--explain] [--prove FILE]\n"
-    "\n" STELE_ASK_USAGE
-    "  --limit N --cursor C  a page of the answer; the cursor for the next one is printed on stderr\n"
+    "usage: stele --config client.conf query [QUESTION] [--limit N] [--cursor C]\n"
+    "             [--order asc|desc] [-o table|json|jsonl|csv]\n"
+    "             [--count | --explain | --prove FILE]\n"
+    "\n"
+    "Finds events. What was acknowledged before the question was asked is in its answer.\n"
+    "\n" STELE_ASK_USAGE "\n"
+    "  --limit N --cursor C  a page of the answer; the next page's cursor is printed on stderr\n"
     "  --order asc|desc      by log time, log, seq; table: desc, all others: asc\n"
+    "  -o table|json|jsonl|csv   a terminal's table is the default; events are whole in json\n"
+    "                        and jsonl; csv puts ' before what a spreadsheet would compute\n"
     "  --count               only how many there are\n"
     "  --explain             how the server would find them\n"
-    "  --prove FILE          also save the answer as a file that `stele verify` checks without a server\n"
+    "  --prove FILE          also save the answer as a file that `stele verify` checks without\n"
+    "                        a server; it is checked here first\n"
     "\n"
-    "Types: inference deployment access policy_change lineage evaluation incident detection\n"
-    "data_subject_request authentication audit_control generic. Outcomes: success failure denied pending unknown.\n"
-    "Exit codes: 0 found, 1 none, 2 usage, 3 unreachable, 4 the proof does not hold, 5 incomplete.\n"
+    "Exit codes: 0 found, 1 none, 2 usage, 3 unreachable, 4 the proof does not hold,\n"
+    "5 incomplete: what was printed is not the whole answer.\n"
     "\n"
     "examples:\n"
     "  stele --config client.conf query --actor alice --since 18mo\n"
     "  stele --config client.conf query --resource model:fraud --type deployment -o jsonl\n"
-    "  stele --config client.conf query --actor alice --since 18mo --prove alice.stele-proof\n";
+    "  stele --config client.conf query --actor alice --since 18mo --prove alice.stele-proof\n"
+    "\n";
+
+#define COUNT_TIMEOUT_MS 660000 /* a server's budget for one call is ten minutes */
+#define EXPLAIN_TIMEOUT_MS 60000
 
 struct options {
     struct stele_asked asked;
@@ -38,25 +51,27 @@ struct options {
     const char *order, *prove;
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal_number) {
-    (void)signal_number;
-    interrupted = 1;
-}
-
-static stele_status take_flag(struct options *options, int flag, const char *value, stele_err *err) {
+static stele_status take_flag(struct options *options, int flag, const char *value,
+                              stele_err *err) {
+    struct stele_search_request *request = &options->asked.request;
+    stele_status st = STELE_OK;
+    stele_err why;
     switch (flag) {
     case 'o':
         return stele_output_parse(value, &options->output, err);
     case 'l':
-        return stele_cli_number(value, &options->asked.request.limit, err);
+        st = stele_cli_number(value, &request->limit, &why);
+        return st == STELE_OK && request->limit > 0
+                   ? STELE_OK
+                   : STELE_FAIL(err, INVALID, "--limit %.40s: write a number from 1 on", value);
     case 'c':
-        options->asked.request.cursor = stele_view_str(value);
-        return STELE_OK;
+        request->cursor = stele_view_str(value);
+        return value[0] != '\0' ? STELE_OK : STELE_FAIL(err, INVALID, "--cursor is empty");
     case 'd':
         options->order = value;
-        return strcmp(value, "asc") == 0 || strcmp(value, "desc") == 0 ? STELE_OK : STELE_FAIL(err, INVALID, "--order %s: there are asc and desc", value);
+        return strcmp(value, "asc") == 0 || strcmp(value, "desc") == 0
+                   ? STELE_OK
+                   : STELE_FAIL(err, INVALID, "--order %.40s: there are asc and desc", value);
     case 'n':
         options->count = true;
         return STELE_OK;
@@ -69,6 +84,27 @@ static stele_status take_flag(struct options *options, int flag, const char *val
     default:
         return stele_asked_take(&options->asked, flag, value, err);
     }
+}
+
+/* What flags cannot be together. Returns an exit code, or STELE_GO_ON. */
+static int check(const struct options *options) {
+    const struct stele_search_request *request = &options->asked.request;
+    bool page = request->limit > 0 || request->cursor.size > 0;
+    if (options->count + options->explain + (options->prove != NULL) > 1) {
+        return stele_usage_error("query", "choose one of --count, --explain and --prove");
+    }
+    if (options->prove != NULL && options->order != NULL && strcmp(options->order, "desc") == 0) {
+        return stele_usage_error("query", "--prove gives the events in ascending order; leave out "
+                                          "--order desc");
+    }
+    if (options->prove != NULL && strcmp(options->prove, "-") == 0) {
+        return stele_usage_error("query", "--prove needs a file: stdout has the events");
+    }
+    if (options->count && page) {
+        return stele_usage_error("query", "--count counts the whole answer; leave out --limit and "
+                                          "--cursor");
+    }
+    return STELE_GO_ON;
 }
 
 /* Returns an exit code, or STELE_GO_ON. */
@@ -84,49 +120,59 @@ static int parse(int argc, char **argv, struct options *ret) {
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     stele_err err;
-    optind = 1;
-    for (int c = 0; (c = getopt_long(argc, argv, "o:h", names, NULL)) != -1;) {
-        if (c == 'h' || c == '?') {
-            (void)fputs(usage, c == 'h' ? stdout : stderr);
-            return c == 'h' ? STELE_EXIT_FOUND : STELE_EXIT_USAGE;
+    stele_flags_begin();
+    for (int c = 0; (c = getopt_long(argc, argv, ":o:h", names, NULL)) != -1;) {
+        if (c == 'h' || c == '?' || c == ':') {
+            int code = stele_flag_other("query", usage, c, argv);
+            if (c == 'h') {
+                stele_asked_print_words();
+            }
+            return code;
         }
-        stele_status st = take_flag(ret, c, optarg, &err);
-        if (st != STELE_OK) {
-            return stele_cli_failed("query", STELE_INVALID, &err);
+        if (take_flag(ret, c, optarg, &err) != STELE_OK) {
+            return stele_usage_error("query", "%s", err.text);
         }
     }
     if (optind != argc) {
-        (void)fprintf(stderr, "stele query: '%s' belongs to no flag\n", argv[optind]);
-        return STELE_EXIT_USAGE;
-    }
-    if (ret->prove != NULL && ((ret->order != NULL && strcmp(ret->order, "desc") == 0) || ret->count || ret->explain)) {
-        (void)fprintf(stderr, "stele query: --prove writes the events in ascending order; leave out --order desc, --count and --explain\n");
-        return STELE_EXIT_USAGE;
+        return stele_usage_error("query", "'%s' belongs to no flag", argv[optind]);
     }
     bool table_order = ret->output == STELE_OUTPUT_TABLE && ret->prove == NULL;
     bool descending = ret->order == NULL ? table_order : strcmp(ret->order, "desc") == 0;
     ret->asked.request.order = descending ? STELE_ORDER_DESCENDING : STELE_ORDER_ASCENDING;
     ret->asked.request.prove = ret->prove != NULL;
-    return STELE_GO_ON;
+    return check(ret);
 }
+
+/* ------------------------------------------------------------------ explain */
 
 static stele_status print_plan(void *ctx, const struct stele_log_plan *plan, stele_err *err) {
     (void)ctx;
     (void)err;
-    (void)printf("%.*s: %" PRIu64 " entries; reads %.*s (%" PRIu64 " postings) in %u index parts, %u skipped\n",
-                 (int)plan->log.size, (const char *)plan->log.data, plan->size, (int)plan->key.size,
-                 (const char *)plan->key.data, plan->postings, plan->segments, plan->segments_skipped);
+    (void)printf("%.*s: ", (int)plan->log.size, (const char *)plan->log.data);
+    if (stele_view_is(plan->key, "scan")) {
+        (void)printf("reads %" PRIu64 " of %" PRIu64
+                     " entries: the index is by tenant, and no --tenant is named\n",
+                     plan->postings, plan->size);
+    } else {
+        (void)printf("reads the %" PRIu64 " events with %.*s, of %" PRIu64
+                     " entries, from %u index parts; %u are skipped\n",
+                     plan->postings, (int)plan->key.size, (const char *)plan->key.data, plan->size,
+                     plan->segments, plan->segments_skipped);
+    }
     for (size_t i = 0; i < plan->n_considered; i++) {
-        (void)printf("    %.*s: %" PRIu64 " postings\n", (int)plan->considered[i].key.size,
-                     (const char *)plan->considered[i].key.data, plan->considered[i].postings);
+        (void)printf("    %" PRIu64 " events have %.*s\n", plan->considered[i].postings,
+                     (int)plan->considered[i].key.size, (const char *)plan->considered[i].key.data);
     }
     return STELE_OK;
 }
 
+/* ------------------------------------------------------------------ the answer */
+
 struct answer {
     struct stele_hit_printer printer;
+    struct stele_progress progress;
     struct stele_answer_file *file; /* --prove */
-    stele_buf cursor;               /* where the server's budget ended this call; empty: it is done */
+    stele_buf cursor;               /* where the server's budget or the limit ended this call */
     bool ended, budget_spent;
 };
 
@@ -137,11 +183,14 @@ static stele_status take_message(struct answer *answer, stele_view rest, stele_e
     while ((st = stele_search_response_next(&rest, &part, err)) == STELE_OK) {
         switch (part.kind) {
         case STELE_SEARCH_PART_HIT:
-            STELE_TRY(stele_hit_print(&answer->printer, &part.as.hit, err));
+            STELE_TRY(answer->file != NULL
+                          ? STELE_FAIL(err, UNVERIFIED, "the server sent events without proofs")
+                          : stele_hit_print(&answer->printer, &part.as.hit, err));
             break;
         case STELE_SEARCH_PART_ANSWER:
-            STELE_TRY(answer->file == NULL ? STELE_FAIL(err, INVALID, "the server sent a proof nobody asked for")
-                                           : stele_answer_file_take(answer->file, part.as.answer, err));
+            STELE_TRY(answer->file == NULL
+                          ? STELE_FAIL(err, IO, "the server sent a proof nobody asked for")
+                          : stele_answer_file_take(answer->file, part.as.answer, err));
             break;
         case STELE_SEARCH_PART_END:
             answer->ended = true;
@@ -150,32 +199,43 @@ static stele_status take_message(struct answer *answer, stele_view rest, stele_e
             break;
         }
     }
-    st = st == STELE_END ? STELE_OK : st;
+    /* A message that is none is no fault of the question. */
+    st = st == STELE_END ? STELE_OK : (st == STELE_INVALID ? STELE_IO : st);
 cleanup:
     return st;
 }
 
-static stele_status take_stream(struct answer *answer, struct stele_rpc_stream *stream, stele_err *err) {
+static stele_status take_stream(struct answer *answer, struct stele_rpc_stream *stream,
+                                stele_err *err) {
     stele_buf message = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
+    stele_interrupt_watch(stream);
     while ((st = stele_rpc_stream_receive(stream, &message, NULL, err)) == STELE_OK) {
         STELE_TRY(take_message(answer, stele_view_buf(&message), err));
-        if (interrupted) {
-            stele_rpc_stream_cancel(stream);
-            STELE_TRY(STELE_FAIL(err, IO, "interrupted: the answer above is not whole"));
+        stele_progress_at(&answer->progress, answer->printer.n, 0);
+        if (stele_interrupted()) {
+            break;
         }
     }
-    if (st == STELE_END) {
-        st = answer->ended ? STELE_OK : STELE_FAIL(err, CLOSED, "the server ended the answer without saying that it is whole");
+    if (stele_interrupted()) {
+        st = STELE_FAIL(err, IO, "interrupted: this is not the whole answer");
+    } else if (st == STELE_END && !answer->ended) {
+        st = STELE_FAIL(err, CLOSED, "the server ended the answer without saying that it is whole");
+    } else if (st == STELE_END) {
+        st = STELE_OK;
+    } else {
+        st = stele_cli_named(st);
     }
 cleanup:
+    stele_interrupt_watch(NULL);
     stele_buf_done(&message);
     return st;
 }
 
-/* Asks until the answer is whole or the limit is reached: the server's budget per call is no reason to
- * bother a person. */
-static stele_status search(const struct stele_cli *cli, struct options *options, struct answer *answer, stele_err *err) {
+/* Asks until the answer is whole or the limit is reached: the server's budget per call is no reason
+ * to bother a person. */
+static stele_status search(const struct stele_cli *cli, struct options *options,
+                           struct answer *answer, stele_err *err) {
     struct stele_search_request request = options->asked.request;
     struct stele_rpc_stream *stream = NULL;
     stele_buf cursor = STELE_BUF_EMPTY;
@@ -188,13 +248,15 @@ static stele_status search(const struct stele_cli *cli, struct options *options,
         STELE_TRY(take_stream(answer, stream, err));
         stele_rpc_stream_close(stream);
         stream = NULL;
-        if (!answer->budget_spent || options->prove != NULL) {
+        uint64_t hits = answer->printer.n - before;
+        if (!answer->budget_spent || options->prove != NULL ||
+            (request.limit > 0 && hits >= request.limit)) {
             break;
         }
         stele_buf_clear(&cursor);
         STELE_TRY(stele_buf_append(&cursor, stele_view_buf(&answer->cursor), err));
         request.cursor = stele_view_buf(&cursor);
-        request.limit -= request.limit == 0 ? 0 : answer->printer.n - before;
+        request.limit -= request.limit == 0 ? 0 : hits;
     }
 cleanup:
     stele_rpc_stream_close(stream);
@@ -203,19 +265,28 @@ cleanup:
 }
 
 /* What is left to say, and the exit code. */
-static int conclude(const struct options *options, struct answer *answer, stele_status st, stele_err *err) {
-    stele_status ended = stele_hit_printer_end(&answer->printer, st == STELE_OK ? err : NULL);
-    st = st == STELE_OK ? ended : st;
+static int conclude(const struct options *options, struct answer *answer, stele_status st,
+                    stele_err *err) {
+    st = st == STELE_OK ? stele_hit_printer_end(&answer->printer, err) : st;
+    stele_progress_end(&answer->progress);
     if (st != STELE_OK) {
         int code = stele_cli_failed("query", st, err);
-        return interrupted ? STELE_EXIT_INCOMPLETE : code;
+        (void)fflush(stdout);
+        if (answer->printer.n > 0 && err->os_errno == 0) {
+            (void)fprintf(stderr,
+                          "stele query: do not take the %" PRIu64
+                          " events above for the answer; ask again\n",
+                          answer->printer.n);
+        }
+        return code;
     }
     if (answer->cursor.size > 0 && options->prove == NULL) {
-        (void)fprintf(stderr, "There may be more. The next page: --cursor %.*s\n", (int)answer->cursor.size,
-                      (const char *)answer->cursor.data);
+        (void)fprintf(stderr, "There may be more. The next page: --cursor %.*s\n",
+                      (int)answer->cursor.size, (const char *)answer->cursor.data);
     }
     if (answer->budget_spent) {
-        (void)fprintf(stderr, "The server's budget ended the answer; narrow the time range and ask again.\n");
+        (void)fprintf(stderr, "The server's budget ended the answer; narrow the time range and ask "
+                              "again.\n");
         return STELE_EXIT_INCOMPLETE;
     }
     if (answer->printer.n == 0) {
@@ -226,14 +297,17 @@ static int conclude(const struct options *options, struct answer *answer, stele_
 
 static int answer_question(struct stele_cli *cli, struct options *options) {
     struct answer answer = {.printer.output = options->output};
-    stele_err err;
+    stele_err err = {.status = STELE_OK};
     stele_status st = STELE_OK;
+    stele_progress_begin(&answer.progress, "stele query", "events", true);
     if (options->prove != NULL) {
-        STELE_TRY(stele_answer_file_open(cli->config->vkeys, options->prove, &answer.printer, &answer.file, &err));
+        STELE_TRY(stele_answer_file_open(cli->config->vkeys, options->prove, &answer.printer,
+                                         &answer.file, &err));
     }
     STELE_TRY(search(cli, options, &answer, &err));
     if (answer.file != NULL) {
-        STELE_TRY(stele_answer_file_finish(answer.file, &err));
+        stele_progress_end(&answer.progress);
+        STELE_TRY(stele_answer_file_finish(answer.file, &options->asked.request, &err));
     }
 cleanup:;
     int code = conclude(options, &answer, st, &err);
@@ -243,29 +317,40 @@ cleanup:;
     return code;
 }
 
+static int ask(struct stele_cli *cli, struct options *options) {
+    const struct stele_search_request *request = &options->asked.request;
+    uint64_t count = 0;
+    stele_err err;
+    stele_status st = STELE_OK;
+    int code = STELE_EXIT_FOUND;
+    if (!options->explain && !options->count) {
+        return answer_question(cli, options);
+    }
+    if (options->explain) {
+        STELE_TRY(
+            stele_client_explain(cli->client, request, EXPLAIN_TIMEOUT_MS, print_plan, NULL, &err));
+    } else {
+        STELE_TRY(stele_client_count(cli->client, request, COUNT_TIMEOUT_MS, &count, &err));
+        (void)printf("%" PRIu64 "\n", count);
+        code = count > 0 ? STELE_EXIT_FOUND : STELE_EXIT_NONE;
+    }
+cleanup:
+    return st == STELE_OK ? code : stele_cli_failed("query", stele_cli_named(st), &err);
+}
+
 int stele_query_command(const char *config, int argc, char **argv) {
     struct options *options = stele_alloc(1, sizeof *options);
     struct stele_cli cli = {0};
     stele_err err;
     stele_status st = STELE_OK;
-    uint64_t count = 0;
     int code = options == NULL ? STELE_EXIT_INCOMPLETE : parse(argc, argv, options);
     if (code != STELE_GO_ON) {
         goto cleanup;
     }
-    (void)signal(SIGINT, on_interrupt);
-    code = STELE_EXIT_FOUND;
+    STELE_TRY(stele_interrupt_begin(&err));
     STELE_TRY(stele_cli_open("query", config, &cli, &err));
     STELE_TRY(stele_asked_finish(&options->asked, &cli, &err));
-    if (options->explain) {
-        STELE_TRY(stele_client_explain(cli.client, &options->asked.request, 60000, print_plan, NULL, &err));
-    } else if (options->count) {
-        STELE_TRY(stele_client_count(cli.client, &options->asked.request, 600000, &count, &err));
-        (void)printf("%" PRIu64 "\n", count);
-        code = count > 0 ? STELE_EXIT_FOUND : STELE_EXIT_NONE;
-    } else {
-        code = answer_question(&cli, options);
-    }
+    code = ask(&cli, options);
 cleanup:
     if (st != STELE_OK) {
         code = stele_cli_failed("query", st, &err);

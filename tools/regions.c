@@ -10,9 +10,11 @@
 #include "storage/bytes.h"
 #include "storage/checkpoint.h"
 
-/* The notes whose origin is "<domain>/<region>/...": each store refuses notes that are none of its own. */
+/* The notes whose origin is "<domain>/<region>/...": each store refuses notes that are none of its
+ * own. */
 static stele_status notes_of(const struct stele_server_config *config, const char *region,
-                             const struct stele_regions_options *options, stele_view *ret, size_t *ret_n, stele_err *err) {
+                             const struct stele_regions_options *options, stele_view *ret,
+                             size_t *ret_n, stele_err *err) {
     stele_buf prefix = STELE_BUF_EMPTY;
     stele_status st = stele_buf_printf(&prefix, err, "%s/%s/", config->operator_domain, region);
     *ret_n = 0;
@@ -26,7 +28,8 @@ static stele_status notes_of(const struct stele_server_config *config, const cha
     return st;
 }
 
-static stele_status open_region(const struct stele_server_config *config, const struct stele_config_region *region,
+static stele_status open_region(const struct stele_server_config *config,
+                                const struct stele_config_region *region,
                                 const struct stele_regions_options *options, size_t *n_notes_used,
                                 struct stele_store **ret, stele_err *err) {
     struct stele_log_config logs[STELE_LOGS_MAX];
@@ -49,7 +52,8 @@ static stele_status open_region(const struct stele_server_config *config, const 
     *n_notes_used += n_notes;
     STELE_TRY(stele_buf_printf(&dir, err, "%s/%s%c", config->data, region->name, '\0'));
     if (options->create && mkdir((const char *)dir.data, 0700) != 0 && errno != EEXIST) {
-        STELE_TRY(STELE_FAIL_ERRNO(err, errno, "cannot make the folder '%s'", (const char *)dir.data));
+        STELE_TRY(
+            STELE_FAIL_ERRNO(err, errno, "cannot make the folder '%s'", (const char *)dir.data));
     }
     struct stele_store_config store = {.dir = (const char *)dir.data,
                                        .region = region->name,
@@ -73,20 +77,25 @@ cleanup:
     return st;
 }
 
-stele_status stele_regions_open(const struct stele_server_config *config, const struct stele_regions_options *options,
+stele_status stele_regions_open(const struct stele_server_config *config,
+                                const struct stele_regions_options *options,
                                 struct stele_regions *ret, stele_err *err) {
-    struct stele_regions regions = {.store = stele_alloc(config->regions_count, sizeof(struct stele_store *))};
+    struct stele_regions regions = {
+        .store = stele_alloc(config->regions_count, sizeof(struct stele_store *))};
     stele_status st = STELE_OK;
     size_t n_notes_used = 0;
     if (regions.store == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for %u regions", config->regions_count);
     }
     for (unsigned i = 0; i < config->regions_count; i++) {
-        STELE_TRY(open_region(config, &config->regions[i], options, &n_notes_used, &regions.store[i], err));
+        STELE_TRY(open_region(config, &config->regions[i], options, &n_notes_used,
+                              &regions.store[i], err));
         regions.n++;
     }
     if (n_notes_used != options->n_not_before) {
-        STELE_TRY(STELE_FAIL(err, INVALID, "%zu of the %zu checkpoints given with --not-before are of no region served here; check their first lines",
+        STELE_TRY(STELE_FAIL(err, INVALID,
+                             "%zu of the %zu checkpoints given with --not-before are of no region "
+                             "served here; check their first lines",
                              options->n_not_before - n_notes_used, options->n_not_before));
     }
     *ret = regions;

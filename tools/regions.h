@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tools/regions.h: opens the stores a steled.conf describes. Layer: tools. Used by steled, init and fsck. */
+/* tools/regions.h: opens the stores a steled.conf describes. Layer: tools. Used by steled, init and
+ * fsck. */
 #ifndef STELE_TOOLS_REGIONS_H
 #define STELE_TOOLS_REGIONS_H
 
@@ -13,7 +14,8 @@ struct stele_regions {
 struct stele_regions_options {
     bool create;
     bool read_only;
-    const stele_view *not_before; /* signed notes; each must belong to a log of one of the regions */
+    const stele_view
+        *not_before; /* signed notes; each must belong to a log of one of the regions */
     size_t n_not_before;
     stele_report_fn report;
     void *report_ctx;

@@ -9,12 +9,15 @@
 #include "proto/access.h"
 #include "query/query.h"
 #include "storage/file.h"
+#include "tools/config_check.h"
 
 #define PEM_BYTES_MAX (1u << 20)
 /* A full batch is 4 MiB of events; the rest is its envelope. */
 #define MESSAGE_BYTES_MAX ((4u << 20) + 65536)
 #define STREAMS_PER_CONNECTION_MAX 1024
-#define DRAIN_MS_DEFAULT 10000
+/* A call that has not ended by then is cut: its client asks again. A restart is done in seconds
+ * also where exporters keep idle streams open. */
+#define DRAIN_MS_DEFAULT 5000
 #define METHODS_MAX 64
 
 struct stele_serve {
@@ -43,7 +46,8 @@ static unsigned verbs_of(const struct stele_config_client *client) {
     return verbs;
 }
 
-static stele_status make_access(const struct stele_server_config *config, struct stele_access **ret, stele_err *err) {
+static stele_status make_access(const struct stele_server_config *config, struct stele_access **ret,
+                                stele_err *err) {
     struct stele_grant *grants = stele_alloc(config->clients_count, sizeof *grants);
     if (grants == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for %u clients", config->clients_count);
@@ -62,12 +66,25 @@ static stele_status make_access(const struct stele_server_config *config, struct
     return st;
 }
 
-static stele_status make_services(struct stele_serve *serve, const struct stele_server_config *config, stele_err *err) {
+stele_status stele_serve_check(const struct stele_server_config *config, stele_err *err) {
+    struct stele_access *access = NULL;
+    stele_status st = STELE_OK;
+    STELE_TRY(make_access(config, &access, err));
+    STELE_TRY(stele_config_check_tls(config, err));
+    STELE_TRY(stele_config_check_stores(config, err));
+cleanup:
+    stele_access_free(access);
+    return st;
+}
+
+static stele_status make_services(struct stele_serve *serve,
+                                  const struct stele_server_config *config, stele_err *err) {
     struct stele_ingest_config ingest = {.stores = serve->regions.store,
                                          .n_stores = serve->regions.n,
                                          .access = serve->access,
                                          .default_retention_years = config->default_retention_years,
-                                         .duplicate_window_events = config->duplicate_window_events};
+                                         .duplicate_window_events =
+                                             config->duplicate_window_events};
     struct stele_query_config query = {
         .stores = serve->regions.store, .n_stores = serve->regions.n, .access = serve->access};
     stele_status st = STELE_OK;
@@ -77,7 +94,8 @@ cleanup:
     return st;
 }
 
-static stele_status listen_on(struct stele_serve *serve, const struct stele_server_config *config, stele_err *err) {
+static stele_status listen_on(struct stele_serve *serve, const struct stele_server_config *config,
+                              stele_err *err) {
     stele_buf certificate = STELE_BUF_EMPTY;
     stele_buf key = STELE_BUF_EMPTY;
     stele_buf ca = STELE_BUF_EMPTY;
@@ -91,16 +109,17 @@ static stele_status listen_on(struct stele_serve *serve, const struct stele_serv
     STELE_TRY(read_pem(config->tls->client_ca, &ca, err));
     memcpy(serve->method, ingest, n_ingest * sizeof *ingest);
     memcpy(serve->method + n_ingest, query, n_query * sizeof *query);
-    struct stele_rpc_server_options options = {.listen = config->listen,
-                                               .certificate_pem = (const char *)certificate.data,
-                                               .private_key_pem = (const char *)key.data,
-                                               .client_ca_pem = (const char *)ca.data,
-                                               .n_threads = 1,
-                                               .message_bytes_max = MESSAGE_BYTES_MAX,
-                                               .streams_per_connection_max = STREAMS_PER_CONNECTION_MAX,
-                                               .drain_ms = config->drain_ms == 0 ? DRAIN_MS_DEFAULT : config->drain_ms,
-                                               .methods = serve->method,
-                                               .n_methods = n_ingest + n_query};
+    struct stele_rpc_server_options options = {
+        .listen = config->listen,
+        .certificate_pem = (const char *)certificate.data,
+        .private_key_pem = (const char *)key.data,
+        .client_ca_pem = (const char *)ca.data,
+        .n_threads = 1,
+        .message_bytes_max = MESSAGE_BYTES_MAX,
+        .streams_per_connection_max = STREAMS_PER_CONNECTION_MAX,
+        .drain_ms = config->drain_ms == 0 ? DRAIN_MS_DEFAULT : config->drain_ms,
+        .methods = serve->method,
+        .n_methods = n_ingest + n_query};
     STELE_TRY(stele_rpc_server_start(&options, &serve->server, err));
     const char *colon = strrchr(config->listen, ':');
     (void)snprintf(serve->address, sizeof serve->address, "%.*s:%u",
@@ -116,13 +135,16 @@ cleanup:
     return st;
 }
 
-stele_status stele_serve_start(const struct stele_server_config *config, const struct stele_regions_options *options,
+stele_status stele_serve_start(const struct stele_server_config *config,
+                               const struct stele_regions_options *options,
                                struct stele_serve **ret, stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_serve *serve = stele_alloc(1, sizeof *serve);
     if (serve == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for a server");
     }
+    STELE_TRY(stele_config_check_tls(config, err));
+    STELE_TRY(options->create ? STELE_OK : stele_config_check_stores(config, err));
     STELE_TRY(stele_regions_open(config, options, &serve->regions, err));
     STELE_TRY(make_access(config, &serve->access, err));
     STELE_TRY(make_services(serve, config, err));
@@ -144,7 +166,8 @@ void stele_serve_stop(struct stele_serve *serve) {
         return;
     }
     if (serve->server != NULL) {
-        stele_ingest_end_streams(serve->ingest); /* made before the server, and streams may never end */
+        stele_ingest_end_streams(
+            serve->ingest); /* made before the server, and streams may never end */
         stele_rpc_server_drain(serve->server);
     }
     stele_ingest_free(serve->ingest);

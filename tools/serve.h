@@ -9,6 +9,11 @@
 #include "proto/rpc_server.h"
 #include "tools/regions.h"
 
+/* Whether a server could be started: grants, certificates, keys, stores that are there. Opens no
+ * store, takes no port. Errors: INVALID. */
+STELE_MUST_USE stele_status stele_serve_check(const struct stele_server_config *config,
+                                              stele_err *err);
+
 struct stele_serve;
 /* Opens everything and answers calls when it returns. `config` is borrowed until stop. */
 STELE_MUST_USE stele_status stele_serve_start(const struct stele_server_config *config,
@@ -16,7 +21,8 @@ STELE_MUST_USE stele_status stele_serve_start(const struct stele_server_config *
                                               struct stele_serve **ret, stele_err *err);
 /* "127.0.0.1:7443", with the port that was really taken. */
 const char *stele_serve_address(const struct stele_serve *serve);
-/* No new calls; running ones finish within drain_ms; queues are written, checkpoints signed, stores closed. */
+/* No new calls; running ones finish within drain_ms; queues are written, checkpoints signed, stores
+ * closed. */
 void stele_serve_stop(struct stele_serve *serve);
 
 #endif

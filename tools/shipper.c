@@ -1,61 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/shipper.c: a ring of undecided events between a sender (the caller) and a receiver thread.
- *
- * An event is WAITING (to be sent), SENT (under an ordinal of the current stream) or DECIDED. The ring's
- * oldest event leaves it when it is decided, which keeps the report in order.
+ * tools/shipper.c: the ring between a sender (the caller) and a receiver thread, and a watcher that
+ * cancels a stream which takes no message for as long as the caller would wait.
  */
 #include "tools/shipper.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
-#include "proto/append_wire.h"
+#include "tools/ship_ring.h"
 
 #define WINDOW_DEFAULT 16384u
+#define WINDOW_BYTES_DEFAULT ((size_t)64 << 20)
 #define BATCH_DEFAULT 256u
 #define TIMEOUT_MS_DEFAULT 10000u
-#define RETRY_PAUSE_MS 100u
-#define CODE_RESOURCE_EXHAUSTED 8u
-#define CODE_UNAVAILABLE 14u
-#define LOG_TEXT_BYTES 80
-
-typedef enum slot_state { SLOT_WAITING, SLOT_SENT, SLOT_DECIDED } slot_state;
-
-struct slot {
-    slot_state state;
-    stele_buf payload;
-    char log[LOG_TEXT_BYTES];
-    char error[STELE_ERR_TEXT_BYTES];
-    struct stele_shipped shipped;
-};
+#define RETRY_PAUSE_MS 100u /* what the server asks for with RESOURCE_EXHAUSTED */
+#define WAIT_STEP_MS 500u
+#define HEALTH_PATH "/grpc.health.v1.Health/Check"
 
 struct stele_shipper {
     struct stele_rpc_client *client;
     struct stele_shipper_options options;
     stele_shipped_fn report;
     void *report_ctx;
-    struct stele_rpc_stream *stream;
-    pthread_t receiver;
-    bool receiving;
     stele_buf request;
-    size_t in_request;
+    pthread_t receiver;
+    pthread_t watcher;
+    bool receiving, watching; /* the threads exist */
 
     pthread_mutex_t lock; /* everything below */
-    pthread_cond_t moved;
-    struct slot *slot;    /* ring of options.window */
-    uint64_t first, next; /* undecided are [first, next) */
-    uint64_t n_waiting;
-    uint64_t *ordinal;    /* ring: the slot number sent under an ordinal of this stream */
-    uint64_t n_sent;      /* ordinals given in this stream */
-    uint64_t progress_us;
-    bool broken;          /* the stream ended */
-    stele_err why;
+    pthread_cond_t moved; /* something was decided, or the stream ended */
+    pthread_cond_t closed;
+    struct stele_ship_ring ring;
+    struct stele_rpc_stream *stream; /* changed by the caller's thread only */
+    bool broken;                     /* the stream ended */
+    bool sending;                    /* the caller is in a send */
+    bool closing;
+    uint64_t
+        progress_us; /* of the last decision, or of the first event after there was none left */
+    uint64_t retry_at_us; /* nothing is sent before */
+    stele_err why;        /* of the last break or refusal */
     uint32_t why_code;
-    uint64_t retry_at_us;
 };
 
 static uint64_t monotonic_us(void) {
@@ -64,58 +50,41 @@ static uint64_t monotonic_us(void) {
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-static struct slot *slot_of(struct stele_shipper *s, uint64_t number) {
-    return &s->slot[number % s->options.window];
+static void pause_ms(uint32_t ms) {
+    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
+    (void)nanosleep(&pause, NULL);
 }
 
-/* Under the lock. NULL if the server names an event that is not under way. */
-static struct slot *slot_of_ordinal(struct stele_shipper *s, uint64_t ordinal) {
-    if (ordinal >= s->n_sent || s->n_sent - ordinal > s->options.window) {
-        return NULL;
-    }
-    struct slot *slot = slot_of(s, s->ordinal[ordinal % s->options.window]);
-    return slot->state == SLOT_SENT ? slot : NULL;
+/* Under the lock. */
+static void wait_until(struct stele_shipper *s, pthread_cond_t *cond, uint64_t until_us) {
+    struct timespec at = {(time_t)(until_us / 1000000u), (long)(until_us % 1000000u) * 1000};
+    (void)pthread_cond_timedwait(cond, &s->lock, &at);
 }
 
-static void decide(struct stele_shipper *s, struct slot *slot) {
-    slot->state = SLOT_DECIDED;
-    slot->shipped.decided_us = monotonic_us();
-    s->progress_us = slot->shipped.decided_us;
+/* Codes that no repetition will change. */
+static bool is_final(uint32_t code) {
+    return code != STELE_RPC_OK && code != STELE_RPC_RESOURCE_EXHAUSTED &&
+           code != STELE_RPC_UNAVAILABLE && code != STELE_RPC_DEADLINE_EXCEEDED &&
+           code != STELE_RPC_CANCELLED && code != STELE_RPC_ABORTED;
 }
 
-static void take_stored(struct stele_shipper *s, const struct stele_append_range *range) {
-    for (uint32_t i = 0; i < range->events; i++) {
-        struct slot *slot = slot_of_ordinal(s, range->first_event + i);
-        if (slot != NULL) {
-            (void)snprintf(slot->log, sizeof slot->log, "%.*s", (int)range->log.size, (const char *)range->log.data);
-            slot->shipped.code = 0;
-            slot->shipped.log = slot->log;
-            slot->shipped.seq = range->first_seq + i;
-            slot->shipped.log_time_unix_nano = range->log_time_unix_nano;
-            slot->shipped.duplicate = range->duplicate;
-            decide(s, slot);
-        }
-    }
-}
+/* ------------------------------------------------------------------ receiving */
 
+/* Under the lock. */
 static void take_refused(struct stele_shipper *s, const struct stele_append_refusal *refused) {
-    struct slot *slot = slot_of_ordinal(s, refused->event);
-    if (slot == NULL) {
-        return;
+    bool again =
+        refused->code == STELE_RPC_RESOURCE_EXHAUSTED || refused->code == STELE_RPC_UNAVAILABLE;
+    uint64_t now = monotonic_us();
+    if (stele_ship_ring_refused(&s->ring, refused, again, now) > 0) {
+        s->progress_us = now;
     }
-    (void)snprintf(slot->error, sizeof slot->error, "%.*s", (int)refused->error.size, (const char *)refused->error.data);
-    if (refused->code == CODE_RESOURCE_EXHAUSTED || refused->code == CODE_UNAVAILABLE) {
-        slot->state = SLOT_WAITING;
-        s->n_waiting++;
-        s->retry_at_us = monotonic_us() + RETRY_PAUSE_MS * 1000u;
+    if (again) {
+        s->retry_at_us = now + RETRY_PAUSE_MS * 1000u;
         s->why_code = refused->code;
-        s->why.status = STELE_CLOSED;
-        (void)snprintf(s->why.text, sizeof s->why.text, "%s", slot->error);
-        return;
+        stele_status ignored = STELE_FAIL(&s->why, CLOSED, "%.*s", (int)refused->error.size,
+                                          (const char *)refused->error.data);
+        (void)ignored;
     }
-    slot->shipped.code = refused->code;
-    slot->shipped.error = slot->error;
-    decide(s, slot);
 }
 
 static stele_status take_response(struct stele_shipper *s, stele_view message, stele_err *err) {
@@ -124,10 +93,13 @@ static stele_status take_response(struct stele_shipper *s, stele_view message, s
     stele_status st = STELE_OK;
     (void)pthread_mutex_lock(&s->lock);
     while ((st = stele_append_stream_next(&wire, &item, err)) == STELE_OK) {
-        if (item.kind == STELE_APPEND_STORED) {
-            take_stored(s, &item.as.stored);
-        } else if (item.kind == STELE_APPEND_REFUSED) {
+        if (item.kind == STELE_APPEND_REFUSED) {
             take_refused(s, &item.as.refused);
+        } else if (item.kind == STELE_APPEND_STORED) {
+            uint64_t now = monotonic_us();
+            if (stele_ship_ring_stored(&s->ring, &item.as.stored, now) > 0) {
+                s->progress_us = now;
+            }
         }
     }
     (void)pthread_cond_broadcast(&s->moved);
@@ -147,60 +119,258 @@ static void *receive(void *arg) {
             st = take_response(s, stele_view_buf(&message), &err);
         }
     }
+    if (st == STELE_END) {
+        st = STELE_FAIL(&err, CLOSED, "the server ended the stream");
+    }
     (void)pthread_mutex_lock(&s->lock);
     s->broken = true;
-    if (st != STELE_END) {
-        s->why = err;
-        s->why_code = result.code;
-    } else {
-        s->why.status = STELE_CLOSED;
-        (void)snprintf(s->why.text, sizeof s->why.text, "the server ended the stream");
-        s->why_code = CODE_UNAVAILABLE;
-    }
+    s->why = err;
+    s->why_code = result.code;
     (void)pthread_cond_broadcast(&s->moved);
     (void)pthread_mutex_unlock(&s->lock);
     stele_buf_done(&message);
     return NULL;
 }
 
+/* ------------------------------------------------------------------ time */
+
+/* Under the lock. When the caller has waited long enough for an event. */
+static uint64_t gives_up_at_us(const struct stele_shipper *s) {
+    return s->progress_us + (uint64_t)s->options.timeout_ms * 1000u;
+}
+
+static bool is_late(const struct stele_shipper *s) {
+    return s->ring.first < s->ring.next && monotonic_us() > gives_up_at_us(s);
+}
+
+static stele_status give_up(struct stele_shipper *s, stele_err *err) {
+    if (s->why.status != STELE_OK) {
+        return STELE_FAIL(err, CLOSED, "nothing was acknowledged for %u ms: %.180s",
+                          s->options.timeout_ms, s->why.text);
+    }
+    return STELE_FAIL(err, CLOSED,
+                      "nothing was acknowledged for %u ms, and the server gives no reason: is it "
+                      "stopped, or overloaded?",
+                      s->options.timeout_ms);
+}
+
+/* A transport that takes no more (the server reads nothing) would hold the sender for ever. */
+static void *watch(void *arg) {
+    struct stele_shipper *s = arg;
+    (void)pthread_mutex_lock(&s->lock);
+    while (!s->closing) {
+        uint64_t until = monotonic_us() + WAIT_STEP_MS * 1000u;
+        if (s->sending && is_late(s)) {
+            stele_rpc_stream_cancel(s->stream);
+        } else if (s->sending && gives_up_at_us(s) < until) {
+            until = gives_up_at_us(s) + 1000;
+        }
+        wait_until(s, &s->closed, until);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ the stream */
+
+/* Not under the lock. */
 static void drop_stream(struct stele_shipper *s) {
+    struct stele_rpc_stream *stream = s->stream;
     if (s->receiving) {
-        stele_rpc_stream_cancel(s->stream);
+        stele_rpc_stream_cancel(stream);
         (void)pthread_join(s->receiver, NULL);
         s->receiving = false;
     }
-    stele_rpc_stream_close(s->stream);
+    (void)pthread_mutex_lock(&s->lock);
     s->stream = NULL;
+    (void)pthread_mutex_unlock(&s->lock);
+    stele_rpc_stream_close(stream);
 }
 
-static stele_status open_stream(struct stele_shipper *s, stele_err *err) {
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_rpc_stream_open(s->client, STELE_APPEND_STREAM_PATH, 0, &s->stream, err));
-    s->n_sent = 0;
+/* Not under the lock. A stream has no deadline, so a server that accepts connections and does
+ * nothing is found by a call that has one. */
+static stele_status open_stream(struct stele_shipper *s, uint32_t within_ms, stele_err *err) {
+    struct stele_rpc_stream *stream = NULL;
+    stele_buf reply = STELE_BUF_EMPTY;
+    stele_status st = stele_rpc_unary(s->client, HEALTH_PATH, stele_view_of(NULL, 0), within_ms,
+                                      &reply, NULL, err);
+    stele_buf_done(&reply);
+    if (st == STELE_CLOSED) {
+        return st;
+    }
+    st = stele_rpc_stream_open(s->client, STELE_APPEND_STREAM_PATH, 0, &stream, err);
+    if (st != STELE_OK) {
+        return st;
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    s->stream = stream;
     s->broken = false;
+    s->retry_at_us = 0;
+    (void)pthread_mutex_unlock(&s->lock);
     int failed = pthread_create(&s->receiver, NULL, receive, s);
     if (failed != 0) {
-        stele_rpc_stream_close(s->stream);
-        s->stream = NULL;
+        drop_stream(s);
         return STELE_FAIL_ERRNO(err, failed, "no thread to receive acknowledgements");
     }
     s->receiving = true;
+    return STELE_OK;
+}
+
+/* Under the lock, which it gives up meanwhile: makes sure that there is a stream while there is
+ * something to send. Errors: CLOSED after the timeout, or what the server ended the stream with. */
+static stele_status ensure_stream(struct stele_shipper *s, stele_err *err) {
+    stele_err why;
+    while (s->stream == NULL || s->broken) {
+        bool again = s->stream != NULL;
+        if (again && is_final(s->why_code)) {
+            *err = s->why;
+            return s->why.status;
+        }
+        stele_ship_ring_take_back(&s->ring);
+        if (is_late(s)) {
+            return give_up(s, err);
+        }
+        uint64_t now = monotonic_us();
+        uint64_t left_ms = gives_up_at_us(s) > now ? (gives_up_at_us(s) - now) / 1000u + 1 : 1;
+        (void)pthread_mutex_unlock(&s->lock);
+        drop_stream(s);
+        if (again) {
+            pause_ms(RETRY_PAUSE_MS);
+        }
+        stele_status st =
+            s->ring.n_waiting == 0 ? STELE_OK : open_stream(s, (uint32_t)left_ms, &why);
+        if (st != STELE_OK) {
+            pause_ms(RETRY_PAUSE_MS);
+        }
+        (void)pthread_mutex_lock(&s->lock);
+        if (st == STELE_NO_MEMORY || st == STELE_IO) {
+            *err = why;
+            return st;
+        }
+        if (st != STELE_OK) {
+            s->why = why;
+        } else if (s->stream == NULL) {
+            break; /* nothing to send: the next event opens one */
+        }
+    }
+    return STELE_OK;
+}
+
+/* ------------------------------------------------------------------ sending and reporting */
+
+/* Under the lock, which it gives up meanwhile. Whole batches only, or everything if `all`. */
+static stele_status send_waiting(struct stele_shipper *s, bool all, stele_err *err) {
+    stele_status st = STELE_OK;
+    uint32_t least = all ? 1u : s->options.batch_events;
+    if (s->stream != NULL && s->broken) {
+        STELE_TRY(ensure_stream(s, err));
+    }
+    while (s->ring.n_waiting >= least && monotonic_us() >= s->retry_at_us) {
+        STELE_TRY(ensure_stream(s, err));
+        stele_buf_clear(&s->request);
+        STELE_TRY(stele_ship_ring_gather(&s->ring, s->options.batch_events, monotonic_us(),
+                                         &s->request, err));
+        s->sending = true;
+        (void)pthread_mutex_unlock(&s->lock);
+        /* A failure here shows as a broken stream; the receiver knows why. */
+        stele_status sent = stele_rpc_stream_send(s->stream, stele_view_buf(&s->request), NULL);
+        (void)pthread_mutex_lock(&s->lock);
+        s->sending = false;
+        while (sent != STELE_OK && !s->broken) {
+            (void)pthread_cond_wait(&s->moved, &s->lock);
+        }
+    }
 cleanup:
     return st;
 }
 
-stele_status stele_shipper_open(struct stele_rpc_client *client, const struct stele_shipper_options *options,
-                                stele_shipped_fn shipped, void *ctx, struct stele_shipper **ret, stele_err *err) {
-    struct stele_shipper *s = stele_alloc(1, sizeof *s);
+/* Under the lock: reports decided events from the oldest on. The callback runs without the lock:
+ * the event is decided, nobody else touches it. */
+static void report_decided(struct stele_shipper *s) {
+    const struct stele_shipped *shipped = NULL;
+    while ((shipped = stele_ship_ring_head(&s->ring)) != NULL) {
+        (void)pthread_mutex_unlock(&s->lock);
+        s->report(s->report_ctx, shipped);
+        (void)pthread_mutex_lock(&s->lock);
+        stele_ship_ring_pop(&s->ring);
+    }
+}
+
+/* Sends, waits at most max_ms for a decision, reports. */
+static stele_status step(struct stele_shipper *s, uint32_t max_ms, stele_err *err) {
+    stele_status st = STELE_OK;
+    (void)pthread_mutex_lock(&s->lock);
+    report_decided(s);
+    STELE_TRY(send_waiting(s, true, err));
+    if (s->ring.first < s->ring.next && stele_ship_ring_head(&s->ring) == NULL && !s->broken) {
+        uint64_t until = monotonic_us() + (uint64_t)max_ms * 1000u;
+        if (s->ring.n_waiting > 0 && s->retry_at_us < until) {
+            until = s->retry_at_us;
+        }
+        wait_until(s, &s->moved, until);
+    }
+    report_decided(s);
+    if (is_late(s)) {
+        st = give_up(s, err);
+    }
+cleanup:
+    if (st != STELE_OK) {
+        report_decided(s); /* what came in while the failure was found is known, so it is told */
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+static bool is_idle(struct stele_shipper *s) {
+    (void)pthread_mutex_lock(&s->lock);
+    bool idle = s->ring.first == s->ring.next;
+    (void)pthread_mutex_unlock(&s->lock);
+    return idle;
+}
+
+/* Waits until an event of so many bytes fits, and begins to count the time if it is the only one.
+ */
+static stele_status make_room(struct stele_shipper *s, size_t payload_bytes, stele_err *err) {
+    stele_status st = STELE_OK;
+    for (;;) {
+        (void)pthread_mutex_lock(&s->lock);
+        bool room = stele_ship_ring_has_room(&s->ring, payload_bytes);
+        if (s->ring.first == s->ring.next) {
+            s->progress_us = monotonic_us();
+        }
+        (void)pthread_mutex_unlock(&s->lock);
+        if (room) {
+            return STELE_OK;
+        }
+        STELE_TRY(step(s, WAIT_STEP_MS, err));
+    }
+cleanup:
+    return st;
+}
+
+/* ------------------------------------------------------------------ the calls */
+
+static void set_defaults(struct stele_shipper_options *options) {
+    options->window = options->window == 0 ? WINDOW_DEFAULT : options->window;
+    options->window_bytes =
+        options->window_bytes == 0 ? WINDOW_BYTES_DEFAULT : options->window_bytes;
+    options->batch_events = options->batch_events == 0 ? BATCH_DEFAULT : options->batch_events;
+    options->timeout_ms = options->timeout_ms == 0 ? TIMEOUT_MS_DEFAULT : options->timeout_ms;
+}
+
+stele_status stele_shipper_open(struct stele_rpc_client *client,
+                                const struct stele_shipper_options *options,
+                                stele_shipped_fn shipped, void *ctx, struct stele_shipper **ret,
+                                stele_err *err) {
     pthread_condattr_t monotonic;
+    stele_status st = STELE_OK;
+    struct stele_shipper *s = stele_alloc(1, sizeof *s);
     if (s == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory to ship events");
     }
     s->client = client;
     s->options = *options;
-    s->options.window = options->window == 0 ? WINDOW_DEFAULT : options->window;
-    s->options.batch_events = options->batch_events == 0 ? BATCH_DEFAULT : options->batch_events;
-    s->options.timeout_ms = options->timeout_ms == 0 ? TIMEOUT_MS_DEFAULT : options->timeout_ms;
+    set_defaults(&s->options);
     s->report = shipped;
     s->report_ctx = ctx;
     s->progress_us = monotonic_us();
@@ -208,233 +378,93 @@ stele_status stele_shipper_open(struct stele_rpc_client *client, const struct st
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&s->moved, &monotonic);
+    (void)pthread_cond_init(&s->closed, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
-    s->slot = stele_alloc(s->options.window, sizeof *s->slot);
-    s->ordinal = stele_alloc(s->options.window, sizeof *s->ordinal);
-    if (s->slot == NULL || s->ordinal == NULL) {
-        stele_shipper_close(s);
-        return STELE_FAIL(err, NO_MEMORY, "no memory for a window of %u events", options->window);
+    STELE_TRY(stele_ship_ring_init(&s->ring, s->options.window, s->options.window_bytes, err));
+    int failed = pthread_create(&s->watcher, NULL, watch, s);
+    if (failed != 0) {
+        STELE_TRY(STELE_FAIL_ERRNO(err, failed, "no thread to watch a stream"));
     }
+    s->watching = true;
     *ret = s;
     return STELE_OK;
-}
-
-/* Under the lock: reports decided events from the oldest on. The callback runs without the lock. */
-static void report_decided(struct stele_shipper *s) {
-    while (s->first < s->next && slot_of(s, s->first)->state == SLOT_DECIDED) {
-        struct slot *slot = slot_of(s, s->first);
-        (void)pthread_mutex_unlock(&s->lock);
-        s->report(s->report_ctx, &slot->shipped);
-        (void)pthread_mutex_lock(&s->lock);
-        s->first++;
-    }
-}
-
-/* Under the lock: everything that was sent and not decided waits again. */
-static void take_back(struct stele_shipper *s) {
-    for (uint64_t n = s->first; n < s->next; n++) {
-        struct slot *slot = slot_of(s, n);
-        if (slot->state == SLOT_SENT) {
-            slot->state = SLOT_WAITING;
-            s->n_waiting++;
-        }
-    }
-    s->retry_at_us = monotonic_us() + RETRY_PAUSE_MS * 1000u;
-}
-
-/* Codes that no repetition will change. */
-static bool is_final(uint32_t code) {
-    return code != 0 && code != CODE_RESOURCE_EXHAUSTED && code != CODE_UNAVAILABLE && code != 4 /* DEADLINE */ &&
-           code != 1 /* CANCELLED */ && code != 10 /* ABORTED */;
-}
-
-static stele_status give_up(struct stele_shipper *s, stele_err *err) {
-    if (s->why.status != STELE_OK) {
-        return STELE_FAIL(err, CLOSED, "no event was acknowledged for %u ms: %s", s->options.timeout_ms, s->why.text);
-    }
-    return STELE_FAIL(err, CLOSED, "no event was acknowledged for %u ms; is the server running?", s->options.timeout_ms);
-}
-
-/* Under the lock: makes sure there is a stream. Errors: CLOSED after the timeout, or a final refusal. */
-static stele_status ensure_stream(struct stele_shipper *s, stele_err *err) {
-    while (s->stream == NULL || s->broken) {
-        if (s->stream != NULL && s->broken && is_final(s->why_code)) {
-            *err = s->why;
-            return s->why.status;
-        }
-        (void)pthread_mutex_unlock(&s->lock);
-        bool again = s->stream != NULL;
-        drop_stream(s);
-        if (again) {
-            struct timespec pause = {0, RETRY_PAUSE_MS * 1000000L};
-            (void)nanosleep(&pause, NULL);
-        }
-        (void)pthread_mutex_lock(&s->lock);
-        take_back(s);
-        if (monotonic_us() - s->progress_us > (uint64_t)s->options.timeout_ms * 1000u) {
-            return give_up(s, err);
-        }
-        stele_err open_err;
-        if (open_stream(s, &open_err) != STELE_OK) {
-            s->why = open_err;
-            struct timespec pause = {0, RETRY_PAUSE_MS * 1000000L};
-            (void)pthread_mutex_unlock(&s->lock);
-            (void)nanosleep(&pause, NULL);
-            (void)pthread_mutex_lock(&s->lock);
-        }
-        s->retry_at_us = 0;
-    }
-    return STELE_OK;
-}
-
-/* Under the lock: gathers up to one batch of waiting events into the request. */
-static stele_status gather(struct stele_shipper *s, stele_err *err) {
-    stele_status st = STELE_OK;
-    stele_buf_clear(&s->request);
-    s->in_request = 0;
-    for (uint64_t n = s->first; n < s->next && s->n_waiting > 0 && s->in_request < s->options.batch_events; n++) {
-        struct slot *slot = slot_of(s, n);
-        if (slot->state != SLOT_WAITING) {
-            continue;
-        }
-        if (s->request.size + stele_append_request_event_bytes(slot->payload.size) > STELE_APPEND_BYTES_MAX) {
-            break;
-        }
-        STELE_TRY(stele_append_request_put_event(&s->request, stele_view_buf(&slot->payload), err));
-        slot->state = SLOT_SENT;
-        slot->shipped.sent_us = monotonic_us();
-        s->ordinal[s->n_sent % s->options.window] = n;
-        s->n_sent++;
-        s->n_waiting--;
-        s->in_request++;
-    }
 cleanup:
+    stele_shipper_close(s);
     return st;
 }
 
-/* Sends waiting events: whole batches only, or everything if `all`. */
-static stele_status send_waiting(struct stele_shipper *s, bool all, stele_err *err) {
-    stele_status st = STELE_OK;
+stele_status stele_shipper_put(struct stele_shipper *s, uint64_t line, stele_view payload,
+                               stele_err *err) {
+    stele_status st = make_room(s, payload.size, err);
+    if (st != STELE_OK) {
+        return st;
+    }
     (void)pthread_mutex_lock(&s->lock);
-    while (s->n_waiting >= (all ? 1u : s->options.batch_events) && monotonic_us() >= s->retry_at_us) {
-        STELE_TRY(ensure_stream(s, err));
-        STELE_TRY(gather(s, err));
-        (void)pthread_mutex_unlock(&s->lock);
-        /* A failure here shows as a broken stream; the receiver knows why. */
-        stele_status sent = stele_rpc_stream_send(s->stream, stele_view_buf(&s->request), NULL);
-        (void)pthread_mutex_lock(&s->lock);
-        while (sent != STELE_OK && !s->broken) {
-            (void)pthread_cond_wait(&s->moved, &s->lock);
-        }
-    }
-    if (s->stream != NULL && s->broken) {
-        STELE_TRY(ensure_stream(s, err));
-    }
-    report_decided(s);
-cleanup:
-    (void)pthread_mutex_unlock(&s->lock);
-    return st;
-}
-
-/* Waits until fewer than `below` events are undecided. */
-static stele_status wait_below(struct stele_shipper *s, uint64_t below, stele_err *err) {
-    stele_status st = STELE_OK;
-    for (;;) {
-        STELE_TRY(send_waiting(s, true, err));
-        (void)pthread_mutex_lock(&s->lock);
-        uint64_t undecided = s->next - s->first;
-        uint64_t now = monotonic_us();
-        bool late = undecided > 0 && now - s->progress_us > (uint64_t)s->options.timeout_ms * 1000u;
-        if (undecided >= below && !late && slot_of(s, s->first)->state != SLOT_DECIDED && !s->broken) {
-            uint64_t until = now + (s->n_waiting > 0 ? RETRY_PAUSE_MS * 1000u : 500000u);
-            struct timespec at = {(time_t)(until / 1000000u), (long)(until % 1000000u) * 1000};
-            (void)pthread_cond_timedwait(&s->moved, &s->lock, &at);
-        }
-        if (late) {
-            st = give_up(s, err);
-        }
-        (void)pthread_mutex_unlock(&s->lock);
-        if (late || undecided < below) {
-            return st;
-        }
-    }
-cleanup:
-    return st;
-}
-
-static stele_status take_slot(struct stele_shipper *s, uint64_t line, struct slot **ret, stele_err *err) {
-    stele_status st = STELE_OK;
-    if (s->next - s->first == s->options.window) {
-        STELE_TRY(wait_below(s, s->options.window, err));
-    }
-    if (s->next == s->first) {
-        s->progress_us = monotonic_us(); /* idle until now */
-    }
-    struct slot *slot = slot_of(s, s->next);
-    stele_buf payload = slot->payload;
-    *slot = (struct slot){.state = SLOT_WAITING, .payload = payload, .shipped.line = line};
-    stele_buf_clear(&slot->payload);
-    *ret = slot;
-cleanup:
-    return st;
-}
-
-stele_status stele_shipper_put(struct stele_shipper *s, uint64_t line, stele_view payload, stele_err *err) {
-    stele_status st = STELE_OK;
-    struct slot *slot = NULL;
-    STELE_TRY(take_slot(s, line, &slot, err));
-    STELE_TRY(stele_buf_append(&slot->payload, payload, err));
-    (void)pthread_mutex_lock(&s->lock);
-    s->next++;
-    s->n_waiting++;
-    bool full = s->n_waiting >= s->options.batch_events;
-    (void)pthread_mutex_unlock(&s->lock);
-    if (full) {
+    STELE_TRY(stele_ship_ring_add(&s->ring, line, payload, err));
+    if (s->ring.n_waiting >= s->options.batch_events) {
         STELE_TRY(send_waiting(s, false, err));
     }
-cleanup:
-    return st;
-}
-
-stele_status stele_shipper_put_refused(struct stele_shipper *s, uint64_t line, uint32_t code, const char *error,
-                                       stele_err *err) {
-    stele_status st = STELE_OK;
-    struct slot *slot = NULL;
-    STELE_TRY(take_slot(s, line, &slot, err));
-    (void)snprintf(slot->error, sizeof slot->error, "%s", error);
-    slot->shipped.code = code;
-    slot->shipped.error = slot->error;
-    (void)pthread_mutex_lock(&s->lock);
-    decide(s, slot);
-    s->next++;
     report_decided(s);
-    (void)pthread_mutex_unlock(&s->lock);
 cleanup:
+    (void)pthread_mutex_unlock(&s->lock);
     return st;
 }
 
-stele_status stele_shipper_flush(struct stele_shipper *s, stele_err *err) {
-    return send_waiting(s, true, err);
+stele_status stele_shipper_put_refused(struct stele_shipper *s, uint64_t line, uint32_t code,
+                                       const char *error, stele_err *err) {
+    stele_status st = make_room(s, 0, err);
+    if (st == STELE_OK) {
+        (void)pthread_mutex_lock(&s->lock);
+        stele_ship_ring_add_refused(&s->ring, line, code, error);
+        report_decided(s);
+        (void)pthread_mutex_unlock(&s->lock);
+    }
+    return st;
+}
+
+stele_status stele_shipper_wait(struct stele_shipper *s, uint32_t max_ms, bool *ret_idle,
+                                stele_err *err) {
+    stele_status st = step(s, max_ms, err);
+    if (st == STELE_OK) {
+        *ret_idle = is_idle(s);
+    }
+    return st;
 }
 
 stele_status stele_shipper_finish(struct stele_shipper *s, stele_err *err) {
-    return wait_below(s, 1, err);
+    stele_status st = STELE_OK;
+    while (!is_idle(s)) {
+        STELE_TRY(step(s, WAIT_STEP_MS, err));
+    }
+cleanup:
+    return st;
+}
+
+uint64_t stele_shipper_undecided(struct stele_shipper *s, uint64_t *ret_line) {
+    (void)pthread_mutex_lock(&s->lock);
+    const struct stele_ship_ring *ring = &s->ring;
+    uint64_t n = ring->next - ring->first;
+    *ret_line = n == 0 ? 0 : ring->slot[ring->first % ring->window].shipped.line;
+    (void)pthread_mutex_unlock(&s->lock);
+    return n;
 }
 
 void stele_shipper_close(struct stele_shipper *s) {
     if (s == NULL) {
         return;
     }
-    if (s->stream != NULL) {
-        drop_stream(s);
+    if (s->watching) {
+        (void)pthread_mutex_lock(&s->lock);
+        s->closing = true;
+        (void)pthread_cond_signal(&s->closed);
+        (void)pthread_mutex_unlock(&s->lock);
+        (void)pthread_join(s->watcher, NULL);
     }
-    for (uint32_t i = 0; s->slot != NULL && i < s->options.window; i++) {
-        stele_buf_done(&s->slot[i].payload);
-    }
-    stele_free(s->slot);
-    stele_free(s->ordinal);
+    drop_stream(s);
+    stele_ship_ring_done(&s->ring);
     stele_buf_done(&s->request);
     (void)pthread_mutex_destroy(&s->lock);
     (void)pthread_cond_destroy(&s->moved);
+    (void)pthread_cond_destroy(&s->closed);
     stele_free(s);
 }

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/steled.c: the server. Checks its configuration whole, serves until SIGTERM or SIGINT, drains.
- * Its log is one JSON object a line on stderr. Exit codes: 0 stopped as asked, 2 usage or configuration,
- * 3 could not start, 4 a store does not hold.
+ * tools/steled.c: the server. Checks its configuration whole, serves until SIGTERM or SIGINT,
+ * drains. Its log is one JSON object a line on stderr. Exit codes: 0 stopped as asked, 2 usage or
+ * configuration, 3 could not start, 4 a store does not hold.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "proto/event_json.h"
 #include "storage/file.h"
-#include "tools/serve.h"
 #include "tools/exit.h"
+#include "tools/save.h"
+#include "tools/serve.h"
 
 #define NOT_BEFORE_MAX 256
 #define NOTE_BYTES_MAX (1u << 20)
@@ -25,20 +26,25 @@ static const char usage[] =
     "usage: steled --config FILE [--check-config] [--not-before FILE]... [--ready-file FILE]\n"
     "\n"
     "  --config FILE      steled.conf; `stele init` writes one\n"
-    "  --check-config     read and check the configuration, then exit\n"
-    "  --not-before FILE  a signed checkpoint that its log must extend; refuse to start otherwise.\n"
+    "  --check-config     check the configuration and what it names, then exit: 0 good, 2 not\n"
+    "  --not-before FILE  a signed checkpoint that its log must extend; refuse to start "
+    "otherwise.\n"
     "                     Give the newest ones you kept after restoring a backup.\n"
-    "  --ready-file FILE  written with the address once calls are answered\n"
+    "  --ready-file FILE  written with the address once calls are answered, removed at the end\n"
     "\n"
-    "Stop it with SIGTERM or Ctrl-C: running calls finish, what was acknowledged is on disk already.\n"
+    "Stop it with SIGTERM or Ctrl-C: running calls have some seconds to finish; what was\n"
+    "acknowledged is on disk already. The log is JSON lines on stderr.\n"
+    "\n"
+    "Exit codes: 0 stopped as asked, 2 usage or configuration, 3 could not start (in use, no\n"
+    "port, no right), 4 a store does not hold or would be rolled back.\n"
     "\n"
     "example:\n"
     "  stele init --data /var/lib/stele --region eu-central-1 --origin audit.example.org\n"
     "  steled --config /var/lib/stele/steled.conf\n";
 
 /* One line: time, level, message, and pairs of names and texts up to a NULL name. */
-static void log_line(const char *level, const char *message, const char *name, const char *text, const char *name2,
-                     const char *text2) {
+static void log_line(const char *level, const char *message, const char *name, const char *text,
+                     const char *name2, const char *text2) {
     char time_text[STELE_TIME_TEXT_BYTES];
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
@@ -72,50 +78,56 @@ struct options {
 
 /* Returns an exit code, or STELE_GO_ON. */
 static int parse(int argc, char **argv, struct options *ret) {
-    static const struct option names[] = {
-        {"config", required_argument, NULL, 'c'},     {"check-config", no_argument, NULL, 'k'},
-        {"not-before", required_argument, NULL, 'n'}, {"ready-file", required_argument, NULL, 'r'},
-        {"help", no_argument, NULL, 'h'},             {NULL, 0, NULL, 0}};
-    for (int c = 0; (c = getopt_long(argc, argv, "c:h", names, NULL)) != -1;) {
-        switch (c) {
-        case 'c':
+    static const struct option names[] = {{"config", required_argument, NULL, 'c'},
+                                          {"check-config", no_argument, NULL, 'k'},
+                                          {"not-before", required_argument, NULL, 'n'},
+                                          {"ready-file", required_argument, NULL, 'r'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    opterr = 0;
+    for (int c = 0; (c = getopt_long(argc, argv, ":c:h", names, NULL)) != -1;) {
+        if (c == 'c') {
             ret->config = optarg;
-            break;
-        case 'k':
+        } else if (c == 'k') {
             ret->check = true;
-            break;
-        case 'r':
+        } else if (c == 'r') {
             ret->ready_file = optarg;
-            break;
-        case 'n':
-            if (ret->n_not_before == NOT_BEFORE_MAX) {
-                (void)fprintf(stderr, "steled: at most %d --not-before files\n", NOT_BEFORE_MAX);
-                return 2;
-            }
+        } else if (c == 'n' && ret->n_not_before < NOT_BEFORE_MAX) {
             ret->not_before[ret->n_not_before++] = optarg;
-            break;
-        case 'h':
+        } else if (c == 'n') {
+            (void)fprintf(stderr, "steled: at most %d --not-before files\n", NOT_BEFORE_MAX);
+            return STELE_EXIT_USAGE;
+        } else if (c == 'h') {
             (void)fputs(usage, stdout);
-            return 0;
-        default:
-            (void)fputs(usage, stderr);
-            return 2;
+            return STELE_EXIT_FOUND;
+        } else {
+            (void)fprintf(stderr, "steled: %s %s; see steled --help\n", argv[optind - 1],
+                          c == ':' ? "needs a value" : "is no flag of steled, or takes no value");
+            return STELE_EXIT_USAGE;
         }
     }
     if (ret->config == NULL || optind != argc) {
-        (void)fputs(usage, stderr);
-        return 2;
+        (void)fprintf(stderr, "steled: %s%s; see steled --help\n",
+                      optind != argc ? argv[optind] : "--config FILE is needed",
+                      optind != argc ? " belongs to no flag" : "");
+        return STELE_EXIT_USAGE;
     }
     return STELE_GO_ON;
 }
 
+/* Also removes one that a killed process left: whoever waits for it must not find an old address.
+ */
+static void remove_ready(const char *path) {
+    struct stat info;
+    if (path != NULL && stat(path, &info) == 0 && S_ISREG(info.st_mode)) {
+        (void)unlink(path);
+    }
+}
+
 static stele_status write_ready(const char *path, const char *address, stele_err *err) {
-    char part[4200];
-    (void)snprintf(part, sizeof part, "%s.part", path);
-    FILE *file = fopen(part, "we");
-    bool good = file != NULL && fprintf(file, "%s\n", address) > 0;
-    good = file != NULL && fclose(file) == 0 && good && rename(part, path) == 0;
-    return good ? STELE_OK : STELE_FAIL_ERRNO(err, errno, "cannot write the ready file '%s'", path);
+    char line[320];
+    (void)snprintf(line, sizeof line, "%s\n", address);
+    return stele_save_file(path, stele_view_str(line), err);
 }
 
 static stele_status serve(const struct stele_server_config *config, const struct options *options,
@@ -125,8 +137,10 @@ static stele_status serve(const struct stele_server_config *config, const struct
     struct stele_serve *running = NULL;
     stele_status st = STELE_OK;
     int signal_number = 0;
+    remove_ready(options->ready_file);
     for (size_t i = 0; i < options->n_not_before; i++) {
-        STELE_TRY(stele_file_read(options->not_before[i], NOTE_BYTES_MAX, &note[i], err));
+        st = stele_file_read(options->not_before[i], NOTE_BYTES_MAX, &note[i], err);
+        STELE_TRY(st == STELE_NOT_FOUND || st == STELE_LIMIT ? STELE_INVALID : st);
         view[i] = stele_view_buf(&note[i]);
     }
     struct stele_regions_options regions = {
@@ -137,13 +151,32 @@ static stele_status serve(const struct stele_server_config *config, const struct
         STELE_TRY(write_ready(options->ready_file, stele_serve_address(running), err));
     }
     (void)sigwait(signals, &signal_number);
-    log_line("info", "stopping", "signal", signal_number == SIGTERM ? "SIGTERM" : "SIGINT", NULL, NULL);
+    log_line("info", "stopping", "signal", strsignal(signal_number), NULL, NULL);
+    remove_ready(options->ready_file);
 cleanup:
     stele_serve_stop(running);
     for (size_t i = 0; i < options->n_not_before; i++) {
         stele_buf_done(&note[i]);
     }
     return st;
+}
+
+static int check(const struct options *options, const struct stele_server_config *config) {
+    stele_err err;
+    if (stele_serve_check(config, &err) != STELE_OK) {
+        (void)fprintf(stderr, "steled: %s: %s\n", options->config, err.text);
+        return STELE_EXIT_USAGE;
+    }
+    (void)fprintf(stderr, "steled: %s is good: %u regions, %u clients\n", options->config,
+                  config->regions_count, config->clients_count);
+    return STELE_EXIT_FOUND;
+}
+
+static int exit_of(stele_status st) {
+    if (st == STELE_CORRUPT || st == STELE_UNVERIFIED) {
+        return STELE_EXIT_UNVERIFIED;
+    }
+    return st == STELE_INVALID ? STELE_EXIT_USAGE : STELE_EXIT_UNREACHABLE;
 }
 
 int main(int argc, char **argv) {
@@ -157,25 +190,26 @@ int main(int argc, char **argv) {
     }
     if (stele_server_config_load(options.config, &config, &err) != STELE_OK) {
         (void)fprintf(stderr, "steled: %s\n", err.text);
-        return 2;
+        return STELE_EXIT_USAGE;
     }
     if (options.check) {
-        (void)fprintf(stderr, "steled: %s is good: %u regions, %u clients\n", options.config, config->regions_count,
-                      config->clients_count);
+        code = check(&options, config);
         stele_server_config_free(config);
-        return 0;
+        return code;
     }
-    /* Blocked before any thread exists, so that every thread inherits it and sigwait gets the signal. */
+    /* Blocked before any thread exists, so that every thread inherits it and sigwait gets the
+     * signal. */
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP); /* the terminal was closed: stop in good order too */
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     stele_status st = serve(config, &options, &signals, &err);
     stele_server_config_free(config);
     if (st != STELE_OK) {
         log_line("fatal", err.text, "status", stele_status_name(st), "where", err.where);
-        return st == STELE_CORRUPT || st == STELE_UNVERIFIED ? 4 : 3;
+        return exit_of(st);
     }
     log_line("info", "stopped", NULL, NULL, NULL, NULL);
     return 0;

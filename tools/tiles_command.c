@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/tiles_command.c: `stele tiles`: writes a log's public face as a static tlog-tiles folder: the
- * checkpoint, the entry bundles and the hash tiles. Tiles are computed from the entries themselves and the
- * root compared with the signed one, so the folder holds nothing the server could have made up.
+ * tools/tiles_command.c: `stele tiles`: writes a log's public face as a static tlog-tiles folder:
+ * the checkpoint, the entry bundles and the hash tiles. Tiles are computed from the entries
+ * themselves and the root compared with the signed one, so the folder holds nothing the server
+ * could have made up.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "proto/log_client.h"
 #include "storage/checkpoint.h"
@@ -18,14 +18,19 @@
 #include "storage/tiles.h"
 #include "storage/tree.h"
 #include "tools/cli.h"
+#include "tools/flags.h"
+#include "tools/progress.h"
 #include "tools/vkeys.h"
 
 static const char usage[] =
     "usage: stele --config client.conf tiles --log REGION/LOG --out DIR\n"
     "\n"
-    "Writes DIR/checkpoint, DIR/tile/... and DIR/tile/entries/...: a static tlog-tiles log (C2SP) that any\n"
-    "web server can show to witnesses and monitors. Entries hold no event data, only commitments.\n"
-    "DIR may hold an older export of the same log: full tiles are kept, partial ones added.\n"
+    "Writes DIR/checkpoint, DIR/tile/... and DIR/tile/entries/...: a static tlog-tiles log (C2SP)\n"
+    "that any web server can show to witnesses and monitors. Entries hold no event data, only\n"
+    "commitments. DIR is made if it is not there; it may hold an older export of the same log.\n"
+    "\n"
+    "Exit codes: 0 written, 2 usage, 3 unreachable, 4 the entries are not those that were signed.\n"
+    "\n"
     "example:\n"
     "  stele --config client.conf tiles --log eu-central-1/3y --out ./public/eu-3y\n";
 
@@ -40,7 +45,8 @@ struct levels {
     stele_buf tile[LEVELS_MAX];
     uint64_t n_tiles[LEVELS_MAX];
     struct stele_frontier frontier;
-    uint64_t size;
+    uint64_t size, size_wanted;
+    struct stele_progress progress;
 };
 
 static stele_status make_parents(const char *path, stele_err *err) {
@@ -48,14 +54,16 @@ static stele_status make_parents(const char *path, stele_err *err) {
     for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         (void)snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
         if (mkdir(part, 0755) != 0 && errno != EEXIST) {
-            return STELE_FAIL_ERRNO(err, errno, "cannot make the folder '%s'", part);
+            return STELE_FAIL_ERRNO(err, errno, "cannot make the folder '%.120s': %s", part,
+                                    strerror(errno));
         }
     }
     return STELE_OK;
 }
 
 /* Public files: readable by all, replaced whole. */
-static stele_status write_public(const char *dir, const char *name, stele_view bytes, stele_err *err) {
+static stele_status write_public(const char *dir, const char *name, stele_view bytes,
+                                 stele_err *err) {
     char path[4200];
     char temporary[4300];
     stele_status st = STELE_OK;
@@ -66,19 +74,21 @@ static stele_status write_public(const char *dir, const char *name, stele_view b
     bool good = file != NULL && fwrite(bytes.data, 1, bytes.size, file) == bytes.size;
     good = file != NULL && fclose(file) == 0 && good && rename(temporary, path) == 0;
     if (!good) {
-        st = STELE_FAIL_ERRNO(err, errno, "cannot write '%s'", path);
+        st = STELE_FAIL_ERRNO(err, errno, "cannot write '%.120s': %s", path, strerror(errno));
     }
 cleanup:
     return st;
 }
 
-static stele_status write_tile(const struct levels *levels, struct stele_tile tile, const stele_buf *bytes, stele_err *err) {
+static stele_status write_tile(const struct levels *levels, struct stele_tile tile,
+                               const stele_buf *bytes, stele_err *err) {
     char path[STELE_TILE_PATH_BYTES];
     stele_status st = stele_tile_path(&tile, path, err);
     return st == STELE_OK ? write_public(levels->dir, path, stele_view_buf(bytes), err) : st;
 }
 
-static stele_status add_hash(struct levels *levels, unsigned level, const uint8_t *hash, stele_err *err) {
+static stele_status add_hash(struct levels *levels, unsigned level, const uint8_t *hash,
+                             stele_err *err) {
     stele_status st = STELE_OK;
     uint8_t root[STELE_HASH_BYTES];
     if (level == LEVELS_MAX) {
@@ -87,7 +97,9 @@ static stele_status add_hash(struct levels *levels, unsigned level, const uint8_
     stele_buf *tile = &levels->tile[level];
     STELE_TRY(stele_buf_append(tile, stele_view_of(hash, STELE_HASH_BYTES), err));
     if (tile->size == STELE_TILE_WIDTH * STELE_HASH_BYTES) {
-        STELE_TRY(write_tile(levels, (struct stele_tile){.level = (uint8_t)level, .index = levels->n_tiles[level]}, tile, err));
+        STELE_TRY(write_tile(
+            levels, (struct stele_tile){.level = (uint8_t)level, .index = levels->n_tiles[level]},
+            tile, err));
         for (size_t n = STELE_TILE_WIDTH / 2; n > 0; n /= 2) {
             stele_hash_inner_many(tile->data, n, tile->data);
         }
@@ -106,7 +118,9 @@ static stele_status take_entry(void *ctx, uint64_t seq, stele_view entry, stele_
     stele_status st = STELE_OK;
     STELE_TRY(stele_bundle_append(&levels->bundle, entry, err));
     if ((seq + 1) % STELE_TILE_WIDTH == 0) {
-        STELE_TRY(write_tile(levels, (struct stele_tile){.entries = true, .index = levels->n_bundles}, &levels->bundle, err));
+        STELE_TRY(write_tile(levels,
+                             (struct stele_tile){.entries = true, .index = levels->n_bundles},
+                             &levels->bundle, err));
         levels->n_bundles++;
         stele_buf_clear(&levels->bundle);
     }
@@ -114,9 +128,7 @@ static stele_status take_entry(void *ctx, uint64_t seq, stele_view entry, stele_
     stele_frontier_push(&levels->frontier, leaf);
     levels->size = seq + 1;
     STELE_TRY(add_hash(levels, 0, leaf, err));
-    if (isatty(STDERR_FILENO) && seq % 65536 == 65535) {
-        (void)fprintf(stderr, "\rtiles: %" PRIu64 " entries ", seq + 1);
-    }
+    stele_progress_at(&levels->progress, levels->size, levels->size_wanted);
 cleanup:
     return st;
 }
@@ -125,12 +137,17 @@ static stele_status write_partial(const struct levels *levels, stele_err *err) {
     stele_status st = STELE_OK;
     uint16_t left = (uint16_t)(levels->size % STELE_TILE_WIDTH);
     if (left > 0) {
-        STELE_TRY(write_tile(levels, (struct stele_tile){.entries = true, .index = levels->n_bundles, .width = left}, &levels->bundle, err));
+        STELE_TRY(write_tile(
+            levels, (struct stele_tile){.entries = true, .index = levels->n_bundles, .width = left},
+            &levels->bundle, err));
     }
     for (unsigned level = 0; level < LEVELS_MAX; level++) {
         uint16_t width = (uint16_t)(levels->tile[level].size / STELE_HASH_BYTES);
         if (width > 0) {
-            STELE_TRY(write_tile(levels, (struct stele_tile){.level = (uint8_t)level, .index = levels->n_tiles[level], .width = width},
+            STELE_TRY(write_tile(levels,
+                                 (struct stele_tile){.level = (uint8_t)level,
+                                                     .index = levels->n_tiles[level],
+                                                     .width = width},
                                  &levels->tile[level], err));
         }
     }
@@ -138,7 +155,8 @@ cleanup:
     return st;
 }
 
-static stele_status export(struct stele_cli *cli, const char *log, const char *dir, struct levels *levels, stele_err *err) {
+static stele_status export(struct stele_cli *cli, const char *log, const char *dir,
+                           struct levels *levels, stele_err *err) {
     struct stele_vkey *keys = NULL;
     size_t n_keys = 0;
     struct stele_checkpoint checkpoint;
@@ -146,17 +164,27 @@ static stele_status export(struct stele_cli *cli, const char *log, const char *d
     uint8_t root[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
     if (cli->config->vkeys == NULL) {
-        return STELE_FAIL(err, INVALID, "tiles checks the checkpoint: name the logs' public keys in client.conf (vkeys: FILE)");
+        return STELE_FAIL(
+            err, INVALID,
+            "tiles checks the checkpoint: name the logs' public keys in client.conf (vkeys: FILE)");
     }
     levels->dir = dir;
     stele_frontier_init(&levels->frontier);
     STELE_TRY(stele_vkeys_read(cli->config->vkeys, &keys, &n_keys, err));
     STELE_TRY(stele_client_checkpoint(cli->client, log, 0, TIMEOUT_MS, &note, err));
-    STELE_TRY(stele_checkpoint_open(stele_view_buf(&note), keys, n_keys, &checkpoint, err));
-    STELE_TRY(stele_client_entries(cli->client, log, 0, checkpoint.size_leaves, take_entry, levels, err));
+    st = stele_checkpoint_open(stele_view_buf(&note), keys, n_keys, &checkpoint, err);
+    STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
+    levels->size_wanted = checkpoint.size_leaves;
+    stele_progress_begin(&levels->progress, "stele tiles", "entries", false);
+    st = stele_client_entries(cli->client, log, 0, checkpoint.size_leaves, take_entry, levels, err);
+    stele_progress_end(&levels->progress);
+    STELE_TRY(st);
     stele_frontier_root(&levels->frontier, root);
     if (levels->size != checkpoint.size_leaves || memcmp(root, checkpoint.root, sizeof root) != 0) {
-        STELE_TRY(STELE_FAIL(err, UNVERIFIED, "the %" PRIu64 " entries the server gave do not have the root it signed", levels->size));
+        STELE_TRY(STELE_FAIL(err, UNVERIFIED,
+                             "the %" PRIu64
+                             " entries the server gave do not have the root it signed",
+                             levels->size));
     }
     STELE_TRY(write_partial(levels, err));
     /* Last, so that whoever sees the checkpoint finds every tile under it. */
@@ -168,31 +196,47 @@ cleanup:
     return st;
 }
 
+/* Returns an exit code, or STELE_GO_ON. */
+static int parse(int argc, char **argv, const char **ret_log, const char **ret_dir) {
+    static const struct option names[] = {{"log", required_argument, NULL, 'l'},
+                                          {"out", required_argument, NULL, 'w'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    stele_flags_begin();
+    for (int c = 0; (c = getopt_long(argc, argv, ":h", names, NULL)) != -1;) {
+        if (c == 'l') {
+            *ret_log = optarg;
+        } else if (c == 'w') {
+            *ret_dir = optarg;
+        } else {
+            return stele_flag_other("tiles", usage, c, argv);
+        }
+    }
+    if (optind != argc) {
+        return stele_usage_error("tiles", "'%s' belongs to no flag", argv[optind]);
+    }
+    if (*ret_log == NULL || strchr(*ret_log, '/') == NULL) {
+        return stele_usage_error("tiles", "name the log with --log REGION/LOG");
+    }
+    if (*ret_dir == NULL || **ret_dir == '\0') {
+        return stele_usage_error("tiles", "name the folder to write with --out DIR");
+    }
+    return STELE_GO_ON;
+}
+
 int stele_tiles_command(const char *config, int argc, char **argv) {
-    static const struct option names[] = {{"log", required_argument, NULL, 'l'}, {"out", required_argument, NULL, 'w'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     struct stele_cli cli = {0};
     struct levels levels = {0};
     const char *log = NULL;
-    const char *out = NULL;
+    const char *dir = NULL;
     stele_err err;
     stele_status st = STELE_OK;
-    optind = 1;
-    for (int c = 0; (c = getopt_long(argc, argv, "h", names, NULL)) != -1;) {
-        if (c == 'l') {
-            log = optarg;
-        } else if (c == 'w') {
-            out = optarg;
-        } else {
-            (void)fputs(usage, c == 'h' ? stdout : stderr);
-            return c == 'h' ? STELE_EXIT_FOUND : STELE_EXIT_USAGE;
-        }
-    }
-    if (log == NULL || out == NULL || optind != argc) {
-        (void)fputs(usage, stderr);
-        return STELE_EXIT_USAGE;
+    int code = parse(argc, argv, &log, &dir);
+    if (code != STELE_GO_ON) {
+        return code;
     }
     STELE_TRY(stele_cli_open("tiles", config, &cli, &err));
-    STELE_TRY(export(&cli, log, out, &levels, &err));
+    STELE_TRY(stele_cli_named(export(&cli, log, dir, &levels, &err)));
 cleanup:
     stele_buf_done(&levels.bundle);
     for (int i = 0; i < LEVELS_MAX; i++) {

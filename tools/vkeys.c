@@ -9,8 +9,8 @@
 #define KEYS_MAX 4096
 #define FILE_BYTES_MAX (KEYS_MAX * 512u)
 
-static stele_status read_line(stele_view line, const char *path, size_t number, struct stele_vkey *keys, size_t *n,
-                              stele_err *err) {
+static stele_status read_line(stele_view line, const char *path, size_t number,
+                              struct stele_vkey *keys, size_t *n, stele_err *err) {
     stele_err why;
     if (line.size > 0 && line.data[line.size - 1] == '\r') {
         line.size--;
@@ -28,13 +28,15 @@ static stele_status read_line(stele_view line, const char *path, size_t number, 
     return STELE_OK;
 }
 
-stele_status stele_vkeys_read(const char *path, struct stele_vkey **ret, size_t *ret_n, stele_err *err) {
+stele_status stele_vkeys_read(const char *path, struct stele_vkey **ret, size_t *ret_n,
+                              stele_err *err) {
     stele_buf text = STELE_BUF_EMPTY;
     struct stele_vkey *keys = NULL;
     size_t n = 0;
     size_t number = 1;
     stele_status st = STELE_OK;
-    STELE_TRY(stele_file_read(path, FILE_BYTES_MAX, &text, err));
+    st = stele_file_read(path, FILE_BYTES_MAX, &text, err);
+    STELE_TRY(st == STELE_NOT_FOUND || st == STELE_LIMIT ? STELE_INVALID : st);
     keys = stele_alloc(KEYS_MAX, sizeof *keys);
     if (keys == NULL) {
         STELE_TRY(STELE_FAIL(err, NO_MEMORY, "no memory for %d keys", KEYS_MAX));
@@ -46,7 +48,8 @@ stele_status stele_vkeys_read(const char *path, struct stele_vkey **ret, size_t 
         at = end + 1;
     }
     if (n == 0) {
-        STELE_TRY(STELE_FAIL(err, INVALID, "%s holds no vkey", path));
+        STELE_TRY(
+            STELE_FAIL(err, INVALID, "'%.160s' holds no vkey: `stele init` printed them", path));
     }
     *ret = keys;
     *ret_n = n;
