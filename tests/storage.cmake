@@ -72,6 +72,7 @@ set_tests_properties(layers house layers.scripts PROPERTIES LABELS layers TIMEOU
 add_library(stele-test-store STATIC support/store_fixture.c support/event_gen.c support/event_gen_any.c)
 target_link_libraries(stele-test-store PUBLIC stele-storage stele-event PkgConfig::CMOCKA m)
 stele_unit_test(log LIBS stele-test-store)
+stele_unit_test(log_concurrent LIBS stele-test-store)
 
 foreach(name segment segment_forged)
   stele_unit_test(${name} SOURCES support/memory_segment.c LIBS stele-storage)
