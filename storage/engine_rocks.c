@@ -7,14 +7,13 @@
 #include "storage/engine_rocks.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <rocksdb/c.h>
 
 #include "storage/engine_gate.h"
+#include "storage/engine_manifest.h"
 #include "storage/engine_rocks_tuning.h"
 #include "storage/file.h"
 
@@ -22,7 +21,7 @@
     (STELE_ROCKS_FAMILIES + 1) /* RocksDB's own "default" is opened too, and stays empty */
 #define SCAN_READAHEAD_BYTES (2u << 20)
 #define DURABILITIES 2
-#define ROOM_BYTES (4 << 20)
+#define ROOM_BYTES (4u << 20)
 
 struct stele_rocks {
     char *path;
@@ -104,39 +103,14 @@ static stele_status make_options(struct stele_rocks *r, bool create, stele_err *
 
 /* ---- opening and closing ---- */
 
-/*
- * RocksDB with asserts on, as Debian builds it, aborts the process at the second line it writes to
- * its LOG after one that met a full disk. It writes there at open only, so that is not tried
- * without some room.
- */
-static stele_status check_room(const struct stele_rocks *r, stele_err *err) {
-    char path[STELE_FILE_PATH_MAX];
-    stele_status st = stele_file_path(r->path, "room.tmp", path, err);
-    if (st != STELE_OK) {
-        return st;
-    }
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int os_errno = fd < 0 ? errno : posix_fallocate(fd, 0, ROOM_BYTES);
-    if (fd >= 0) {
-        (void)close(fd);
-        (void)unlink(path);
-    }
-    if (os_errno == ENOENT) {
-        return STELE_FAIL(err, NOT_FOUND, "there is no database '%.120s'", r->path);
-    }
-    return os_errno == 0
-               ? STELE_OK
-               : STELE_FAIL_ERRNO(err, os_errno,
-                                  "no room for %d bytes in '%.100s': %s; free space, then claim "
-                                  "the log or open the store again",
-                                  ROOM_BYTES, r->path, strerror(os_errno));
-}
-
 static stele_status open_db(struct stele_rocks *r, bool read_only, int recovery_mode,
                             stele_err *err) {
     const rocksdb_options_t *options[FAMILIES];
     char *text = NULL;
-    stele_status st = read_only ? STELE_OK : check_room(r, err);
+    /* RocksDB with asserts on, as Debian builds it, aborts the process at the second line it writes
+     * to its LOG after one that met a full disk. It writes there at open only, so that is not tried
+     * without some room. */
+    stele_status st = read_only ? STELE_OK : stele_file_check_room(r->path, ROOM_BYTES, err);
     if (st != STELE_OK) {
         return st;
     }
@@ -197,14 +171,45 @@ static bool is_torn_tail(struct stele_rocks *r) {
            before_damage == around_damage;
 }
 
+static stele_status open_past_torn_tail(struct stele_rocks *r, stele_err *err) {
+    stele_status st = open_db(r, false, rocksdb_tolerate_corrupted_tail_records_recovery, err);
+    if (st == STELE_CORRUPT && is_torn_tail(r)) {
+        st = open_db(r, false, rocksdb_point_in_time_recovery, err);
+    }
+    return st;
+}
+
+/* The same after a power cut while RocksDB changed its set of files. `err` says already why the
+ * store does not open, and keeps saying that if this is not why. */
+static stele_status open_past_torn_change(struct stele_rocks *r, stele_err *err) {
+    struct stele_manifest_end end;
+    uint64_t sequence = 0;
+    stele_err detail;
+    stele_status st = STELE_CORRUPT;
+    if (stele_manifest_cut(r->path, &end, &detail) != STELE_OK) {
+        return st;
+    }
+    if (look_at(r, rocksdb_point_in_time_recovery, true, &sequence, &detail) == STELE_OK) {
+        st = open_past_torn_tail(r, &detail);
+    }
+    if (st == STELE_CORRUPT) {
+        stele_status put_back = stele_manifest_put_back(&end, &detail);
+        (void)put_back; /* refused either way: what was cut off was not acknowledged */
+    } else if (st != STELE_OK) {
+        *err = detail;
+    }
+    stele_buf_done(&end.bytes);
+    return st;
+}
+
 /* A full disk stops writing; it need not stop reading: opened for that, the store is as after a
  * failed write. */
 static stele_status open_for_writing(struct stele_rocks *r, stele_err *err) {
     stele_err detail;
     stele_err ignored;
-    stele_status st = open_db(r, false, rocksdb_tolerate_corrupted_tail_records_recovery, &detail);
-    if (st == STELE_CORRUPT && is_torn_tail(r)) {
-        st = open_db(r, false, rocksdb_point_in_time_recovery, &detail);
+    stele_status st = open_past_torn_tail(r, &detail);
+    if (st == STELE_CORRUPT) {
+        st = open_past_torn_change(r, &detail);
     }
     if (st == STELE_NO_SPACE || st == STELE_IO) {
         (void)open_db(r, true, rocksdb_tolerate_corrupted_tail_records_recovery, &ignored);
@@ -324,7 +329,7 @@ stele_status stele_rocks_reopen(struct stele_rocks *r, stele_err *err) {
         return STELE_OK;
     }
     /* While the disk is full, what is open can be read, and trying costs no replay. */
-    st = check_room(r, err);
+    st = stele_file_check_room(r->path, ROOM_BYTES, err);
     if (st != STELE_OK) {
         return st;
     }

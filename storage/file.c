@@ -115,6 +115,28 @@ stele_status stele_file_sync_folder(const char *path, stele_err *err) {
     return STELE_OK;
 }
 
+stele_status stele_file_check_room(const char *folder, size_t bytes, stele_err *err) {
+    char path[STELE_FILE_PATH_MAX];
+    stele_status st = stele_file_path(folder, "room.tmp", path, err);
+    if (st != STELE_OK) {
+        return st;
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int os_errno = fd < 0 ? errno : posix_fallocate(fd, 0, (off_t)bytes);
+    if (fd >= 0) {
+        (void)close(fd);
+        (void)unlink(path);
+    }
+    if (os_errno == ENOENT) {
+        return STELE_FAIL(err, NOT_FOUND, "there is no folder '%.120s'", folder);
+    }
+    return os_errno == 0 ? STELE_OK
+                         : STELE_FAIL_ERRNO(err, os_errno,
+                                            "no room for %zu bytes in '%.100s': %s; free space, "
+                                            "then claim the log or open the store again",
+                                            bytes, folder, strerror(os_errno));
+}
+
 /* The folder that holds `path`: ".", "/" or everything before the last slash. */
 static void parent_of(const char *path, char ret[STELE_AT_LEAST(STELE_FILE_PATH_MAX)]) {
     size_t size = strlen(path);

@@ -34,6 +34,9 @@ STELE_MUST_USE stele_status stele_file_read(const char *path, size_t max_bytes, 
 STELE_MUST_USE stele_status stele_file_create(const char *path, stele_view bytes, stele_err *err);
 /* Makes a folder (0700) and syncs its parent; OK if it is there already. Errors: IO, NO_SPACE. */
 STELE_MUST_USE stele_status stele_file_make_folder(const char *path, stele_err *err);
+/* Whether the folder's disk has room for `bytes` more at this moment: takes and gives back as many.
+ * Errors: NO_SPACE, NOT_FOUND (no such folder), IO. */
+STELE_MUST_USE stele_status stele_file_check_room(const char *folder, size_t bytes, stele_err *err);
 /* Makes the names in a folder durable. Errors: IO. */
 STELE_MUST_USE stele_status stele_file_sync_folder(const char *path, stele_err *err);
 /*
