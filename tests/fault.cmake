@@ -49,8 +49,16 @@ function(stele_power_writer name)
   target_link_libraries(${name} PRIVATE stele-test-store stele-flags)
 endfunction()
 stele_power_writer(power_writer)
+# And with memtables so small that RocksDB writes and merges tables all the time.
+set(tuning ${PROJECT_SOURCE_DIR}/storage/engine_rocks_tuning.c)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${tuning})
+file(READ ${tuning} text)
+string(REGEX REPLACE "write_buffer_size=[0-9]+" "write_buffer_size=65536" text "${text}")
+string(REGEX REPLACE "max_total_wal_size=[0-9]+" "max_total_wal_size=262144" text "${text}")
+file(CONFIGURE OUTPUT small_tuning.c CONTENT "${text}" @ONLY)
+stele_power_writer(power_writer_small ${CMAKE_CURRENT_BINARY_DIR}/small_tuning.c)
 stele_fault_test(power SOURCES fault/powercut_replay.c fault/powercut_file.c fault/sync_nothing.c LIBS stele-test-crash)
-add_dependencies(test_power power_writer)
+add_dependencies(test_power power_writer power_writer_small)
 target_compile_definitions(test_power PRIVATE STELE_POWER_WRITER="$<TARGET_FILE:power_writer>")
 
 # stele_power_mutant(NAME SOURCE SYNC): the same writer without one kind of sync: a file of the store is
@@ -86,3 +94,4 @@ set_tests_properties(fault.acked fault.acked_off PROPERTIES LABELS fault TIMEOUT
   ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp")
 stele_fault_test(full_disk SOURCES fault/batch_book.c support/temp_folder.c LIBS stele-test-store stele-rpc)
 stele_fault_test(rebuild SOURCES fault/batch_book.c fault/sync_nothing.c support/temp_folder.c LIBS stele-test-store)
+stele_fault_test(engine_manifest LIBS stele-test-behaviour)
