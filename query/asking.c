@@ -32,8 +32,9 @@ stele_status stele_asking_open(struct stele_asking *asking, struct stele_call *c
         .time_budget_us = (uint64_t)config->time_budget_ms * 1000,
         .stop = &call->stop,
     };
-    STELE_TRY(stele_store_secret(asking->store, "cursor", asking->binding.secret, err));
     if (asking->question.cursor.size > 0) {
+        STELE_TRY(
+            stele_store_secret(asking->store, STELE_CURSOR_SECRET, asking->binding.secret, err));
         STELE_TRY(stele_cursor_decode(&asking->binding, stele_view_buf(&asking->question.cursor),
                                       &places, err));
         options.from = &places;
@@ -46,16 +47,20 @@ cleanup:
     return st;
 }
 
-stele_status stele_asking_cursor(const struct stele_asking *asking, stele_buf *text,
-                                 stele_err *err) {
+/* The secret is asked for only where there is a cursor: answering needs no key file. */
+stele_status stele_asking_cursor(struct stele_asking *asking, stele_buf *text, stele_err *err) {
     struct stele_search_outcome outcome;
     struct stele_places places;
+    stele_status st = STELE_OK;
     stele_search_outcome(asking->search, &outcome);
     if (outcome.whole) {
         return STELE_OK;
     }
+    STELE_TRY(stele_store_secret(asking->store, STELE_CURSOR_SECRET, asking->binding.secret, err));
     stele_search_places(asking->search, &places);
-    return stele_cursor_encode(&asking->binding, &places, text, err);
+    STELE_TRY(stele_cursor_encode(&asking->binding, &places, text, err));
+cleanup:
+    return st;
 }
 
 void stele_asking_end(struct stele_asking *asking) {

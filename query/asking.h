@@ -13,7 +13,7 @@
 struct stele_asking {
     struct stele_query_question question;
     struct stele_store *store;
-    struct stele_cursor_binding binding; /* its secret is filled in by _open */
+    struct stele_cursor_binding binding; /* its secret is filled in when needed */
     struct stele_scope scope;
     struct stele_search *search; /* NULL before _open */
     bool resumed;                /* the question came with a cursor */
@@ -26,7 +26,7 @@ STELE_MUST_USE stele_status stele_asking_begin(struct stele_asking *asking, stru
 STELE_MUST_USE stele_status stele_asking_open(struct stele_asking *asking, struct stele_call *call,
                                               stele_err *err);
 /* Appends the cursor to go on with; nothing if the answer is whole. */
-STELE_MUST_USE stele_status stele_asking_cursor(const struct stele_asking *asking, stele_buf *text,
+STELE_MUST_USE stele_status stele_asking_cursor(struct stele_asking *asking, stele_buf *text,
                                                 stele_err *err);
 void stele_asking_end(struct stele_asking *asking);
 

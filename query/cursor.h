@@ -22,6 +22,7 @@
 #include "query/limits.h"
 #include "storage/engine.h"
 
+#define STELE_CURSOR_SECRET "cursor" /* its name, for stele_store_secret */
 #define STELE_CURSOR_SECRET_BYTES 32
 #define STELE_CURSOR_DIGEST_BYTES 16
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "query/call.h"
+#include "query/cursor.h"
 #include "query/limits.h"
 
 static const struct stele_call_kind *const query_kinds[] = {
@@ -48,6 +49,10 @@ static stele_status copy_stores(struct stele_query *query, const struct stele_qu
     }
     for (size_t i = 0; i < config->n_stores; i++) {
         stores[i] = config->stores[i];
+        /* Made now if it is new, so that an answer can be cut while the disk is full. If it cannot
+         * be made, it is tried again by whoever needs it, and that call says why. */
+        uint8_t secret[STELE_CURSOR_SECRET_BYTES];
+        (void)!stele_store_secret(stores[i], STELE_CURSOR_SECRET, secret, NULL);
     }
     query->stores = stores;
     query->config.stores = stores;

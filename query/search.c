@@ -158,9 +158,9 @@ void stele_search_rest(struct stele_search *search) {
         struct source *source = &search->source[i];
         close_source(source);
         if (source->state != SOURCE_DONE) {
+            /* The stream begins again at the place, perhaps with the seq it gave last. */
             source->state = SOURCE_NEXT;
-            source->any =
-                false; /* the stream begins again at the place, perhaps with the same seq */
+            source->any = false;
         }
     }
 }

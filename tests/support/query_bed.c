@@ -8,6 +8,7 @@
 #include "proto/question_format.h"
 #include "proto/schema.h"
 #include "proto/wire.h"
+#include "proto/wire_out.h"
 #include "tests/support/engine_memory.h"
 #include "tests/support/event_gen.h"
 
@@ -58,6 +59,20 @@ static void drop_class(stele_buf *payload) {
     *payload = kept;
 }
 
+static void pad(stele_buf *payload, size_t bytes) {
+    stele_buf zeros = STELE_BUF_EMPTY;
+    struct stele_wire_out w = stele_wire_out_to(payload);
+    assert_ok(stele_buf_reserve(&zeros, bytes + 1, NULL));
+    memset(zeros.data, 0, bytes);
+    stele_wire_out_bytes(&w, 5000, stele_view_of(zeros.data, bytes));
+    assert_ok(stele_wire_out_done(&w, 0, NULL));
+    stele_buf_done(&zeros);
+}
+
+void bed_pad(struct bed *bed, size_t bytes) {
+    bed->padding_bytes = bytes;
+}
+
 static void append_batch(struct bed *bed, const char *log, size_t n) {
     stele_view views[BATCH_MAX];
     struct stele_batch_place place;
@@ -82,6 +97,7 @@ static void append_batch(struct bed *bed, const char *log, size_t n) {
         event->payload = STELE_BUF_EMPTY;
         stele_gen_event(&bed->rng, &options, &event->payload);
         drop_class(&event->payload);
+        pad(&event->payload, bed->padding_bytes);
         views[i] = stele_view_buf(&event->payload);
     }
     stele_status st = fixture_append(&bed->f, log, views, n, &place, &err);

@@ -24,6 +24,7 @@ struct bed {
     struct rng rng;
     size_t n, capacity;
     struct bed_event *event; /* ascending by (time, log, seq) */
+    size_t padding_bytes;
 };
 
 /* Fills the store with n_events over some months: both logs, two tenants, late events, equal times.
@@ -34,6 +35,8 @@ void bed_new_on_disk(struct bed *bed, const char *test, size_t n_events);
 void bed_done(struct bed *bed);
 /* Appends n more now, and keeps the order of the array. */
 void bed_append(struct bed *bed, const char *log, size_t n);
+/* From now on events get an unknown field of so many bytes, as a newer source might send one. */
+void bed_pad(struct bed *bed, size_t bytes);
 
 /* A question about the region that names a random log now and then and has up to 3 conditions that
  * some event meets (now and then one that none does), ranges, and an order. To be freed with _done.

@@ -15,7 +15,7 @@
 
 #define EVENTS 3000
 
-static size_t expected[EVENTS];
+static size_t expected[EVENTS + 700];
 
 static struct stele_search_request everything(void) {
     return (struct stele_search_request){.region = stele_view_str(BED_REGION),
@@ -268,6 +268,28 @@ static void test_search_call__long_searches_take_turns(void **state) {
     client_close(&client);
 }
 
+/* Events of 60,000 bytes: five fill a message, which stays far below what gRPC clients take. */
+static void test_search_call__messages_are_bounded_in_bytes(void **state) {
+    struct query_client client;
+    struct bed *bed = *state;
+    struct client_answer answer = {0};
+    struct stele_search_request request = everything();
+    client_open(&client, bed, &(struct stele_query_config){0});
+    atomic_fetch_add(&bed->f.now_us, 1000);
+    request.filter.logged_since_unix_nano = atomic_load(&bed->f.now_us) * 1000;
+    bed_pad(bed, 60000);
+    bed_append(bed, "3y", 40);
+    bed_pad(bed, 0);
+    for (uint64_t order = 1; order <= 2; order++) {
+        request.order = order;
+        client_search(&client, &peer_auditor, &request, &answer);
+        assert_int_equal(answer.n_hits, 40);
+        assert_in_range(answer.message_bytes_max, 120000, STELE_QUERY_MESSAGE_BYTES + 66000);
+    }
+    client_answer_done(&answer);
+    client_close(&client);
+}
+
 /* Transport threads of their own, and an ingest beside them: for the thread sanitizer. */
 struct reader {
     struct query_client *client;
@@ -339,6 +361,7 @@ int main(void) {
         cmocka_unit_test(test_search_call__too_many_are_told_to_wait),
         cmocka_unit_test(test_search_call__a_spent_budget_says_so_and_goes_on),
         cmocka_unit_test(test_search_call__long_searches_take_turns),
+        cmocka_unit_test(test_search_call__messages_are_bounded_in_bytes),
         cmocka_unit_test(test_search_call__many_threads_and_appends_beside_them),
     };
     return cmocka_run_group_tests(tests, make_bed, free_bed);

@@ -194,6 +194,32 @@ static void test_search__pages_see_what_was_appended_meanwhile(void **state) {
     stele_query_question_done(&question);
 }
 
+/* A log that a cursor does not know was made after it: all of it is newer than what was answered.
+ */
+static void
+test_search__a_log_made_since_is_whole_when_ascending_and_left_out_when_not(void **state) {
+    struct bed *bed = *state;
+    for (int descending = 0; descending < 2; descending++) {
+        struct stele_query_question question;
+        struct stele_search_outcome outcome;
+        struct stele_places places = {1, {{"1y", descending == 0 ? 0 : UINT64_MAX}}};
+        stele_query_question_init(&question);
+        question.descending = descending == 1;
+        assert_ok(stele_buf_append(&question.asked.region, stele_view_str(BED_REGION), NULL));
+        struct stele_search_options options = plenty(&question);
+        options.from = &places;
+        size_t n = bed_expect(bed, &question, expected);
+        n_expected = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (descending == 0 || strcmp(bed->event[expected[i]].log, "1y") == 0) {
+                expected[n_expected++] = expected[i];
+            }
+        }
+        assert_int_equal(run(bed, &question, &options, 0, NULL, &outcome, &places), n_expected);
+        stele_query_question_done(&question);
+    }
+}
+
 /* A clock that moves a millisecond whenever it is looked at. */
 static uint64_t fake_now_us;
 static uint64_t fake_clock(void) {
@@ -277,6 +303,8 @@ int main(void) {
         cmocka_unit_test(test_search__a_whole_answer_is_what_a_look_at_every_event_gives),
         cmocka_unit_test(test_search__pages_put_together_are_the_answer),
         cmocka_unit_test(test_search__a_limit_that_takes_the_last_event_leaves_no_cursor),
+        cmocka_unit_test(
+            test_search__a_log_made_since_is_whole_when_ascending_and_left_out_when_not),
         cmocka_unit_test(test_search__a_slice_ends_and_the_time_budget_is_the_sum_of_slices),
         cmocka_unit_test(test_search__a_stop_pauses_at_the_next_row),
         cmocka_unit_test(test_search__pages_see_what_was_appended_meanwhile),
