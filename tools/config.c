@@ -129,6 +129,9 @@ static void take_place(struct complaint *complaint, const char *text) {
     }
 }
 
+static void gather(cyaml_log_t level, void *ctx, const char *format, va_list args)
+    STELE_PRINTF(3, 0);
+
 static void gather(cyaml_log_t level, void *ctx, const char *format, va_list args) {
     struct complaint *complaint = ctx;
     static const char prefix[] = "Load: ";
@@ -173,12 +176,15 @@ static stele_status load(const char *path, const cyaml_schema_value_t *schema, v
         st = STELE_FAIL(err, NOT_FOUND, "no configuration at '%.120s'; `stele init` makes one",
                         path);
     }
+    if (st == STELE_OK && text.size == 0) {
+        st = STELE_FAIL(err, INVALID, "%.120s: it is empty; `stele init` makes one", path);
+    }
     if (st == STELE_OK) {
         cyaml_err_t failed = cyaml_load_data(text.data, text.size, &config, schema, &data, NULL);
         if (failed != CYAML_OK) {
             st = refuse(path, &complaint, failed, err);
         } else if (data == NULL) {
-            st = STELE_FAIL(err, INVALID, "%.120s: it is empty; `stele init` makes one", path);
+            st = STELE_FAIL(err, INVALID, "%.120s: it holds nothing; `stele init` makes one", path);
         } else {
             *ret = data;
         }
