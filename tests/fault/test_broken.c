@@ -16,7 +16,7 @@
 /* A log that has not come back after so many tries of 10 ms does not come back. */
 #define TRIES_MAX 1000
 /* In the usual run, at most so many calls of one kind are failed: the first ones, then samples. */
-#define CALLS_USUAL 8
+#define CALLS_USUAL 6
 
 static struct fixture f;
 static struct book book;

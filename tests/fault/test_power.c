@@ -3,6 +3,12 @@
  * tests/fault/test_power.c: the power is cut under a writer at random moments of opening, load and
  * closing. The writer runs with powercut_shim.c, and the store it is checked on, and goes on from,
  * is one of those that may be on the disk then (powercut_replay.h).
+ *
+ * The same writer is built without one of its syncs at a time, and must then fail here within a few
+ * cuts: of an append (found by a store that names no region, or by missing records), of a blob's
+ * bytes (a pack that is no pack), of a blob's folder (records that were trimmed and are in no
+ * pack), of small files (a REGION file or key that is empty, a log that begins anew), of a signing
+ * key (a key file that is none).
  */
 #include <fcntl.h>
 #include <stdlib.h>
