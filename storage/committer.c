@@ -139,8 +139,8 @@ cleanup:
 
 /* A frame that does not fit the unit is sealed again in two, so that packs end exactly at their bound. */
 static stele_status stage_split(struct stele_group *group, struct stele_batch *batch,
-                                const struct stele_batch_frame *frame, const struct stele_tag_key *key,
-                                uint64_t now, stele_err *err) {
+                                struct stele_batch_frame *frame, const struct stele_tag_key *key, uint64_t now,
+                                stele_err *err) {
     stele_status st = STELE_OK;
     uint8_t done = 0;
     while (done < frame->n) {
@@ -155,6 +155,8 @@ static stele_status stage_split(struct stele_group *group, struct stele_batch *b
         STELE_TRY(stage_frame(group, batch, &part, key, now, err));
         done = (uint8_t)(done + part.n);
     }
+    /* Its events' commitments are the whole frame's again: the batch may be staged a second time. */
+    STELE_TRY(stele_batch__seal(batch, frame, err));
 cleanup:
     return st;
 }
@@ -421,6 +423,9 @@ static void *committer(void *arg) {
         stele_status st = STELE_OK;
         if (batches != NULL) {
             st = commit(log, batches, &err);
+            if (st == STELE_CLOSED && try_resume(log)) {
+                st = commit(log, batches, &err); /* another log's write had failed: this one was not tried */
+            }
             answer(batches, st, &err);
         }
         (void)pthread_mutex_lock(&log->lock);
@@ -428,6 +433,9 @@ static void *committer(void *arg) {
         (void)pthread_mutex_unlock(&log->lock);
         if (sign) {
             st = stele_log__sign(log, &err);
+            if (st == STELE_CLOSED && try_resume(log)) {
+                st = stele_log__sign(log, &err);
+            }
         }
         if (st != STELE_OK) {
             stop_on(log, &err);
