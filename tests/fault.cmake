@@ -95,3 +95,4 @@ set_tests_properties(fault.acked fault.acked_off PROPERTIES LABELS fault TIMEOUT
 stele_fault_test(full_disk SOURCES fault/batch_book.c support/temp_folder.c LIBS stele-test-store stele-rpc)
 stele_fault_test(rebuild SOURCES fault/batch_book.c fault/sync_nothing.c support/temp_folder.c LIBS stele-test-store)
 stele_fault_test(engine_manifest LIBS stele-test-behaviour)
+stele_fault_test(failed_sync SOURCES fault/batch_book.c LIBS stele-sync-count stele-test-store)
