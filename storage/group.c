@@ -259,7 +259,8 @@ static void publish_part(struct stele_group *group, size_t p) {
     for (size_t i = part->first_entry; i < end_entry; i++) {
         const struct stele_group_entry *staged = &group->entry[i];
         stele_tail_add_entry(part->unit, &staged->entry, staged->leaf);
-        stele_tail_add_tags(part->unit, staged->entry.seq, group->tags.data + staged->tags_at, staged->n_tags);
+        stele_tail_add_tags(part->unit, staged->entry.seq,
+                            staged->n_tags == 0 ? NULL : group->tags.data + staged->tags_at, staged->n_tags);
     }
     for (size_t i = part->first_item; i < end_item; i++) {
         const struct stele_group_item *item = &group->item[i];
