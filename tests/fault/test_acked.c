@@ -23,6 +23,7 @@
 #define CLIENTS 8
 #define CALLS_A_CLIENT 25
 #define HELD_US 1000000
+#define ARRIVE_TRIES_MAX 3000 /* of 10 ms, on a machine with much else to do */
 
 static struct ingest_rig rig; /* its folder and target only: the server is the program's own */
 static struct stele_serve *serve;
@@ -145,13 +146,23 @@ static unsigned join_clients(struct client *c, unsigned n) {
     return n_unsynced;
 }
 
+/* Waits until a sync is waited for, or something was answered without; then as long as an answer
+ * takes many times over. */
+static void wait_held(const _Atomic unsigned *n_answered) {
+    for (int tries = 0; tries < ARRIVE_TRIES_MAX && sync_gate_waiting() == 0 && *n_answered == 0;
+         tries++) {
+        (void)usleep(10000);
+    }
+    (void)usleep(HELD_US);
+}
+
 /* While syncs are held no call is answered; a sync is waited for; then all are answered. */
 static bool calls_wait(unsigned n) {
     struct client c[CLIENTS];
     bool waited = true;
     sync_gate_hold();
     start_clients(c, n, 1);
-    (void)usleep(HELD_US);
+    wait_held(&c[0].n_acked);
     for (unsigned i = 0; i < n; i++) {
         waited = waited && c[i].n_acked == 0;
     }
@@ -181,14 +192,14 @@ static void test_acked__each_call_has_a_sync_between_sending_and_answer(void **s
 struct listener {
     struct rig_stream *stream;
     uint64_t until;
-    _Atomic bool heard;
+    _Atomic unsigned n_heard;
 };
 
 static void *listen_until(void *arg) {
     struct listener *l = arg;
     while (l->stream->acked < l->until) {
         assert_ok(rig_stream_receive(l->stream));
-        l->heard = true;
+        l->n_heard++;
     }
     return NULL;
 }
@@ -205,12 +216,12 @@ static void test_acked__a_stream_waits_for_the_sync(void **state) {
             add_events(call, 1000 + round, 4 * i + 4 - (1000 + round) % 4); /* one event each */
         }
         listener.until += 40;
-        listener.heard = false;
+        listener.n_heard = 0;
         sync_gate_hold();
         rig_stream_send(listener.stream, call);
         assert_int_equal(pthread_create(&thread, NULL, listen_until, &listener), 0);
-        (void)usleep(HELD_US / 2);
-        waited = waited && !listener.heard && sync_gate_waiting() > 0;
+        wait_held(&listener.n_heard);
+        waited = waited && listener.n_heard == 0 && sync_gate_waiting() > 0;
         sync_gate_release();
         assert_int_equal(pthread_join(thread, NULL), 0);
         rig_call_free(call);
