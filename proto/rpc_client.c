@@ -276,6 +276,11 @@ static stele_status outcome(const struct stele_rpc_client *client, const struct 
                               "no answer from %s in time: give it longer, or check its load",
                               client->target);
     }
+    if (ending->code == GRPC_STATUS_CANCELLED) { /* core's word for it says nothing */
+        return stele_err__set(err, status, 0, STELE_WHERE,
+                              "%s cut the call off: it is stopping, or was told to; try again",
+                              client->target);
+    }
     if (ending->code == GRPC_STATUS_RESOURCE_EXHAUSTED && strstr(text, "larger than max") != NULL) {
         status = STELE_LIMIT; /* sending it again would never help */
     }
@@ -363,6 +368,20 @@ cleanup:
     stele_rpc_buffer_drop(&in);
     grpc_byte_buffer_destroy(out);
     return st;
+}
+
+bool stele_rpc_client_wait(struct stele_rpc_client *client, uint32_t max_ms) {
+    gpr_timespec until = deadline_in(max_ms);
+    grpc_completion_queue *cq = grpc_completion_queue_create_for_pluck(NULL);
+    grpc_connectivity_state state = grpc_channel_check_connectivity_state(client->channel, 1);
+    bool in_time = true;
+    while (in_time && state != GRPC_CHANNEL_READY && state != GRPC_CHANNEL_SHUTDOWN) {
+        grpc_channel_watch_connectivity_state(client->channel, state, until, cq, client);
+        in_time = await(cq, client);
+        state = grpc_channel_check_connectivity_state(client->channel, 1);
+    }
+    destroy_cq(cq);
+    return state == GRPC_CHANNEL_READY;
 }
 
 /* ---- streams ---- */

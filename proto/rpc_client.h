@@ -8,7 +8,7 @@
  * size limit gives LIMIT, so that BUSY always means "send it again later".
  *
  * No call waits for a server that cannot be reached: it fails with the first attempt to connect,
- * and *err says why and what to check. The next call tries again.
+ * and *err says why and what to check. Between tries, stele_rpc_client_wait.
  */
 #ifndef STELE_PROTO_RPC_CLIENT_H
 #define STELE_PROTO_RPC_CLIENT_H
@@ -33,6 +33,13 @@ struct stele_rpc_client_options {
 STELE_MUST_USE stele_status stele_rpc_client_open(const struct stele_rpc_client_options *options,
                                                   struct stele_rpc_client **ret, stele_err *err);
 void stele_rpc_client_close(struct stele_rpc_client *client);
+
+/*
+ * Waits at most max_ms for a connection; true if there is one. For the time between two calls to a
+ * server that was away: core makes no progress unless somebody waits, so a caller that only sleeps
+ * would never be connected again.
+ */
+bool stele_rpc_client_wait(struct stele_rpc_client *client, uint32_t max_ms);
 
 struct stele_rpc_result {
     uint32_t code;           /* gRPC code */
