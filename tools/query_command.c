@@ -150,8 +150,7 @@ static stele_status print_plan(void *ctx, const struct stele_log_plan *plan, ste
     (void)err;
     (void)printf("%.*s: ", (int)plan->log.size, (const char *)plan->log.data);
     if (stele_view_is(plan->key, "scan")) {
-        (void)printf("reads %" PRIu64 " of %" PRIu64
-                     " entries: the index is by tenant, and no --tenant is named\n",
+        (void)printf("reads %" PRIu64 " of %" PRIu64 " entries: no index is of use\n",
                      plan->postings, plan->size);
     } else {
         (void)printf("reads the %" PRIu64 " events with %.*s, of %" PRIu64

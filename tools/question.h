@@ -56,7 +56,7 @@ enum {
 #define STELE_ASK_USAGE                                                                            \
     "  --region R    the region asked; the only one of client.conf if none is named\n"             \
     "  --log L       one log of it (3y, or eu-central-1/3y); all but the system log else\n"        \
-    "  --tenant T    one tenant's events; the index is by tenant, so this is also faster\n"        \
+    "  --tenant T    one tenant's events; every tenant's this certificate may read else\n"         \
     "  --actor A     who acted, approved, delegated or was affected\n"                             \
     "  --resource X  --type T  --action V  --outcome O  --model M[@VERSION]  --session S\n"        \
     "  --correlation C  --credential K  --source SERVICE       all that are given must hold\n"     \

@@ -50,9 +50,12 @@ static uint64_t monotonic_us(void) {
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-static void pause_ms(uint32_t ms) {
-    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
-    (void)nanosleep(&pause, NULL);
+/* Between two tries; a lost connection is worked on meanwhile. */
+static void pause_before_retry(struct stele_shipper *s) {
+    struct timespec pause = {0, RETRY_PAUSE_MS * 1000000L};
+    if (stele_rpc_client_wait(s->client, RETRY_PAUSE_MS)) {
+        (void)nanosleep(&pause, NULL); /* the server is there and will not: give it time */
+    }
 }
 
 /* Under the lock. */
@@ -235,12 +238,12 @@ static stele_status ensure_stream(struct stele_shipper *s, stele_err *err) {
         (void)pthread_mutex_unlock(&s->lock);
         drop_stream(s);
         if (again) {
-            pause_ms(RETRY_PAUSE_MS);
+            pause_before_retry(s);
         }
         stele_status st =
             s->ring.n_waiting == 0 ? STELE_OK : open_stream(s, (uint32_t)left_ms, &why);
         if (st != STELE_OK) {
-            pause_ms(RETRY_PAUSE_MS);
+            pause_before_retry(s);
         }
         (void)pthread_mutex_lock(&s->lock);
         if (st == STELE_NO_MEMORY || st == STELE_IO) {

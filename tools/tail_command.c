@@ -35,7 +35,7 @@ static const char usage[] =
     "\n";
 
 #define PAUSE_MS 300
-#define RETRY_MS 1000
+#define RETRY_MS 700 /* a signal is heard so late at most */
 #define CALL_MS 10000
 #define LOGS_MAX 64
 
@@ -53,6 +53,7 @@ struct tail {
     struct stele_hit_printer printer;
     uint32_t timeout_ms;
     bool from_now, started;
+    bool away; /* the server was there and is not */
     struct place place[LOGS_MAX];
     size_t n_places;
 };
@@ -203,6 +204,10 @@ static stele_status look(struct tail *tail, const struct stele_cli *cli, stele_e
     STELE_TRY(
         stele_client_explain(cli->client, &tail->asked.request, CALL_MS, take_plan, tail, err));
     tail->started = true;
+    if (tail->away) {
+        (void)fprintf(stderr, "stele tail: the server is back\n");
+        tail->away = false;
+    }
     for (size_t i = 0; i < tail->n_places && !stele_interrupted(); i++) {
         if (tail->place[i].size != tail->place[i].asked_size) {
             STELE_TRY(look_at(tail, cli, &tail->place[i], err));
@@ -227,26 +232,24 @@ static uint64_t monotonic_ms(void) {
 /* Until Ctrl-C. A server that was there and is not is waited for. */
 static stele_status follow(struct tail *tail, const struct stele_cli *cli, stele_err *err) {
     uint64_t seen_ms = 0; /* when the server last answered; 0: not yet */
-    bool away = false;
     for (;;) {
         stele_status st = look(tail, cli, err);
         if (stele_interrupted()) {
             return STELE_OK;
         }
         if (st == STELE_OK) {
-            if (away) {
-                (void)fprintf(stderr, "stele tail: the server is back\n");
-            }
-            away = false;
             seen_ms = monotonic_ms();
         } else if ((st != STELE_CLOSED && st != STELE_BUSY) || seen_ms == 0 ||
                    monotonic_ms() - seen_ms > tail->timeout_ms) {
             return stele_cli_named(st);
-        } else if (!away) {
+        } else if (!tail->away) {
             (void)fprintf(stderr, "stele tail: %s\nstele tail: waiting for it\n", err->text);
-            away = true;
+            tail->away = true;
         }
-        if (stele_interrupt_pause(st == STELE_OK ? PAUSE_MS : RETRY_MS)) {
+        if (st != STELE_OK) {
+            (void)stele_rpc_client_wait(cli->client, RETRY_MS);
+        }
+        if (stele_interrupt_pause(PAUSE_MS)) {
             return STELE_OK;
         }
         if (is_unread()) {
