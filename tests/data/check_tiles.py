@@ -15,7 +15,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
-sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), 'foreign'), os.path.join(os.path.dirname(HERE), 'golden', 'v1')]
+TESTS = os.path.dirname(HERE)
+sys.path[:0] = [HERE, f'{TESTS}/foreign', f'{TESTS}/golden/v1']
 import merkle  # noqa: E402
 import verify_answer  # noqa: E402
 from server import Server, skip, skip_soak  # noqa: E402
@@ -35,7 +36,8 @@ def check_folder(folder, keys, exact=True):
     """Returns the size. exact: nothing else is in the folder."""
     origin, size, root = verify_answer.open_checkpoint(read(f'{folder}/checkpoint'), keys)
     merkle.check_tiles(size, root, lambda path: read(f'{folder}/{path}'))
-    files = {os.path.relpath(os.path.join(where, name), folder) for where, _, names in os.walk(folder) for name in names}
+    files = {os.path.relpath(os.path.join(where, name), folder)
+             for where, _, names in os.walk(folder) for name in names}
     extra = files - {merkle.tile_path(*tile) for tile in merkle.tiles_of(size)} - {'checkpoint'}
     if not exact:
         extra = {name for name in extra if '.p/' not in name}
@@ -110,7 +112,8 @@ def main():
     parser.add_argument('--vkeys', help='a file of keys, one a line')
     arguments = parser.parse_args()
     if arguments.folder:
-        print('%s: %d entries hold' % check_folder(arguments.folder, verify_answer.read_keys(read(arguments.vkeys)), False))
+        keys = verify_answer.read_keys(read(arguments.vkeys))
+        print('%s: %d entries hold' % check_folder(arguments.folder, keys, False))
         return
     if arguments.soak:
         skip_soak()

@@ -54,8 +54,16 @@ def check(record, event, region):
     assert actor is None or event['actor']['id'] == actor, f'{record["eventID"]}: {event["actor"]}, not {actor}'
     if 'type' not in who:
         assert event['actor']['type'] == 'system', event['actor']
-    if 'accessKeyId' in who:
-        assert event['actor']['credential_id'] == who['accessKeyId'], event['actor']
+    assert event['actor'].get('credential_id', '') == who.get('accessKeyId', ''), event['actor']
+    session = who.get('sessionContext', {})
+    issuer = session.get('sessionIssuer', {}).get('arn')
+    assert [item['id'] for item in event['actor'].get('on_behalf_of', [])] == ([issuer] if issuer else []), event['actor']
+    assert event['actor'].get('mfa', False) == (session.get('attributes', {}).get('mfaAuthenticated') == 'true')
+    correlation = record.get('requestID') or record.get('sharedEventID') or ''
+    if len(correlation) > 128:  # an id that is too long is cut and ends in its digest
+        digest = hashlib.sha256(correlation.encode()).hexdigest()
+        correlation = correlation[:128 - len('#sha256:') - 64] + f'#sha256:{digest}'
+    assert event.get('correlation_id', '') == correlation, f'{event.get("correlation_id")}, not {correlation}'
     address = record['sourceIPAddress']
     assert event['actor'].get('ip') == (str(ipaddress.ip_address(address)) if is_address(address) else None), \
         f'{record["eventID"]}: {event["actor"]}, not {address}'
@@ -66,6 +74,9 @@ def check(record, event, region):
         denied = 'AccessDenied' in code or 'UnauthorizedOperation' in code
         assert event['outcome'] == ('denied' if denied else 'failure'), f'{code}: {event["outcome"]}'
         assert event['status']['code'] == code[:64], event['status']
+    named = {item.get('ARN') or item.get('ARNPrefix') for item in record.get('resources') or []} - {None}
+    found = {item['id'] for item in event.get('resource', [])}
+    assert named <= found or len(found) == 16, f'{record["eventID"]}: {named - found} is no resource of the event'
     for source, prefix, kind in TYPES:
         if service == source and record['eventName'].startswith(prefix):
             assert event['event_type'] == kind, f'{record["eventName"]}: {event["event_type"]}, not {kind}'

@@ -23,9 +23,10 @@ def frequent(region, found, key, count):
 
 
 def around(random, value, least, most):
-    """A half-open range with the value inside, or just outside, its width spread over all orders of magnitude."""
+    """A half-open range with the value inside, at an end of it, or just outside; widths of all orders of magnitude."""
     width = int(10 ** random.uniform(len(str(least)) - 1, len(str(most)) - 1))
-    since = max(1, value - random.randint(0, width) if random.random() < 0.9 else value + 1)
+    before = random.choice((0, 0, width, width + 1, -1, *(random.randint(0, width) for _ in range(5))))
+    since = max(1, value - before)
     return since, since + max(1, width)
 
 

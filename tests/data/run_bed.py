@@ -99,7 +99,8 @@ class Bed:
             with open(source, 'w', encoding='utf-8') as file:
                 file.writelines(line + '\n' for line in bare)
             with open(acks, 'wb') as out:
-                done = self.server.run('append', '--region', region, source, stdout=out, stderr=-1, capture_output=False)
+                done = self.server.run('append', '--region', region, source, stdout=out, stderr=-1,
+                                       capture_output=False)
             assert done.returncode == 0, done.stderr
             self.take_acks(name, lines, acks)
             other = [line.replace(region, REGIONS[region == REGIONS[0]], 1) for line in lines[:3]]

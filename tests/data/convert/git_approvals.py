@@ -3,8 +3,9 @@
 """Who approved what in public repositories (git-history-audit/approvals.tsv).
 
 Reviewed-by, acked-by and tested-by are approval records: those of one commit become one deployment event of the
-version it made, with its approvals, at most 16 in one event. Signed-off-by and co-authored-by approve nothing: generic events. Where the
-version runs is in no commit, and its artifact neither: environment unknown, both named in stele.incomplete.
+version it made, with its approvals, at most 16 in one event. Signed-off-by and co-authored-by approve nothing:
+generic events. Where the version runs is in no commit, and its artifact neither: environment unknown, both named
+in stele.incomplete.
 """
 from itertools import groupby
 

@@ -92,12 +92,13 @@ def deployment(event, payload):
         change = str(at(payload, 'deployment.id'))
     target = repository(payload, version, environment)
     body = {'model_id': target['id'], 'model_version': version, 'environment': environment, 'change_id': change}
-    reviewers = [{'id': f'github:team/{r["reviewer"]["id"]}' if r['type'] == 'Team' else f'github:{r["reviewer"]["id"]}',
-                  'type': 'principal', 'role': 'affected', 'name': r['reviewer'].get('slug') or r['reviewer']['login']}
-                 for r in payload.get('reviewers', [])]
+    reviewers = [{'id': f'github:team/{who["id"]}' if kind == 'Team' else f'github:{who["id"]}',
+                  'type': 'principal', 'role': 'affected', 'name': who.get('slug') or who['login']}
+                 for kind, who in ((item['type'], item['reviewer']) for item in payload.get('reviewers', []))]
     action = 'deploy'
     if payload['action'] in ('approved', 'rejected'):
-        stage, outcome, action = 'approved', 'success', payload['action'].removesuffix('d').removesuffix('e') + 'e'
+        stage, outcome = 'approved', 'success'
+        action = {'approved': 'approve', 'rejected': 'reject'}[payload['action']]
         body['approval'] = [{'approver_id': person(payload['approver'])['id'], 'decision': payload['action'],
                              'time': payload['since'], 'comment': payload.get('comment', '')}]
     return {'event_type': 'deployment', 'action': action, 'outcome': outcome, 'resource': [target, *reviewers],
