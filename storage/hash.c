@@ -168,3 +168,47 @@ void stele_hash_state_inner(const uint8_t left[STELE_AT_LEAST(32)],
                             uint8_t out[STELE_AT_LEAST(32)]) {
     hash_pair(0x28, left, right, out);
 }
+
+void stele_hash_posting(uint64_t seq, const uint8_t leaf[STELE_AT_LEAST(32)],
+                        uint8_t out[STELE_AT_LEAST(32)]) {
+    uint8_t number[8];
+    stele_put_u64(number, seq);
+    hash_two(0x20, stele_view_of(number, sizeof number), stele_view_of(leaf, STELE_HASH_BYTES), out);
+}
+
+void stele_hash_history(uint8_t bit, const uint8_t left[STELE_AT_LEAST(32)],
+                        const uint8_t right[STELE_AT_LEAST(32)], uint8_t out[STELE_AT_LEAST(32)]) {
+    uint8_t message[1 + 2 * STELE_HASH_BYTES];
+    message[0] = bit;
+    memcpy(message + 1, left, STELE_HASH_BYTES);
+    memcpy(message + 1 + STELE_HASH_BYTES, right, STELE_HASH_BYTES);
+    hash_two(0x21, stele_view_of(message, sizeof message), stele_view_of(NULL, 0), out);
+}
+
+void stele_hash_key_value(uint64_t count, const uint8_t root[STELE_AT_LEAST(32)],
+                          uint8_t out[STELE_AT_LEAST(32)]) {
+    uint8_t number[8];
+    stele_put_u64(number, count);
+    hash_two(0x22, stele_view_of(number, sizeof number), stele_view_of(root, STELE_HASH_BYTES), out);
+}
+
+void stele_hash_key_leaf(const uint8_t tag[STELE_AT_LEAST(16)],
+                         const uint8_t value[STELE_AT_LEAST(32)], uint8_t out[STELE_AT_LEAST(32)]) {
+    hash_two(0x23, stele_view_of(tag, 16), stele_view_of(value, STELE_HASH_BYTES), out);
+}
+
+void stele_hash_key_inner(const uint8_t left[STELE_AT_LEAST(32)],
+                          const uint8_t right[STELE_AT_LEAST(32)],
+                          uint8_t out[STELE_AT_LEAST(32)]) {
+    hash_pair(0x24, left, right, out);
+}
+
+void stele_hash_descriptor(stele_view bytes, uint8_t out[STELE_AT_LEAST(32)]) {
+    hash_two(0x25, bytes, stele_view_of(NULL, 0), out);
+}
+
+void stele_hash_manifest_inner(const uint8_t left[STELE_AT_LEAST(32)],
+                               const uint8_t right[STELE_AT_LEAST(32)],
+                               uint8_t out[STELE_AT_LEAST(32)]) {
+    hash_pair(0x26, left, right, out);
+}

@@ -27,6 +27,23 @@ void stele_hash_leaf(stele_view entry, uint8_t out[STELE_AT_LEAST(32)]); /* 0x00
 void stele_hash_inner(const uint8_t left[STELE_AT_LEAST(32)],
                       const uint8_t right[STELE_AT_LEAST(32)],
                       uint8_t out[STELE_AT_LEAST(32)]); /* 0x01 */
+void stele_hash_posting(uint64_t seq, const uint8_t leaf[STELE_AT_LEAST(32)],
+                        uint8_t out[STELE_AT_LEAST(32)]); /* 0x20 */
+void stele_hash_history(uint8_t bit, const uint8_t left[STELE_AT_LEAST(32)],
+                        const uint8_t right[STELE_AT_LEAST(32)],
+                        uint8_t out[STELE_AT_LEAST(32)]); /* 0x21 */
+void stele_hash_key_value(uint64_t count, const uint8_t root[STELE_AT_LEAST(32)],
+                          uint8_t out[STELE_AT_LEAST(32)]); /* 0x22 */
+void stele_hash_key_leaf(const uint8_t tag[STELE_AT_LEAST(16)],
+                         const uint8_t value[STELE_AT_LEAST(32)],
+                         uint8_t out[STELE_AT_LEAST(32)]); /* 0x23 */
+void stele_hash_key_inner(const uint8_t left[STELE_AT_LEAST(32)],
+                          const uint8_t right[STELE_AT_LEAST(32)],
+                          uint8_t out[STELE_AT_LEAST(32)]);                   /* 0x24 */
+void stele_hash_descriptor(stele_view bytes, uint8_t out[STELE_AT_LEAST(32)]); /* 0x25 */
+void stele_hash_manifest_inner(const uint8_t left[STELE_AT_LEAST(32)],
+                               const uint8_t right[STELE_AT_LEAST(32)],
+                               uint8_t out[STELE_AT_LEAST(32)]); /* 0x26 */
 /* n pairs of 32-byte hashes, left and right adjacent: 64 n bytes in, 32 n bytes out. out may be
  * `pairs` itself: the tree is folded level by level in place. */
 void stele_hash_inner_many(const uint8_t *pairs, size_t n, uint8_t *out);

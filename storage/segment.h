@@ -10,18 +10,8 @@
 #ifndef STELE_STORAGE_SEGMENT_H
 #define STELE_STORAGE_SEGMENT_H
 
+#include "storage/descriptor.h"
 #include "storage/tag.h"
-
-struct stele_segment_info {
-    uint32_t era;
-    uint16_t map_version;
-    uint16_t tag_alg;
-    uint64_t lo, hi;                 /* entries [lo, hi), lo < hi */
-    uint64_t t_first, t_last;        /* time_us of entries lo and hi - 1, of any type */
-    uint64_t late_first, late_last;  /* min and max event_us of its late events; UINT64_MAX and 0 if none */
-    uint64_t n_keys, n_postings;
-    uint8_t tag_key_commit[STELE_HASH_BYTES];
-};
 
 /* Sink for the writer. */
 typedef stele_status (*stele_write_fn)(void *ctx, stele_view bytes, stele_err *err);
