@@ -253,15 +253,21 @@ static bool claim_all(struct stele_append *append) {
     bool sunk = false;
     struct stele_recall recall = STELE_RECALL_EMPTY;
     const struct stele_log *clear = NULL; /* events of one batch mostly go to one log */
+    uint64_t adoptions = 0;
     for (size_t i = 0; i < append->n_events && !sunk; i++) {
         struct stele_append_event *event = &append->event[i];
         if (event->decided) {
             continue;
         }
-        if (event->log != clear && !clear_doubt(event)) {
-            continue;
+        if (event->log != clear) {
+            /* Read before the log is: what it takes up from now on may be this event, unseen. */
+            adoptions = stele_log_adoptions(event->log);
+            if (!clear_doubt(event)) {
+                continue;
+            }
+            clear = event->log;
         }
-        clear = event->log;
+        event->adoptions = adoptions;
         if (!claim_event(event, &recall)) {
             sunk = is_sunk(append, event);
         }
@@ -290,6 +296,7 @@ static stele_status batch_for(struct stele_append *append, const struct stele_ap
         stele_free(b);
         return st;
     }
+    stele_batch_bind(b->batch, event->adoptions); /* the earliest: events come in their order */
     b->append = append;
     b->log = event->log;
     b->region = event->region;

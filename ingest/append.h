@@ -29,6 +29,7 @@ struct stele_append_event {
     struct stele_log *log; /* where it goes; once stored, where it is */
     uint64_t seq;
     uint64_t time_us;
+    uint64_t adoptions; /* of its log, before it was looked for there: see stele_batch_bind */
     char *error;     /* owned; NULL if there is none, or was no memory for it */
     uint32_t code;   /* gRPC code: 0 if stored */
     uint32_t region; /* index of its store */

@@ -65,6 +65,18 @@ size_t stele_batch_count(const struct stele_batch *batch) {
     return batch->n_events;
 }
 
+uint64_t stele_log_adoptions(struct stele_log *log) {
+    (void)pthread_mutex_lock(&log->lock);
+    uint64_t n = log->n_adoptions;
+    (void)pthread_mutex_unlock(&log->lock);
+    return n;
+}
+
+void stele_batch_bind(struct stele_batch *batch, uint64_t adoptions) {
+    batch->bound = true;
+    batch->n_adoptions = adoptions;
+}
+
 static stele_status grow_events(struct stele_batch *batch, stele_err *err) {
     if (batch->n_events < batch->event_capacity) {
         return STELE_OK;
@@ -194,6 +206,10 @@ static stele_status enqueue(struct stele_batch *batch, stele_err *err) {
         st = log->stopped.status;
     } else if (log->stopping || !log->running) {
         st = STELE_FAIL(err, CLOSED, "log %s is shutting down; send the events again to a running server",
+                        log->full_name);
+    } else if (batch->bound && batch->n_adoptions != log->n_adoptions) {
+        st = STELE_FAIL(err, CLOSED,
+                        "log %s recovered a moment ago and took up entries that may be these; send the events again",
                         log->full_name);
     } else if (log->queue_events + batch->n_events > STELE_QUEUE_EVENTS_MAX ||
                log->queue_bytes + batch->payload_bytes > STELE_QUEUE_BYTES_MAX) {

@@ -311,7 +311,7 @@ static bool try_resume(struct stele_log *log) {
     const struct stele_tag_key *key = NULL;
     stele_err err;
     stele_status st = STELE_OK;
-    uint64_t next_pos = 0;
+    uint64_t next_pos = 0, size = log->size; /* which this thread alone writes */
     STELE_TRY(log->engine->ops->claim(log->engine, log->name, &next_pos, &log->epoch, &err));
     STELE_TRY(stele_log__replay(log, log->pos, &err));
     if (log->pos != next_pos) {
@@ -325,6 +325,7 @@ cleanup:
     bool another = st != STELE_OK && st != log->stopped.status;
     if (st == STELE_OK) {
         log->stopped.status = STELE_OK;
+        log->n_adoptions += log->size > size ? 1 : 0;
         log->now_era = log->head.era;
         log->now_key = key;
         /* Entries or a checkpoint may have been adopted. */

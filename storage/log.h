@@ -49,8 +49,14 @@ void stele_batch_free(struct stele_batch *batch); /* only if it was not submitte
  */
 STELE_MUST_USE stele_status stele_batch_add(struct stele_batch *batch, stele_view payload, stele_err *err);
 size_t stele_batch_count(const struct stele_batch *batch);
-/* On OK the log owns the batch. Errors: BUSY (queue full), CLOSED (the log stopped; the text says why):
- * nothing was taken. Crash: an event is durable iff `done` was called with OK. */
+/* How often the log, recovering, took up entries that no one was told of as stored: after a failed commit that
+ * had reached the disk. A submitter that looks for duplicates first reads this before it looks, and binds its
+ * batch to it: a batch of before the last such time is refused as CLOSED, because what it holds may be there. */
+uint64_t stele_log_adoptions(struct stele_log *log);
+void stele_batch_bind(struct stele_batch *batch, uint64_t adoptions);
+/* On OK the log owns the batch. Errors: BUSY (queue full), CLOSED (the log stopped; the text says why;
+ * or the batch is bound to a time before a recovery): nothing was taken. Crash: an event is durable iff
+ * `done` was called with OK. */
 STELE_MUST_USE stele_status stele_batch_submit(struct stele_batch *batch, stele_batch_done_fn done,
                                                void *arg, stele_err *err);
 

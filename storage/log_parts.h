@@ -46,6 +46,8 @@ struct stele_batch {
     uint64_t now_us; /* what `late` was guessed with */
     uint32_t era;    /* of the key the tags were made with */
     const struct stele_tag_key *tag_key;
+    bool bound; /* to n_adoptions */
+    uint64_t n_adoptions;
     bool is_control; /* instead of events: one control entry */
     stele_control_kind control_kind;
     stele_buf control_body;
@@ -98,6 +100,7 @@ struct stele_log {
     struct stele_batch *queue_first, *queue_last;
     size_t queue_events, queue_bytes;
     bool stopping, running;
+    uint64_t n_adoptions; /* recoveries that found entries nobody had been told of */
     stele_err stopped; /* why appends are refused; status OK while they are not */
     stele_buf note;    /* the newest checkpoint */
     struct stele_checkpoint checkpoint;

@@ -15,6 +15,8 @@ struct stele_batch {
     struct stele_log *log;
     struct stele_batch *next;
     size_t n;
+    bool bound;
+    uint64_t n_adoptions;
     stele_view payload[STELE_BATCH_EVENTS_MAX];
     stele_batch_done_fn done;
     void *arg;
@@ -32,6 +34,8 @@ struct stele_log {
     struct stele_batch *first, *last;
     size_t n_held;
     unsigned failing_reads;
+    bool recovers_at_submit;
+    uint64_t n_adoptions;
     stele_buf *event;
     uint64_t *time_us;
     size_t n;
@@ -133,11 +137,23 @@ void log_fake_close(struct stele_store *store) {
     stele_free(store);
 }
 
+/* Locked. */
+static void adopt(struct stele_log *log) {
+    log->n_adoptions += log->n_hidden > 0 ? 1 : 0;
+    log->n_hidden = 0;
+}
+
 void log_fake_set(struct stele_log *log, log_fake_mode mode) {
     (void)pthread_mutex_lock(&log->lock);
     log->mode = mode;
-    log->n_hidden = 0;
+    adopt(log);
     (void)pthread_cond_signal(&log->moved);
+    (void)pthread_mutex_unlock(&log->lock);
+}
+
+void log_fake_recover_at_submit(struct stele_log *log) {
+    (void)pthread_mutex_lock(&log->lock);
+    log->recovers_at_submit = true;
     (void)pthread_mutex_unlock(&log->lock);
 }
 
@@ -247,6 +263,18 @@ stele_status stele_batch_add(struct stele_batch *batch, stele_view payload, stel
     return STELE_OK;
 }
 
+uint64_t stele_log_adoptions(struct stele_log *log) {
+    (void)pthread_mutex_lock(&log->lock);
+    uint64_t n = log->n_adoptions;
+    (void)pthread_mutex_unlock(&log->lock);
+    return n;
+}
+
+void stele_batch_bind(struct stele_batch *batch, uint64_t adoptions) {
+    batch->bound = true;
+    batch->n_adoptions = adoptions;
+}
+
 size_t stele_batch_count(const struct stele_batch *batch) {
     return batch->n;
 }
@@ -256,7 +284,14 @@ stele_status stele_batch_submit(struct stele_batch *batch, stele_batch_done_fn d
     struct stele_log *log = batch->log;
     stele_status st = STELE_OK;
     (void)pthread_mutex_lock(&log->lock);
-    if (log->mode == LOG_FAKE_BUSY) {
+    if (log->recovers_at_submit) {
+        log->recovers_at_submit = false;
+        log->mode = LOG_FAKE_COMMIT;
+        adopt(log);
+    }
+    if (batch->bound && batch->n_adoptions != log->n_adoptions) {
+        st = STELE_FAIL(err, CLOSED, "log %s recovered a moment ago", log->full_name);
+    } else if (log->mode == LOG_FAKE_BUSY) {
         st = STELE_FAIL(err, BUSY, "log %s: its queue is full", log->full_name);
     } else if (log->mode == LOG_FAKE_CLOSED) {
         st = STELE_FAIL(err, CLOSED, "log %s: stopped", log->full_name);

@@ -167,6 +167,26 @@ static void test_ingest_faults__what_landed_after_all_is_a_duplicate(void **stat
     rig_call_free(other);
 }
 
+/* A retry looks for its event while the log is stopped, and submits when it has recovered. */
+static void test_ingest_faults__a_recovery_between_check_and_submit_stores_nothing_twice(void **state) {
+    (void)state;
+    struct rig_call *call = call_of("e1", NULL);
+    struct rig_call *other = call_of("e2", NULL);
+    log_fake_set(log3, LOG_FAKE_ADOPT);
+    assert_status(rig_call_send(call, rig.client), CLOSED);
+    log_fake_recover_at_submit(log3);
+    assert_status(rig_call_send(call, rig.client), CLOSED);
+    assert_int_equal(call->result.code, STELE_RPC_UNAVAILABLE);
+    expect_text(call->err.text, "recovered");
+    assert_ok(rig_call_send(call, rig.client));
+    assert_true(call->event[0].duplicate);
+    assert_int_equal(call->event[0].seq, 0);
+    assert_ok(rig_call_send(other, rig.client));
+    assert_int_equal(log_fake_count(log3), 2);
+    rig_call_free(call);
+    rig_call_free(other);
+}
+
 /* ------------------------------------------------------------------ duplicates */
 
 static void test_ingest_faults__a_second_copy_waits_for_the_first(void **state) {
@@ -361,6 +381,7 @@ int main(void) {
         T(a_half_stored_request_answers_event_by_event),
         T(a_failed_commit_is_unavailable_and_forgotten),
         T(what_landed_after_all_is_a_duplicate),
+        T(a_recovery_between_check_and_submit_stores_nothing_twice),
         T(a_second_copy_waits_for_the_first),
         T(a_second_copy_fails_with_the_first),
         T(two_requests_may_wait_for_each_other),

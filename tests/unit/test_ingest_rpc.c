@@ -6,6 +6,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/ingest_bed.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -181,6 +182,73 @@ static void test_ingest_rpc__a_record_that_landed_after_all_is_known(void **stat
     temp_folder_remove(dir);
 }
 
+static atomic_uint answers;
+static void count_answer(void *arg, stele_status st, const stele_err *err,
+                         const struct stele_batch_place *place) {
+    (void)err;
+    (void)place;
+    *(stele_status *)arg = st;
+    (void)atomic_fetch_add(&answers, 1);
+}
+
+static void wait_for_answers(unsigned n) {
+    for (int i = 0; i < 3000 && atomic_load(&answers) < n; i++) {
+        (void)usleep(10000);
+    }
+    assert_int_equal(atomic_load(&answers), n);
+}
+
+static struct stele_batch *batch_bound(struct stele_log *log, stele_view payload,
+                                       uint64_t adoptions) {
+    struct stele_batch *batch = NULL;
+    assert_ok(stele_batch_new(log, &batch, NULL));
+    assert_ok(stele_batch_add(batch, payload, NULL));
+    stele_batch_bind(batch, adoptions);
+    return batch;
+}
+
+/* Who looked for duplicates before the log recovered may have missed what the log then took up. */
+static void test_ingest_rpc__a_batch_of_before_a_recovery_is_refused(void **state) {
+    (void)state;
+    struct stele_engine *memory = NULL;
+    struct stele_engine *engine = NULL;
+    stele_buf payload = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    stele_err err;
+    char dir[TEMP_FOLDER_BYTES];
+    temp_folder_make(dir);
+    assert_ok(engine_memory_new(&memory, NULL));
+    assert_ok(engine_fault_new(memory, &engine, NULL));
+    struct stele_store *faulty = ingest_bed_open_store(dir, "eu", engine);
+    struct stele_log *log = stele_store_log(faulty, "3y");
+    rig_event_put(&(struct rig_event){.id = "e-1"}, &payload);
+    atomic_store(&answers, 0);
+    const struct engine_fault fault = {ENGINE_FAULT_APPEND, 1, 1, STELE_IO, true};
+    engine_fault_set(engine, &fault);
+    uint64_t before = stele_log_adoptions(log);
+    struct stele_batch *first = batch_bound(log, stele_view_buf(&payload), before);
+    struct stele_batch *again = batch_bound(log, stele_view_buf(&payload), before);
+    assert_ok(stele_batch_submit(first, count_answer, &st, NULL));
+    wait_for_answers(1);
+    assert_int_equal(st, STELE_IO);
+    for (int i = 0; i < 3000 && stele_log_adoptions(log) == before; i++) {
+        (void)usleep(10000);
+    }
+    assert_int_equal(stele_log_adoptions(log), before + 1);
+    assert_status(stele_batch_submit(again, count_answer, &st, &err), CLOSED);
+    expect_word(stele_view_str(err.text), "recovered a moment ago");
+    stele_batch_free(again);
+    /* Who looks now finds it; what is bound to now is taken. */
+    struct stele_batch *next =
+        batch_bound(log, stele_view_buf(&payload), stele_log_adoptions(log));
+    assert_ok(stele_batch_submit(next, count_answer, &st, NULL));
+    wait_for_answers(2);
+    assert_int_equal(st, STELE_OK);
+    stele_buf_done(&payload);
+    stele_store_close(faulty);
+    temp_folder_remove(dir);
+}
+
 #define T(name)                                                                                    \
     cmocka_unit_test_setup_teardown(test_ingest_rpc__##name, ingest_bed_setup, ingest_bed_teardown)
 
@@ -191,6 +259,7 @@ int main(void) {
         T(duplicates_are_known_after_a_restart),
         T(receipts_verify_offline),
         cmocka_unit_test(test_ingest_rpc__a_record_that_landed_after_all_is_known),
+        cmocka_unit_test(test_ingest_rpc__a_batch_of_before_a_recovery_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
