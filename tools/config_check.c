@@ -18,9 +18,11 @@ bool stele_config_is_address(const char *text) {
     const char *colon = strrchr(text, ':');
     uint64_t port = 0;
     size_t host = colon == NULL ? 0 : (size_t)(colon - text);
-    bool brackets = host > 2 && text[0] == '[' && text[host - 1] == ']';
-    return host > 0 && stele_cli_number(colon + 1, &port, NULL) == STELE_OK && port <= UINT16_MAX &&
-           (brackets || memchr(text, ':', host) == NULL);
+    bool is_v6 = text[0] == '[';
+    if (host == 0 || stele_cli_number(colon + 1, &port, NULL) != STELE_OK || port > UINT16_MAX) {
+        return false;
+    }
+    return is_v6 ? host > 2 && text[host - 1] == ']' : memchr(text, ':', host) == NULL;
 }
 
 /* ------------------------------------------------------------------ from the text alone */

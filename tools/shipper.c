@@ -146,7 +146,9 @@ static bool is_late(const struct stele_shipper *s) {
     return s->ring.first < s->ring.next && monotonic_us() > gives_up_at_us(s);
 }
 
+/* Under the lock. The next call has the whole time again. */
 static stele_status give_up(struct stele_shipper *s, stele_err *err) {
+    s->progress_us = monotonic_us();
     if (s->why.status != STELE_OK) {
         return STELE_FAIL(err, CLOSED, "nothing was acknowledged for %u ms: %.180s",
                           s->options.timeout_ms, s->why.text);
