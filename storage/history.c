@@ -40,10 +40,14 @@ void stele_history_init(struct stele_history *h) {
 
 void stele_history_push(struct stele_history *h, uint64_t rep, const uint8_t hash[STELE_AT_LEAST(32)]) {
     assert(h->n == 0 || h->node[h->n - 1].rep < rep);
+    stele_history_settle(h, rep);
+    put(h, rep, hash, false);
+}
+
+void stele_history_settle(struct stele_history *h, uint64_t rep) {
     while (is_whole_before(h, rep)) {
         join(h);
     }
-    put(h, rep, hash, false);
 }
 
 void stele_history_root(struct stele_history *h, uint8_t ret[STELE_AT_LEAST(32)]) {

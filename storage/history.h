@@ -27,6 +27,8 @@ void stele_history_init(struct stele_history *h);
 /* hash: stele_hash_posting of one seq, or the root of a dyadic block that holds rep. Reps ascend
  * strictly (asserted). */
 void stele_history_push(struct stele_history *h, uint64_t rep, const uint8_t hash[STELE_AT_LEAST(32)]);
+/* Joins what a posting at rep is no part of: then the nodes are the greatest subtrees before it. */
+void stele_history_settle(struct stele_history *h, uint64_t rep);
 /* At least one push. h is used up. */
 void stele_history_root(struct stele_history *h, uint8_t ret[STELE_AT_LEAST(32)]);
 

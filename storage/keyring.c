@@ -379,13 +379,18 @@ static stele_status next_key(struct stele_keyring *ring, struct stele_tag_key **
     return STELE_OK;
 }
 
+#define TAG_FILE_BYTES (STELE_LOG_NAME_MAX + 24)
+static void tag_file(const char *log, uint32_t era, char out[STELE_AT_LEAST(TAG_FILE_BYTES)]) {
+    (void)snprintf(out, TAG_FILE_BYTES, "%.*s.%u.tag", STELE_LOG_NAME_MAX, log, (unsigned)era);
+}
+
 static stele_status load_tag_key(struct stele_keyring *ring, const char *log, uint32_t era,
                                  bool create, const struct stele_tag_key **ret, stele_err *err) {
-    char file[STELE_LOG_NAME_MAX + 24];
+    char file[TAG_FILE_BYTES];
     struct secret_text *text = NULL;
     struct stele_tag_key *key = NULL;
     stele_status st = STELE_OK;
-    (void)snprintf(file, sizeof file, "%.*s.%u.tag", STELE_LOG_NAME_MAX, log, (unsigned)era);
+    tag_file(log, era, file);
     STELE_TRY(next_key(ring, &key, err));
     STELE_TRY(secret_text_new(&text, err));
     STELE_TRY(load_secret(ring, file, create, text, err));
@@ -413,5 +418,24 @@ stele_status stele_keyring_tag_key(struct stele_keyring *ring, const char *log, 
         st = load_tag_key(ring, log, era, create, ret, err);
     }
     (void)pthread_mutex_unlock(&ring->mutex);
+    return st;
+}
+
+stele_status stele_keyring_disclose(struct stele_keyring *ring, const char *log, uint32_t era,
+                                    uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
+    char file[TAG_FILE_BYTES];
+    struct secret_text *text = NULL;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_name_check(log, STELE_LOG_NAME_MAX, "log", err));
+    STELE_TRY(secret_text_new(&text, err));
+    tag_file(log, era, file);
+    (void)pthread_mutex_lock(&ring->mutex);
+    st = load_secret(ring, file, false, text, err);
+    (void)pthread_mutex_unlock(&ring->mutex);
+    if (st == STELE_OK) {
+        memcpy(ret, text->bytes, SECRET_BYTES);
+    }
+cleanup:
+    sodium_free(text);
     return st;
 }

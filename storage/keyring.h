@@ -26,6 +26,10 @@ STELE_MUST_USE stele_status stele_keyring_signer(struct stele_keyring *ring, con
 STELE_MUST_USE stele_status stele_keyring_tag_key(struct stele_keyring *ring, const char *log, uint32_t era,
                                                   bool create, const struct stele_tag_key **ret,
                                                   stele_err *err);
+/* The 32 bytes of an existing tag key, for a proof that discloses it to someone entitled; the caller wipes
+ * them if no proof carries them. Errors: NOT_FOUND, DENIED, IO. */
+STELE_MUST_USE stele_status stele_keyring_disclose(struct stele_keyring *ring, const char *log, uint32_t era,
+                                                   uint8_t ret[STELE_AT_LEAST(32)], stele_err *err);
 /* Random bytes from the kernel's generator. */
 void stele_random(uint8_t *out, size_t size);
 /* A 32-byte secret of the region under a name ("cursor"), made if absent. */

@@ -136,6 +136,11 @@ STELE_MUST_USE stele_status stele_seq_stream_next(struct stele_seq_stream *strea
                                                   stele_err *err);
 void stele_seq_stream_close(struct stele_seq_stream *stream);
 
+/* The tag key of an era, for a proof to those entitled to the whole log: who has it can tell every tag of
+ * the era. Errors: NOT_FOUND (no such era), those of the keyring. */
+STELE_MUST_USE stele_status stele_log_disclose_tag_key(struct stele_log *log, uint32_t era,
+                                                       uint8_t ret[STELE_AT_LEAST(32)], stele_err *err);
+
 /* ------------------------------------------------------------------ checkpoints */
 /*
  * Appends the newest signed note whose size is at least min_size, signing one for the whole log if the

@@ -150,3 +150,8 @@ stele_status stele_log_read_tags(struct stele_log_reader *reader, const struct s
     *ret = &reader->tags;
     return STELE_OK;
 }
+
+stele_status stele_log_disclose_tag_key(struct stele_log *log, uint32_t era, uint8_t ret[STELE_AT_LEAST(32)],
+                                        stele_err *err) {
+    return stele_keyring_disclose(log->keyring, log->name, era, ret, err);
+}
