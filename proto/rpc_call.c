@@ -198,26 +198,33 @@ void stele_rpc_call__end(struct stele_rpc_call *call, struct stele_rpc_batch *ba
     }
 }
 
+struct outcome {
+    uint32_t code;
+    bool idle_only; /* nothing is done if the call has begun */
+    grpc_byte_buffer *reply;
+    grpc_slice text, rich;
+};
+
 /* Takes reply, text and rich; the first one to finish wins. */
-static void finish(struct stele_rpc_call *call, uint32_t code, grpc_byte_buffer *reply,
-                   grpc_slice text, grpc_slice rich) {
+static void finish(struct stele_rpc_call *call, const struct outcome *outcome) {
+    grpc_byte_buffer *reply = outcome->reply;
     struct stele_rpc_batch batch = {.n = 0};
     (void)pthread_mutex_lock(&call->lock);
-    bool first = !call->ending && !call->closed;
+    bool first = !call->ending && !call->closed && !(outcome->idle_only && call->begun);
     if (first) {
         call->ending = true;
-        call->code = code;
+        call->code = outcome->code;
         call->reply = reply;
-        call->text = text;
-        call->rich = rich;
+        call->text = outcome->text;
+        call->rich = outcome->rich;
         stele_rpc_call__end(call, &batch);
     }
     (void)pthread_mutex_unlock(&call->lock);
     stele_rpc_batch__start(&batch);
     if (!first) {
         stele_rpc_buffer_drop(&reply);
-        grpc_slice_unref(text);
-        grpc_slice_unref(rich);
+        grpc_slice_unref(outcome->text);
+        grpc_slice_unref(outcome->rich);
     }
 }
 
@@ -230,7 +237,10 @@ void stele_rpc_finish_ok(struct stele_rpc_call *call, stele_view reply) {
         stele_rpc_finish_error(call, &err, 0);
         return;
     }
-    finish(call, STELE_RPC_OK, buffer, grpc_empty_slice(), grpc_empty_slice());
+    finish(call, &(struct outcome){.code = STELE_RPC_OK,
+                                   .reply = buffer,
+                                   .text = grpc_empty_slice(),
+                                   .rich = grpc_empty_slice()});
 }
 
 void stele_rpc_call_refuse(struct stele_rpc_call *call, uint32_t code, const char *text,
@@ -243,10 +253,21 @@ void stele_rpc_call_refuse(struct stele_rpc_call *call, uint32_t code, const cha
         stele_rpc_details_encode(code, clean, retry_after_ms, &rich, NULL) != STELE_OK) {
         stele_buf_clear(&rich); /* without memory the hint is lost, the code is not */
     }
-    finish(call, code, NULL, grpc_slice_from_copied_string(clean),
-           rich.size == 0 ? grpc_empty_slice()
-                          : grpc_slice_from_copied_buffer((const char *)rich.data, rich.size));
+    struct outcome outcome = {.code = code,
+                              .text = grpc_slice_from_copied_string(clean),
+                              .rich = grpc_empty_slice()};
+    if (rich.size > 0) {
+        outcome.rich = grpc_slice_from_copied_buffer((const char *)rich.data, rich.size);
+    }
+    finish(call, &outcome);
     stele_buf_done(&rich);
+}
+
+void stele_rpc_call_refuse_idle(struct stele_rpc_call *call, uint32_t code, const char *text) {
+    finish(call, &(struct outcome){.code = code,
+                                   .idle_only = true,
+                                   .text = grpc_slice_from_copied_string(text),
+                                   .rich = grpc_empty_slice()});
 }
 
 void stele_rpc_finish_error(struct stele_rpc_call *call, const stele_err *err,

@@ -17,6 +17,7 @@
 
 #include "proto/rpc_peer.h"
 #include "proto/rpc_server.h"
+#include "proto/rpc_share.h"
 
 #include <grpc/grpc.h>
 #include <pthread.h>
@@ -37,7 +38,8 @@ struct stele_rpc_live {
     struct stele_rpc_call *first;
     uint32_t n;         /* all in the list, refused ones too */
     uint32_t n_running; /* those a drain waits for */
-    uint32_t n_max;
+    uint32_t n_max; /* of n_running: a call that is refused takes nobody's place */
+    struct stele_rpc_shares *shares; /* of the same, by client; NULL: not counted */
     bool draining;
 };
 
@@ -76,6 +78,7 @@ struct stele_rpc_call {
     struct stele_rpc_identity identity;
     struct stele_rpc_call *previous, *next; /* in the live set, under its lock */
     bool running;                           /* the same: counted in n_running */
+    struct stele_rpc_share *share;          /* of live.shares; queue thread only */
     int cancelled_word;                     /* core writes it before STELE_RPC_EVENT_CLOSED */
     bool seen;                              /* a callback ran; queue thread only */
     grpc_byte_buffer *in;                   /* core writes it before STELE_RPC_EVENT_RECEIVED */
@@ -93,6 +96,7 @@ struct stele_rpc_call {
     bool ending;       /* locked; the service finished */
     bool end_started;  /* locked */
     bool half_closed;  /* locked */
+    bool begun;        /* locked; a message or the half-close is the service's */
 
     grpc_byte_buffer *out; /* locked; of the send under way */
     /* The outcome, locked; written once, by whoever set `ending`. */
@@ -120,7 +124,8 @@ STELE_MUST_USE stele_status stele_rpc_call_arm(struct stele_rpc_queue *queue,
                                                const struct stele_rpc_slot *slot, stele_err *err);
 /* Handles one event of the queue: `tag` as core returned it. */
 void stele_rpc_call_event(void *tag, bool ok);
-/* Refuses new calls from now on, except health checks, and ends those whose slot says ends_at_drain. */
+/* Refuses new calls from now on, except health checks, and ends those whose slot says ends_at_drain and
+ * those that no service knows of yet: a stream opened and never used would hold the drain to its end. */
 void stele_rpc_live_drain(struct stele_rpc_live *live);
 /* Waits until no running call is left; false if that takes longer than timeout_ms. */
 bool stele_rpc_live_wait_running(struct stele_rpc_live *live, uint32_t timeout_ms);
@@ -141,7 +146,8 @@ void stele_rpc_call__begin(struct stele_rpc_call *call, struct stele_rpc_batch *
 void stele_rpc_call__end(struct stele_rpc_call *call, struct stele_rpc_batch *batch);
 /* Not locked. Does nothing with an empty batch. */
 void stele_rpc_batch__start(const struct stele_rpc_batch *batch);
-/* stele_rpc_finish_error with a code of its own. */
+/* stele_rpc_finish_error with a code of its own; refuse_idle does it only to a call that has not begun. */
+void stele_rpc_call_refuse_idle(struct stele_rpc_call *call, uint32_t code, const char *text);
 void stele_rpc_call_refuse(struct stele_rpc_call *call, uint32_t code, const char *text,
                            uint32_t retry_after_ms);
 

@@ -18,15 +18,29 @@ typedef enum admission {
     ADMITTED,
     REFUSED_DRAINING,
     REFUSED_FULL,
+    REFUSED_SHARE, /* this client has as many as one may have */
 } admission;
+
+/* Under the lock. */
+static admission judge(struct stele_rpc_live *live, struct stele_rpc_call *call) {
+    if (live->draining) {
+        return REFUSED_DRAINING;
+    }
+    if (live->n_running >= live->n_max) {
+        return REFUSED_FULL;
+    }
+    if (live->shares != NULL) {
+        call->share = stele_rpc_share_take(live->shares, &call->identity.peer, 1);
+        return call->share != NULL ? ADMITTED : REFUSED_SHARE;
+    }
+    return ADMITTED;
+}
 
 static admission live_add(struct stele_rpc_live *live, struct stele_rpc_call *call) {
     admission result = ADMITTED;
     (void)pthread_mutex_lock(&live->lock);
     if (!call->slot->always) {
-        result = live->draining           ? REFUSED_DRAINING
-                 : live->n >= live->n_max ? REFUSED_FULL
-                                          : ADMITTED;
+        result = judge(live, call);
         call->running = result == ADMITTED;
     }
     call->next = live->first;
@@ -52,6 +66,8 @@ static void live_remove(struct stele_rpc_live *live, struct stele_rpc_call *call
     }
     live->n--;
     live->n_running -= call->running ? 1 : 0;
+    stele_rpc_share_give(live->shares, call->share, 1);
+    call->share = NULL;
     if (live->n_running == 0) {
         (void)pthread_cond_broadcast(&live->fewer);
     }
@@ -66,6 +82,8 @@ void stele_rpc_live_drain(struct stele_rpc_live *live) {
     for (struct stele_rpc_call *call = live->first; call != NULL; call = call->next) {
         if (call->slot->ends_at_drain) {
             stele_rpc_call_refuse(call, STELE_RPC_UNAVAILABLE, draining_text, 0);
+        } else if (call->running) {
+            stele_rpc_call_refuse_idle(call, STELE_RPC_UNAVAILABLE, draining_text);
         }
     }
     (void)pthread_mutex_unlock(&live->lock);
@@ -137,6 +155,7 @@ static void on_received(struct stele_rpc_call *call, bool ok) {
     bool wanted = ok && !call->ending && !call->closed;
     bool half_closed = in == NULL && grpc_call_failed_before_recv_message(call->core) == 0;
     call->half_closed = call->half_closed || half_closed;
+    call->begun = call->begun || (wanted && (in != NULL || half_closed));
     (void)pthread_mutex_unlock(&call->lock);
     if (!wanted) {
         stele_rpc_buffer_drop(&in);
@@ -293,6 +312,11 @@ static void on_new(struct stele_rpc_call *call, bool ok) {
     } else if (admitted == REFUSED_FULL) {
         stele_rpc_call_refuse(call, STELE_RPC_RESOURCE_EXHAUSTED,
                               "the server has as many open calls as it takes: try again later",
+                              1000);
+    } else if (admitted == REFUSED_SHARE) {
+        stele_rpc_call_refuse(call, STELE_RPC_RESOURCE_EXHAUSTED,
+                              "this certificate has as many open calls as one client may have: end "
+                              "some, or try again later",
                               1000);
     } else if (call->slot->method.path == NULL) {
         refuse_unknown(call);

@@ -348,6 +348,9 @@ stele_status stele_rpc_server_start(const struct stele_rpc_server_options *optio
     (void)pthread_cond_init(&server->live.fewer, NULL);
     (void)pthread_mutex_init(&server->drain_lock, NULL);
     server->live.n_max = CALLS_MAX;
+    if (options->calls_per_client_max > 0) {
+        STELE_TRY(stele_rpc_shares_new(options->calls_per_client_max, &server->live.shares, err));
+    }
     server->drain_ms = options->drain_ms;
     STELE_TRY(make_slots(server, options, err));
     STELE_TRY(start_core(server, options, err));
@@ -430,6 +433,7 @@ void stele_rpc_server_free(struct stele_rpc_server *server) {
     stele_rpc_server_drain(server);
     stele_rpc_health_free(server->health);
     stele_rpc_reflection_free(server->reflection);
+    stele_rpc_shares_free(server->live.shares);
     (void)pthread_mutex_destroy(&server->drain_lock);
     (void)pthread_cond_destroy(&server->live.fewer);
     (void)pthread_mutex_destroy(&server->live.lock);

@@ -61,6 +61,7 @@ struct stele_rpc_server_options {
     uint32_t n_threads;          /* completion queues; 1 measured best on 2 cores */
     uint32_t message_bytes_max;  /* 4 MiB and a little: a full batch */
     uint32_t streams_per_connection_max;
+    uint32_t calls_per_client_max; /* of one certificate's names; 0: as many as the server takes */
     uint32_t drain_ms; /* how long running calls may finish after shutdown began */
     const struct stele_rpc_method *methods;
     size_t n_methods;
@@ -73,8 +74,8 @@ STELE_MUST_USE stele_status stele_rpc_server_start(const struct stele_rpc_server
 uint16_t stele_rpc_server_port(const struct stele_rpc_server *server);
 /* What grpc.health.v1 answers; starts as not serving. */
 void stele_rpc_server_set_serving(struct stele_rpc_server *server, bool serving);
-/* Health says not serving, new calls get UNAVAILABLE, running ones finish or are cancelled after
- * drain_ms; then the connections are closed. Returns when every on_done has run, at the latest some two
+/* Health says not serving, new calls and those whose first message has not come get UNAVAILABLE, running
+ * ones finish or are cancelled after drain_ms; then the connections are closed. Returns when every on_done has run, at the latest some two
  * seconds after drain_ms. Streams that clients keep open for ever are the service's to finish: begin
  * with that, then drain. Not from a callback. */
 void stele_rpc_server_drain(struct stele_rpc_server *server);

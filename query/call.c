@@ -14,13 +14,28 @@ static _Atomic uint32_t *counter_of(struct stele_call *call) {
     return call->kind->is_search ? &call->query->n_searches : &call->query->n_unary;
 }
 
-static stele_status admit(struct stele_call *call, stele_err *err) {
-    uint32_t max = call->kind->is_search ? call->query->config.searches_max : STELE_QUERY_UNARY_MAX;
+static struct stele_rpc_shares *shares_of(const struct stele_call *call) {
+    return call->kind->is_search ? call->query->searches_of : call->query->unary_of;
+}
+
+static stele_status admit(struct stele_call *call, struct stele_rpc_call *rpc, stele_err *err) {
+    bool search = call->kind->is_search;
+    const char *what = search ? "searches" : "queries";
+    uint32_t max = search ? call->query->config.searches_max : STELE_QUERY_UNARY_MAX;
     uint32_t n = atomic_fetch_add(counter_of(call), 1);
     if (n >= max) {
         atomic_fetch_sub(counter_of(call), 1);
         return STELE_FAIL(err, BUSY, "%u %s are open, which is the limit; try again later", max,
-                          call->kind->is_search ? "searches" : "queries");
+                          what);
+    }
+    call->share = stele_rpc_share_take(shares_of(call), stele_rpc_call_peer(rpc), 1);
+    if (call->share == NULL) {
+        atomic_fetch_sub(counter_of(call), 1);
+        return STELE_FAIL(
+            err, BUSY,
+            "this certificate has %u %s open, which is the limit of one client; read or "
+            "cancel some, or try again later",
+            search ? STELE_QUERY_SEARCHES_CLIENT_MAX : STELE_QUERY_UNARY_CLIENT_MAX, what);
     }
     return STELE_OK;
 }
@@ -29,6 +44,7 @@ static stele_status admit(struct stele_call *call, stele_err *err) {
 static void release(struct stele_call *call) {
     struct stele_rpc_call *rpc = call->rpc;
     call->kind->end(call);
+    stele_rpc_share_give(shares_of(call), call->share, 1);
     atomic_fetch_sub(counter_of(call), 1);
     stele_rpc_message_release(call->message);
     (void)pthread_mutex_destroy(&call->lock);
@@ -109,7 +125,7 @@ static stele_status open_call(struct stele_call_binding *binding, struct stele_r
     call->message = message;
     call->request = stele_rpc_message_view(message);
     call->job.run = run;
-    stele_status st = admit(call, err);
+    stele_status st = admit(call, rpc, err);
     if (st != STELE_OK) {
         stele_rpc_message_release(message);
         stele_free(call);

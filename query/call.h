@@ -16,7 +16,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "proto/rpc_server.h"
+#include "proto/rpc_share.h"
 #include "query/gate.h"
 #include "query/query.h"
 #include "query/workers.h"
@@ -50,6 +50,7 @@ struct stele_call {
     struct stele_query *query;
     const struct stele_call_kind *kind;
     struct stele_rpc_call *rpc;        /* a reference */
+    struct stele_rpc_share *share;     /* of the caller: this call is in it */
     struct stele_rpc_message *message; /* owned */
     stele_view request;                /* of the message; valid as long as the call */
     atomic_bool stop;                  /* the reader is gone: a running step ends soon */
@@ -72,6 +73,7 @@ struct stele_query {
     struct stele_store **stores;      /* what config.stores points to */
     struct stele_workers *workers;
     _Atomic uint32_t n_searches, n_unary; /* open calls */
+    struct stele_rpc_shares *searches_of, *unary_of; /* the same, by client */
     size_t n_methods;
     struct stele_call_binding *binding;
     struct stele_rpc_method *method;

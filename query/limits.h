@@ -29,6 +29,10 @@
  * opens them again for the next: some tenths of a millisecond a message. */
 #define STELE_QUERY_WARM_SEARCHES 16u
 
+/* Of one client, by the names of its certificate: a quarter, so that three like it have as much. */
+#define STELE_QUERY_SEARCHES_CLIENT_MAX 64u
+#define STELE_QUERY_UNARY_CLIENT_MAX 256u
+
 /* Defaults of struct stele_query_config. */
 #define STELE_QUERY_WORKERS 2u
 #define STELE_QUERY_WORKERS_MAX 64u

@@ -70,6 +70,8 @@ stele_status stele_query_new(const struct stele_query_config *config, struct ste
     fill_defaults(&query->config);
     STELE_TRY(copy_stores(query, config, err));
     STELE_TRY(make_table(query, err));
+    STELE_TRY(stele_rpc_shares_new(STELE_QUERY_SEARCHES_CLIENT_MAX, &query->searches_of, err));
+    STELE_TRY(stele_rpc_shares_new(STELE_QUERY_UNARY_CLIENT_MAX, &query->unary_of, err));
     /* Every call that is open has at most one job: the queue has room for all of them. */
     STELE_TRY(stele_workers_new(query->config.n_workers,
                                 query->config.searches_max + STELE_QUERY_UNARY_MAX, &query->workers,
@@ -86,6 +88,8 @@ void stele_query_free(struct stele_query *query) {
         return;
     }
     stele_workers_free(query->workers);
+    stele_rpc_shares_free(query->searches_of);
+    stele_rpc_shares_free(query->unary_of);
     stele_free(query->binding);
     stele_free(query->method);
     stele_free(query->stores);

@@ -18,7 +18,7 @@ struct stele_query_config {
     size_t n_stores;
     const struct stele_access *access;
     uint32_t n_workers;      /* 0: 2 */
-    uint32_t searches_max;   /* open searches; 0: 256 */
+    uint32_t searches_max;   /* open searches; 0: 256; of one client 64 at most */
     uint64_t rows_budget;    /* events examined by one call; 0: 50,000,000 */
     uint32_t time_budget_ms; /* work of one call, waiting for the reader not counted; 0: 600,000 */
 };

@@ -5,6 +5,8 @@ foreach(name rpc_status rpc_server rpc_drain rpc_limits rpc_security rpc_builtin
     ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp")
 endforeach()
 
+stele_unit_test(rpc_share LIBS stele-rpc)
+
 # The event: schema table, walker, map, JSON form.
 add_library(stele-test-events STATIC support/event_gen.c support/event_gen_any.c support/event_focus.c)
 target_link_libraries(stele-test-events PUBLIC stele-event m)

@@ -15,6 +15,9 @@
 /* A full batch is 4 MiB of events; the rest is its envelope. */
 #define MESSAGE_BYTES_MAX ((4u << 20) + 65536)
 #define STREAMS_PER_CONNECTION_MAX 1024
+/* A quarter of the calls the server takes, and all the streams of one connection: a client that opens
+ * more of them than it ends leaves room for three like it. */
+#define CALLS_PER_CLIENT_MAX 1024
 /* A call that has not ended by then is cut: its client asks again. A restart is done in seconds
  * also where exporters keep idle streams open. */
 #define DRAIN_MS_DEFAULT 5000
@@ -117,6 +120,7 @@ static stele_status listen_on(struct stele_serve *serve, const struct stele_serv
         .n_threads = 1,
         .message_bytes_max = MESSAGE_BYTES_MAX,
         .streams_per_connection_max = STREAMS_PER_CONNECTION_MAX,
+        .calls_per_client_max = CALLS_PER_CLIENT_MAX,
         .drain_ms = config->drain_ms == 0 ? DRAIN_MS_DEFAULT : config->drain_ms,
         .methods = serve->method,
         .n_methods = n_ingest + n_query};

@@ -214,6 +214,44 @@ static void test_search_call__too_many_are_told_to_wait(void **state) {
     client_close(&client);
 }
 
+/* Slow readers of one certificate, as many as one may have: another certificate has its room. */
+static void test_search_call__one_client_takes_its_share_only(void **state) {
+    struct query_client client;
+    struct bed *bed = *state;
+    struct stele_rpc_call *open[STELE_QUERY_SEARCHES_CLIENT_MAX];
+    struct fake_end end;
+    stele_buf request = STELE_BUF_EMPTY;
+    struct client_answer answer = {0};
+    struct stele_search_request all = everything();
+    struct stele_rpc_peer other = peer_auditor;
+    static const char *const other_name = "spiffe://test/other";
+    other.san[other.n_sans++] = other_name; /* of the grant by its common name, another certificate */
+    client_open(&client, bed, &(struct stele_query_config){0});
+    client_encode(&all, &request);
+    for (size_t i = 0; i < STELE_QUERY_SEARCHES_CLIENT_MAX; i++) {
+        open[i] = client_start(&client, "Search", &peer_auditor, stele_view_buf(&request));
+        assert_true(fake_call_wait(open[i]) > 0);
+    }
+    struct stele_rpc_call *refused =
+        client_start(&client, "Count", &peer_auditor, stele_view_buf(&request));
+    fake_call_end_of(refused, &end);
+    assert_int_equal(end.code, STELE_RPC_RESOURCE_EXHAUSTED);
+    assert_int_equal(end.retry_after_ms, STELE_QUERY_RETRY_AFTER_MS);
+    assert_non_null(strstr(end.text, "this certificate has 64 searches open"));
+    fake_call_end(refused);
+    client_search(&client, &other, &all, &answer);
+    assert_int_equal(answer.end.code, 0);
+    fake_call_end(open[0]);
+    client_search(&client, &peer_auditor, &all, &answer); /* there is room again */
+    assert_int_equal(answer.end.code, 0);
+    for (size_t i = 1; i < STELE_QUERY_SEARCHES_CLIENT_MAX; i++) {
+        fake_call_end(open[i]);
+    }
+    stele_buf_done(&request);
+    client_answer_done(&answer);
+    client_close(&client);
+}
+
 static void test_search_call__a_spent_budget_says_so_and_goes_on(void **state) {
     struct query_client client;
     struct bed *bed = *state;
@@ -359,6 +397,7 @@ int main(void) {
         cmocka_unit_test(test_search_call__slow_readers_hold_no_worker_and_one_message),
         cmocka_unit_test(test_search_call__a_reader_that_vanishes_is_let_go_at_once),
         cmocka_unit_test(test_search_call__too_many_are_told_to_wait),
+        cmocka_unit_test(test_search_call__one_client_takes_its_share_only),
         cmocka_unit_test(test_search_call__a_spent_budget_says_so_and_goes_on),
         cmocka_unit_test(test_search_call__long_searches_take_turns),
         cmocka_unit_test(test_search_call__messages_are_bounded_in_bytes),

@@ -118,6 +118,35 @@ static void test_rpc_drain__timeout_cancels_what_still_runs(void **state) {
     stele_buf_done(&message);
 }
 
+/* Opened, and no message ever came: no service knows of it, so that nobody could end it but the drain. */
+static void test_rpc_drain__streams_never_used_do_not_hold_it(void **state) {
+    (void)state;
+    stele_buf message = STELE_BUF_EMPTY;
+    struct stele_rpc_result result = {0, 0};
+    struct stele_rpc_stream *stream[3];
+    stele_err err = {.text = ""};
+    rpc_echo_start(&echo, false, 1, 600000); /* longer than the test may take */
+    struct stele_rpc_client *client = rpc_echo_client(&echo, NULL);
+    for (size_t i = 0; i < 3; i++) {
+        assert_ok(stele_rpc_stream_open(client, i == 2 ? "/test.Echo/Wait" : "/test.Echo/Chat", 0,
+                                        &stream[i], NULL));
+    }
+    /* On the same connection and behind them: when it is answered, the server has them. */
+    assert_ok(stele_rpc_unary(client, "/test.Echo/Unary", stele_view_str("x"), 5000, &message, NULL,
+                              NULL));
+    stele_rpc_server_drain(echo.server);
+    for (size_t i = 0; i < 3; i++) {
+        assert_status(stele_rpc_stream_receive(stream[i], &message, &result, &err), CLOSED);
+        assert_int_equal(result.code, STELE_RPC_UNAVAILABLE);
+        assert_non_null(strstr(err.text, "shutting down"));
+        stele_rpc_stream_close(stream[i]);
+    }
+    assert_int_equal(atomic_load(&echo.counts.done), 1); /* the unary one's */
+    stele_rpc_client_close(client);
+    rpc_echo_stop(&echo);
+    stele_buf_done(&message);
+}
+
 static void test_rpc_drain__idle_connection_does_not_hold_it(void **state) {
     (void)state;
     stele_buf reply = STELE_BUF_EMPTY;
@@ -221,6 +250,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rpc_drain__running_stream_finishes_and_no_new_call_starts),
         cmocka_unit_test(test_rpc_drain__timeout_cancels_what_still_runs),
+        cmocka_unit_test(test_rpc_drain__streams_never_used_do_not_hold_it),
         cmocka_unit_test(test_rpc_drain__idle_connection_does_not_hold_it),
         cmocka_unit_test(test_rpc_drain__client_comes_back_to_a_new_server),
         cmocka_unit_test(test_rpc_drain__bad_options_say_why),
