@@ -107,8 +107,21 @@ static void remove_empty_folders(const struct stele_blobs *b, const char *key) {
 
 /* ---- opening ---- */
 
-static stele_status remove_temporary(void *ctx, const char *path, bool temporary, stele_err *err) {
-    struct stele_blobs *b = ctx;
+struct opening {
+    struct stele_blobs *blobs;
+    char synced[STELE_BLOB_KEY_MAX + 1]; /* the folder of the file before, with its slash */
+};
+
+/*
+ * An unfinished blob goes. A finished one may have been named by a process that was killed before it
+ * synced the folder: its name could still go with the next power cut, alone of all in its folder,
+ * when others rely on it. So each folder is synced before anything found in it is used.
+ */
+static stele_status take_over(void *ctx, const char *path, bool temporary, stele_err *err) {
+    struct opening *opening = ctx;
+    struct stele_blobs *b = opening->blobs;
+    const char *slash = strrchr(path, '/');
+    size_t folder_chars = slash == NULL ? 0 : (size_t)(slash + 1 - path);
     if (temporary && unlinkat(b->root, path, 0) != 0) {
         int os_errno = errno;
         return STELE_FAIL_ERRNO(
@@ -118,8 +131,19 @@ static stele_status remove_temporary(void *ctx, const char *path, bool temporary
     }
     if (temporary) {
         remove_empty_folders(b, path);
+        return STELE_OK;
     }
-    return STELE_OK;
+    if (stele_blob_key_check(path, NULL) != STELE_OK ||
+        (strlen(opening->synced) == folder_chars &&
+         memcmp(opening->synced, path, folder_chars) == 0 && folder_chars > 0)) {
+        return STELE_OK; /* no blob; or the walk is still in the folder that was synced */
+    }
+    stele_status st = sync_folders(b, path, err);
+    if (st == STELE_OK) {
+        memcpy(opening->synced, path, folder_chars);
+        opening->synced[folder_chars] = '\0';
+    }
+    return st;
 }
 
 stele_status stele_blobs_open(const char *folder, struct stele_blobs **ret, stele_err *err) {
@@ -139,7 +163,8 @@ stele_status stele_blobs_open(const char *folder, struct stele_blobs **ret, stel
         goto cleanup;
     }
     STELE_TRY(stele_blob_files_new(b->root, &b->files, err));
-    STELE_TRY(stele_blob_walk(b->root, "", remove_temporary, b, err));
+    struct opening opening = {.blobs = b};
+    STELE_TRY(stele_blob_walk(b->root, "", take_over, &opening, err));
     *ret = b;
     b = NULL;
 cleanup:

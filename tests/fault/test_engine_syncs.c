@@ -70,6 +70,20 @@ static void test_engine_syncs__the_same_blob_again_makes_the_first_durable(void 
     assert_true(sync_watch_count(from, sync_watch_now(), "", "/blobs") >= 1);
 }
 
+/* Whoever named a blob may have been killed before the sync of its folder. */
+static void test_engine_syncs__a_start_syncs_the_folders_of_blobs_it_finds(void **state) {
+    (void)state;
+    assert_ok(stele_engine_put(engine, "p/q/x", stele_view_str("bytes"), NULL, NULL));
+    assert_ok(stele_engine_put(engine, "p/z/y", stele_view_str("bytes"), NULL, NULL));
+    engine->ops->close(engine);
+    uint64_t from = sync_watch_now();
+    assert_ok(stele_engine_rocks_open(folder, "eu", false, &engine, NULL));
+    assert_int_equal(sync_watch_count(from, sync_watch_now(), "", "/blobs/p/q"), 1);
+    assert_int_equal(sync_watch_count(from, sync_watch_now(), "", "/blobs/p/z"), 1);
+    assert_true(sync_watch_count(from, sync_watch_now(), "", "/blobs/p") >= 1);
+    assert_true(sync_watch_count(from, sync_watch_now(), "", "/blobs") >= 1);
+}
+
 static void test_engine_syncs__a_removed_blob_stays_removed(void **state) {
     (void)state;
     assert_ok(stele_engine_put(engine, "p/x", stele_view_str("bytes"), NULL, NULL));
@@ -262,6 +276,7 @@ int main(void) {
         TEST(test_engine_syncs__an_append_is_synced_before_it_is_acknowledged),
         TEST(test_engine_syncs__a_blob_is_synced_then_named_then_its_folders_are_synced),
         TEST(test_engine_syncs__the_same_blob_again_makes_the_first_durable),
+        TEST(test_engine_syncs__a_start_syncs_the_folders_of_blobs_it_finds),
         TEST(test_engine_syncs__a_removed_blob_stays_removed),
         TEST(test_engine_syncs__a_fact_and_a_lock_are_synced),
         TEST(test_engine_syncs__the_view_waits_for_no_disk),
