@@ -1,0 +1,6 @@
+# Every state of the commit, pack, checkpoint and recovery protocol, with two crashes. Label: prop.
+add_executable(test_protocol model/test_protocol.c model/model_steps.c model/model_disk.c model/model_check.c)
+target_link_libraries(test_protocol PRIVATE stele-storage-core stele-flags PkgConfig::CMOCKA)
+target_compile_options(test_protocol PRIVATE -O2) # millions of states, in every build
+add_test(NAME prop.protocol COMMAND test_protocol)
+set_tests_properties(prop.protocol PROPERTIES LABELS prop TIMEOUT 600)
