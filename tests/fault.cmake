@@ -14,9 +14,9 @@ endfunction()
 
 # The process that is killed.
 add_executable(crash_writer fault/crash_writer.c)
-target_link_libraries(crash_writer PRIVATE stele-test-store stele-flags)
+target_link_libraries(crash_writer PRIVATE stele-test-store stele-test-engines stele-flags)
 add_library(stele-test-crash STATIC fault/crash_rig.c fault/crash_check.c support/temp_folder.c)
-target_link_libraries(stele-test-crash PUBLIC stele-test-store)
+target_link_libraries(stele-test-crash PUBLIC stele-test-store stele-test-engines)
 
 stele_fault_test(kill SOURCES fault/sync_nothing.c LIBS stele-test-crash)
 add_dependencies(test_kill crash_writer)
@@ -43,10 +43,10 @@ stele_fault_test(engine_full_disk LIBS stele-test-behaviour)
 
 # The writer with powercut_shim.c before the C library's calls.
 add_library(power-writer-objects OBJECT fault/crash_writer.c fault/powercut_shim.c)
-target_link_libraries(power-writer-objects PRIVATE stele-test-store stele-flags)
+target_link_libraries(power-writer-objects PRIVATE stele-test-store stele-test-engines stele-flags)
 function(stele_power_writer name)
   add_executable(${name} $<TARGET_OBJECTS:power-writer-objects> ${ARGN})
-  target_link_libraries(${name} PRIVATE stele-test-store stele-flags)
+  target_link_libraries(${name} PRIVATE stele-test-store stele-test-engines stele-flags)
 endfunction()
 stele_power_writer(power_writer)
 # And with memtables so small that RocksDB writes and merges tables all the time.
@@ -57,9 +57,15 @@ string(REGEX REPLACE "write_buffer_size=[0-9]+" "write_buffer_size=65536" text "
 string(REGEX REPLACE "max_total_wal_size=[0-9]+" "max_total_wal_size=262144" text "${text}")
 file(CONFIGURE OUTPUT small_tuning.c CONTENT "${text}" @ONLY)
 stele_power_writer(power_writer_small ${CMAKE_CURRENT_BINARY_DIR}/small_tuning.c)
-stele_fault_test(power SOURCES fault/powercut_replay.c fault/powercut_file.c fault/sync_nothing.c LIBS stele-test-crash)
+set(power_sources fault/power_rig.c fault/powercut_replay.c fault/powercut_file.c fault/sync_nothing.c)
+stele_fault_test(power SOURCES ${power_sources} LIBS stele-test-crash)
 add_dependencies(test_power power_writer power_writer_small)
 target_compile_definitions(test_power PRIVATE STELE_POWER_WRITER="$<TARGET_FILE:power_writer>")
+
+# A store that stops at each step that has a name, by death and by a power cut.
+stele_fault_test(steps SOURCES ${power_sources} LIBS stele-test-crash)
+add_dependencies(test_steps crash_writer power_writer)
+target_compile_definitions(test_steps PRIVATE STELE_POWER_WRITER="$<TARGET_FILE:power_writer>")
 
 # stele_power_mutant(NAME SOURCE SYNC): the same writer without one kind of sync: a file of the store is
 # compiled again, and its object stands before that of the library. test_power must notice each.

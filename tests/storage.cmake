@@ -31,7 +31,8 @@ endforeach()
 add_library(stele-test-engines STATIC
   support/byte_map.c
   support/engine_memory.c
-  support/engine_fault.c)
+  support/engine_fault.c
+  support/engine_step.c)
 target_link_libraries(stele-test-engines PUBLIC stele-storage)
 
 # What an engine promises, over each engine.

@@ -31,7 +31,7 @@ size_t crash_rounds(size_t usual, size_t soak) {
 }
 
 void crash_rig_init(struct crash_rig *rig, const char *test, const char *writer) {
-    *rig = (struct crash_rig){.writer = writer, .open_us = 200000};
+    *rig = (struct crash_rig){.writer = writer, .open_us = 200000, .events_max = 6000};
     rig->rng = rng_start(test);
     temp_folder_make(rig->folder);
     (void)snprintf(rig->live, sizeof rig->live, "%.50s/live", rig->folder);
@@ -102,6 +102,9 @@ static void take_record(struct run *run, const struct crash_record *record, cons
     switch ((crash_kind)record->kind) {
     case CRASH_READY:
         run->rig->open_us = (run->rig->open_us * 3 + (now - run->started_us)) / 4;
+        if (run->rig->ends_at_ready) {
+            run->kill_at_us = now;
+        }
         if (run->kills_at_load) {
             run->kill_at_us = now + rng_below(&run->rig->rng, LOAD_US_MAX);
         }
@@ -120,6 +123,13 @@ static void take_record(struct run *run, const struct crash_record *record, cons
     case CRASH_CLOSED:
         run->rig->n_closed++;
         break;
+    case CRASH_STEP: {
+        char step[ENGINE_STEP_BYTES];
+        (void)snprintf(step, sizeof step, "%.*s", (int)record->n_bytes, (const char *)bytes);
+        run->rig->met[engine_step_find(step)] = true;
+        run->rig->ended_at_step = record->at != 0;
+        break;
+    }
     case CRASH_FAILED:
         (void)snprintf(run->complaint, sizeof run->complaint, "the writer: %.*s",
                        (int)record->n_bytes, (const char *)bytes);
@@ -161,7 +171,7 @@ static void start(struct run *run) {
     extern char **environ;
     (void)snprintf(seed, sizeof seed, "%" PRIu64, rng_next(&rig->rng));
     (void)snprintf(now, sizeof now, "%" PRIu64, rig->now_us);
-    (void)snprintf(events, sizeof events, "%" PRIu64, 200 + rng_below(&rig->rng, 6000));
+    (void)snprintf(events, sizeof events, "%" PRIu64, 200 + rng_below(&rig->rng, rig->events_max));
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawn_file_actions_adddup2(&actions, ends[1], CRASH_FD);
@@ -177,6 +187,10 @@ static void start(struct run *run) {
 static void choose_moment(struct run *run) {
     struct crash_rig *rig = run->rig;
     run->kill_at_us = UINT64_MAX;
+    rig->ended_at_step = false;
+    if (rig->lets_live || rig->ends_at_ready) {
+        return;
+    }
     switch (rng_below(&rig->rng, 8)) {
     case 0:
     case 1:

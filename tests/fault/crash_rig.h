@@ -9,6 +9,7 @@
 #define STELE_TESTS_FAULT_CRASH_RIG_H
 
 #include "tests/fault/crash_wire.h"
+#include "tests/support/engine_step.h"
 #include "tests/support/event_gen.h"
 #include "tests/support/store_fixture.h"
 #include "tests/support/temp_folder.h"
@@ -36,6 +37,11 @@ struct crash_rig {
     uint64_t now_us;  /* the log clock when the next writer starts */
     uint64_t open_us; /* how long opening took of late */
     struct crash_log log[CRASH_LOGS];
+    uint64_t events_max;        /* of one writer */
+    bool ends_at_ready;         /* instead, writers are killed as soon as the store is open */
+    bool lets_live;             /* writers are not killed: they end by themselves, or at a step */
+    bool met[ENGINE_STEPS + 1]; /* steps that writers reported; the last: one without a name */
+    bool ended_at_step;         /* the last writer did */
     size_t n_events, n_rounds, n_early, n_closed; /* for the summary */
 };
 
@@ -47,8 +53,8 @@ void crash_rig_restart(struct crash_rig *rig);
 size_t crash_rounds(size_t usual, size_t soak);
 
 /*
- * Runs a writer on `live`, kills it at a random moment (opening, load or closing) and takes its
- * reports into the oracle. NULL, or what the writer complained of.
+ * Runs a writer on `live`, kills it at a random moment (opening, load or closing) unless lets_live
+ * is set, and takes its reports into the oracle. NULL, or what the writer complained of.
  */
 const char *crash_rig_run(struct crash_rig *rig);
 /*

@@ -12,6 +12,9 @@
 #define CRASH_FD 3 /* where the writer finds the pipe */
 #define CRASH_BEARS                                                                                \
     "STELE_CRASH_BEARS" /* environment: calls that say IO or CLOSED are tried again */
+/* Environment: "before 2 pack: items, commit" ends the process before the second of these steps, or
+ * after it; "no 0 step" only reports them. */
+#define CRASH_STEP_AT "STELE_CRASH_STEP_AT"
 #define CRASH_LOGS 3
 static const char *const crash_log_name[CRASH_LOGS] = {"1y", "3y", "system"};
 
@@ -21,6 +24,7 @@ typedef enum crash_kind {
     CRASH_NOTE,      /* a signed checkpoint of `at` entries: its root, 32 bytes */
     CRASH_CLOSING,   /* nothing more is appended */
     CRASH_CLOSED,
+    CRASH_STEP,  /* a step (engine_step.h) is made the first time, or is the last: its name */
     CRASH_FAILED /* a call that must not fail did: its message */
 } crash_kind;
 

@@ -5,15 +5,20 @@
  * acknowledgement (crash_wire.h). Packs of 256 and a month each thousand events make packing,
  * merging and new eras go on all the time.
  *
+ * It may also end itself at a chosen step (CRASH_STEP_AT).
+ *
  * Usage: crash_writer FOLDER SEED NOW_US EVENTS
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tests/fault/crash_wire.h"
+#include "tests/support/engine_fault.h"
+#include "tests/support/engine_step.h"
 #include "tests/support/event_gen.h"
 #include "tests/support/store_fixture.h"
 
@@ -59,6 +64,59 @@ static void bear(const char *doing, stele_status st, const stele_err *err) {
         give_up(doing, st, err);
     }
     (void)usleep(5000);
+}
+
+/* The step to end at, if there is one, and those that have been made. */
+static struct {
+    bool watched, before, after;
+    unsigned nth, n;
+    char step[ENGINE_STEP_BYTES];
+    bool told[ENGINE_STEPS + 1];
+    pthread_mutex_t lock;
+} last = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static stele_status meet_step(void *ctx, const char *step, bool after, stele_err *err) {
+    (void)ctx;
+    (void)err;
+    (void)pthread_mutex_lock(&last.lock);
+    size_t i = engine_step_find(step);
+    bool is_last =
+        (after ? last.after : last.before) && strcmp(step, last.step) == 0 && ++last.n == last.nth;
+    if (is_last || !last.told[i]) {
+        last.told[i] = true;
+        tell(CRASH_STEP, 0, is_last, 0, step, strlen(step));
+    }
+    if (is_last) {
+        (void)kill(getpid(), SIGKILL);
+        (void)pause();
+    }
+    (void)pthread_mutex_unlock(&last.lock);
+    return STELE_OK;
+}
+
+static void choose_step(void) {
+    const char *text = getenv(CRASH_STEP_AT);
+    char when[8];
+    if (text != NULL && sscanf(text, "%7s %u %47[^\n]", when, &last.nth, last.step) == 3) {
+        last.watched = true;
+        last.before = strcmp(when, "before") == 0;
+        last.after = strcmp(when, "after") == 0;
+    }
+}
+
+static stele_status open_store(stele_err *err) {
+    struct stele_engine *rocks = NULL;
+    stele_status st = STELE_OK;
+    if (last.watched) {
+        st = stele_engine_rocks_open(fixture.dir, "eu-test", true, &rocks, err);
+        if (st == STELE_OK) {
+            st = engine_fault_new(rocks, &fixture.engine, err);
+        }
+        if (st == STELE_OK) {
+            engine_fault_watch(fixture.engine, meet_step, NULL);
+        }
+    }
+    return st == STELE_OK ? fixture_try_open(&fixture, false, err) : st;
 }
 
 struct appender {
@@ -155,16 +213,17 @@ int main(int argc, char **argv) {
     }
     struct rng rng = {strtoull(argv[2], NULL, 10)};
     bears = getenv(CRASH_BEARS) != NULL;
-    fixture.pack_entries = 256;
+    choose_step();
+    fixture.pack_entries = ENGINE_STEP_PACK_ENTRIES;
     fixture.quiet = bears;
     (void)snprintf(fixture.dir, sizeof fixture.dir, "%s", argv[1]);
     atomic_store(&fixture.now_us, strtoull(argv[3], NULL, 10));
     atomic_store(&events_left, strtoll(argv[4], NULL, 10));
-    stele_status st = fixture_try_open(&fixture, false, &err);
+    stele_status st = open_store(&err);
     for (int tries = 0; st != STELE_OK; tries++) {
         bears = bears && tries < OPEN_TRIES_MAX;
         bear("open", st, &err);
-        st = fixture_try_open(&fixture, false, &err);
+        st = open_store(&err);
     }
     tell(CRASH_READY, 0, 0, 0, "", 0);
     for (size_t i = 0; i < 3; i++) {

@@ -16,6 +16,8 @@
 #define POWERCUT_FAIL                                                                              \
     "STELE_POWERCUT_FAIL" /* environment: one in so many syncs fails; optional                     \
                            */
+/* Environment: the process ends with its nth operation; 0 or absent: it does not. */
+#define POWERCUT_STOP "STELE_POWERCUT_STOP"
 #define POWERCUT_MAGIC 0x50435554u
 #define POWERCUT_PATH_MAX 512
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "storage/engine_blobs.h"
 #include "tests/fault/powercut_file.h"
 #include "tests/fault/powercut_journal.h"
 #include "tests/support/cmocka.h"
@@ -280,6 +281,18 @@ static void read_journal(struct model *m, const struct powercut_image *journal) 
     m->summary->operations = (size_t)number;
 }
 
+/* Blobs that were being written: "3y/i/.tmp.7". */
+static void note_unfinished(struct model *m) {
+    for (size_t i = 0; i < m->n_names; i++) {
+        const char *temporary = strstr(m->name[i].path, "/" STELE_BLOB_TEMPORARY);
+        if (temporary != NULL && temporary - m->name[i].path > 1) {
+            bool segment = temporary[-1] == 'i' && temporary[-2] == '/';
+            m->summary->unfinished_segments |= segment ? 1 : 0;
+            m->summary->unfinished_packs |= segment ? 0 : 1;
+        }
+    }
+}
+
 /* ---- writing out ---- */
 
 static bool survives(struct model *m, powercut_loss loss, uint64_t first_lost, uint64_t number) {
@@ -417,6 +430,7 @@ void powercut_replay(const char *from, const char *journal, const char *to, stru
     }
     powercut_image_load(&bytes, journal);
     read_journal(&m, &bytes);
+    note_unfinished(&m);
     /* The last few operations are what a cut decides about. */
     m.last_data = ret->operations - rng_below(rng, ret->operations < 40 ? ret->operations + 1 : 40);
     m.last_name = m.last_data;

@@ -32,6 +32,7 @@ struct powercut_summary {
     size_t unsynced_names;
     size_t lost_names;
     size_t failed_syncs;
+    size_t unfinished_packs, unfinished_segments; /* 1: a blob of that kind had no name yet */
 };
 
 /* Makes `to`, which must not exist, from `from`, which may be absent, and the journal. Fails the

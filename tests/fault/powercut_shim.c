@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ static int journal = -1;
 static uint64_t next_number;
 static uint64_t noise = 88172645463325252u;
 static uint64_t one_fails_in; /* 0: none */
+static uint64_t stop_at;      /* 0: nowhere */
 static char root[POWERCUT_PATH_MAX];
 static bool watched[FDS_MAX];
 static char path_of[FDS_MAX][POWERCUT_PATH_MAX]; /* relative to the root */
@@ -49,7 +51,9 @@ static void start(void) {
     const char *folder = getenv(POWERCUT_ROOT);
     const char *file = getenv(POWERCUT_JOURNAL);
     const char *fail = getenv(POWERCUT_FAIL);
+    const char *stop = getenv(POWERCUT_STOP);
     started = true;
+    stop_at = stop == NULL ? 0 : strtoull(stop, NULL, 10);
     one_fails_in = fail == NULL ? 0 : strtoull(fail, NULL, 10);
     if (folder != NULL && file != NULL && strlen(folder) < sizeof root) {
         memcpy(root, folder, strlen(folder) + 1);
@@ -127,6 +131,9 @@ static void note(struct powercut_entry entry, const char *path, const char *othe
         abort(); /* a journal with a hole would blame the store */
     }
     next_number++;
+    if (next_number == stop_at) {
+        (void)kill(getpid(), SIGKILL);
+    }
     errno = os_errno;
 }
 

@@ -6,11 +6,13 @@
  * What was refused may be there afterwards, whole: its record may have landed before its sync
  * failed.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "tests/fault/batch_book.h"
 #include "tests/support/engine_fault.h"
+#include "tests/support/engine_step.h"
 
 #define MONTH_US (UINT64_C(86400000000) * 31)
 /* A log that has not come back after so many tries of 10 ms does not come back. */
@@ -24,6 +26,25 @@ static struct stele_engine *engine; /* the wrapper, while the store is open */
 static size_t n_lives, n_struck, n_refused, n_adopted;
 /* How often each operation was called in the halves of a life without a fault. */
 static uint64_t calls[2][ENGINE_FAULT_OPS];
+
+/* The step that fails, ENGINE_STEPS: none; and those that were met. */
+static struct {
+    size_t at;
+    bool after, done;
+    size_t n_met[ENGINE_STEPS + 1];
+    pthread_mutex_t lock;
+} step = {.at = ENGINE_STEPS, .lock = PTHREAD_MUTEX_INITIALIZER};
+
+static stele_status meet_step(void *ctx, const char *name, bool after, stele_err *err) {
+    size_t i = engine_step_find(name);
+    (void)ctx;
+    (void)pthread_mutex_lock(&step.lock);
+    step.n_met[i]++;
+    bool fails = i == step.at && i < ENGINE_STEPS && after == step.after && !step.done;
+    step.done = step.done || fails;
+    (void)pthread_mutex_unlock(&step.lock);
+    return fails ? STELE_FAIL(err, IO, "'%s' was to fail", name) : STELE_OK;
+}
 
 static void expect(const char *doing, stele_status st, const struct engine_fault *fault,
                    const stele_err *err) {
@@ -40,6 +61,7 @@ static stele_status open_store(const struct engine_fault *fault, stele_err *err)
     }
     assert_ok(engine_fault_new(inner, &engine, NULL));
     engine_fault_set(engine, fault);
+    engine_fault_watch(engine, meet_step, NULL);
     f.engine = engine;
     return fixture_try_open(&f, false, err);
 }
@@ -123,7 +145,7 @@ static void live_and_check(const struct engine_fault *fault, int half) {
         for (int op = 0; fault == NULL && op < ENGINE_FAULT_OPS; op++) {
             calls[i][op] = engine_fault_calls(engine, (engine_fault_op)op);
         }
-        n_struck += engine_fault_struck(engine) ? 1 : 0;
+        n_struck += engine_fault_struck(engine) || step.done ? 1 : 0;
         fixture_close(&f);
     }
     n_adopted += book_fsck(&book, &f);
@@ -183,12 +205,39 @@ static void test_broken__any_call_may_fail_once(void **state) {
     /* Calls of closing are not counted, and which call is the nth depends on the packer's moment.
      */
     assert_true(n_struck > n_lives / 2 && n_refused > 0 && n_adopted > 0);
-    book_done(&book);
+}
+
+/* The steps in which a store changes, each once, before and after it is made. */
+static void test_broken__each_named_step_may_fail_once(void **state) {
+    const struct engine_fault failing = {.op = ENGINE_FAULT_BLOB_GET, .status = STELE_IO};
+    (void)state;
+    book.rng = rng_start("broken steps");
+    for (step.at = 0; step.at < ENGINE_STEPS; step.at++) {
+        for (int after = 0; after < 2; after++) {
+            step.after = after == 1;
+            step.done = false;
+            for (int half = 0; half < 2 && !step.done; half++) {
+                live_and_check(&failing, half);
+            }
+            if (!step.done) {
+                fail_msg("'%s' was never made", engine_step_names[step.at]);
+            }
+        }
+        (void)printf("broken: %s, met %zu times\n", engine_step_names[step.at],
+                     step.n_met[step.at]);
+    }
+    if (step.n_met[ENGINE_STEPS] > 0) {
+        fail_msg("a step was made that has no name: name it in engine_step.c");
+    }
+    step.done = false;
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_broken__any_call_may_fail_once),
+        cmocka_unit_test(test_broken__each_named_step_may_fail_once),
     };
-    return cmocka_run_group_tests_name("broken", tests, NULL, NULL);
+    int failures = cmocka_run_group_tests_name("broken", tests, NULL, NULL);
+    book_done(&book);
+    return failures;
 }

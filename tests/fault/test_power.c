@@ -10,129 +10,116 @@
  * pack), of small files (a REGION file or key that is empty, a log that begins anew), of a signing
  * key (a key file that is none).
  */
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "tests/fault/crash_rig.h"
+#include "tests/fault/power_rig.h"
 #include "tests/fault/powercut_journal.h"
-#include "tests/fault/powercut_replay.h"
 
 #define ROUNDS_A_STORE 6
 /* Small stores, so that making one is often cut too. */
 #define MUTANT_ROUNDS_A_STORE 2
 #define MUTANT_CUTS_MAX 60
+/* Operations of one start that are cut at, in the usual run. */
+#define START_CUTS_USUAL 6
 
-static struct crash_rig rig;
-static char journal[TEMP_FOLDER_BYTES];
-static char base[TEMP_FOLDER_BYTES];
+static struct power_rig power;
 
-static void start(const char *test, const char *writer) {
-    crash_rig_init(&rig, test, writer);
-    (void)snprintf(journal, sizeof journal, "%.40s/journal", rig.folder);
-    (void)snprintf(base, sizeof base, "%.40s/base", rig.folder);
-    assert_int_equal(setenv(POWERCUT_ROOT, rig.live, 1), 0);
-    assert_int_equal(setenv(POWERCUT_JOURNAL, journal, 1), 0);
-}
-
-/* One writer and one cut. NULL, or what does not hold afterwards. */
-static const char *cut(struct powercut_summary *ret) {
-    int fd = open(journal, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    (void)close(fd);
-    if (access(rig.live, F_OK) == 0) {
-        temp_folder_copy(rig.live, base);
-    }
-    const char *wrong = crash_rig_run(&rig);
-    temp_folder_remove(rig.live);
-    powercut_replay(base, journal, rig.live, &rig.rng, ret);
-    if (wrong == NULL) {
-        temp_folder_copy(rig.live, rig.copy);
-        wrong = crash_rig_check(&rig, rig.copy);
-        temp_folder_remove(rig.copy);
-    }
-    if (wrong == NULL) {
-        temp_folder_remove(base);
-    }
-    return wrong;
-}
-
-static void cut_again_and_again(size_t rounds) {
-    struct powercut_summary sum = {0};
-    struct powercut_summary one;
+static void cut_again_and_again(const char *test, const char *writer, size_t rounds) {
+    power_rig_init(&power, test, writer);
     for (size_t round = 0; round < rounds; round++) {
         if (round % ROUNDS_A_STORE == 0) {
-            crash_rig_restart(&rig);
+            crash_rig_restart(&power.crash);
         }
-        const char *wrong = cut(&one);
+        const char *wrong = power_rig_cut(&power);
         if (wrong != NULL) {
-            fail_msg("round %zu (data %d, names %d), store kept in %s: %s", round, (int)one.of_data,
-                     (int)one.of_names, rig.folder, wrong);
+            power_rig_fail(&power, wrong);
         }
-        sum.operations += one.operations;
-        sum.unsynced_writes += one.unsynced_writes;
-        sum.lost_writes += one.lost_writes;
-        sum.unsynced_names += one.unsynced_names;
-        sum.lost_names += one.lost_names;
-        sum.failed_syncs += one.failed_syncs;
     }
-    (void)printf(
-        "power: %zu cuts, %zu while opening, %zu after closing, %zu events acknowledged; %zu "
-        "operations, %zu of %zu unsynced writes lost, %zu of %zu names; %zu syncs failed\n",
-        rig.n_rounds, rig.n_early, rig.n_closed, rig.n_events, sum.operations, sum.lost_writes,
-        sum.unsynced_writes, sum.lost_names, sum.unsynced_names, sum.failed_syncs);
-    crash_rig_done(&rig);
+    power_rig_done(&power, test);
 }
 
 static void test_power__every_acknowledged_event_survives(void **state) {
     (void)state;
-    start("power", STELE_POWER_WRITER);
-    cut_again_and_again(crash_rounds(25, 500));
+    cut_again_and_again("power", STELE_POWER_WRITER, crash_rounds(25, 500));
 }
 
 /* With small memtables tables are written and merged, and logs change, all the time. */
 static void test_power__also_while_tables_are_written(void **state) {
     (void)state;
-    start("power and small tables", STELE_POWER_WRITERS "/power_writer_small");
-    cut_again_and_again(crash_rounds(12, 500));
+    cut_again_and_again("power and small tables", STELE_POWER_WRITERS "/power_writer_small",
+                        crash_rounds(12, 500));
 }
 
 /* A sync that failed must not be taken for one that worked when it is tried again. */
 static void test_power__and_when_syncs_fail_before(void **state) {
     (void)state;
-    start("power and failing syncs", STELE_POWER_WRITER);
     assert_int_equal(setenv(POWERCUT_FAIL, "80", 1), 0);
     assert_int_equal(setenv(CRASH_BEARS, "1", 1), 0);
-    cut_again_and_again(crash_rounds(12, 500));
+    cut_again_and_again("power and failing syncs", STELE_POWER_WRITER, crash_rounds(12, 500));
     assert_int_equal(unsetenv(POWERCUT_FAIL), 0);
     assert_int_equal(unsetenv(CRASH_BEARS), 0);
+}
+
+/* The second start is cut, too: at each of its operations in turn, or at some of them. */
+static void test_power__also_within_the_start_after_a_cut(void **state) {
+    char cut_store[TEMP_FOLDER_BYTES];
+    const size_t stores = crash_rounds(2, 12);
+    size_t n_cuts = 0;
+    (void)state;
+    power_rig_init(&power, "power and second starts", STELE_POWER_WRITER);
+    (void)snprintf(cut_store, sizeof cut_store, "%.40s/cut", power.crash.folder);
+    for (size_t i = 0; i < stores; i++) {
+        crash_rig_restart(&power.crash);
+        const char *wrong = NULL;
+        for (int life = 0; wrong == NULL && life < 2; life++) {
+            wrong = power_rig_cut(&power);
+        }
+        temp_folder_copy(power.crash.live, cut_store);
+        power.crash.ends_at_ready = true;
+        wrong = wrong == NULL ? power_rig_cut(&power) : wrong;
+        size_t n = power.last.operations;
+        size_t step = crash_rounds(n / START_CUTS_USUAL + 1, 1);
+        for (size_t nth = 1; wrong == NULL && nth <= n; nth += step) {
+            temp_folder_remove(power.crash.live);
+            temp_folder_copy(cut_store, power.crash.live);
+            power_rig_stop_at(nth);
+            wrong = power_rig_cut(&power);
+            n_cuts++;
+        }
+        power_rig_stop_at(0);
+        power.crash.ends_at_ready = false;
+        temp_folder_remove(cut_store);
+        if (wrong != NULL) {
+            power_rig_fail(&power, wrong);
+        }
+    }
+    (void)printf("power: %zu cuts within a start after a cut\n", n_cuts);
+    power_rig_done(&power, "power and second starts");
 }
 
 /* A harness that finds nothing proves nothing: without any one of its syncs the store must fail. */
 static void test_power__notices_each_sync_that_is_missing(void **state) {
     static const char *const missing[] = {"append", "blob", "folder", "file", "key"};
-    struct powercut_summary one;
     (void)state;
     for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
         char writer[512];
         const char *wrong = NULL;
         (void)snprintf(writer, sizeof writer, STELE_POWER_WRITERS "/power_writer_no_%s_sync",
                        missing[i]);
-        start(missing[i], writer);
-        while (wrong == NULL && rig.n_rounds < MUTANT_CUTS_MAX) {
-            if (rig.n_rounds % MUTANT_ROUNDS_A_STORE == 0) {
-                crash_rig_restart(&rig);
+        power_rig_init(&power, missing[i], writer);
+        while (wrong == NULL && power.crash.n_rounds < MUTANT_CUTS_MAX) {
+            if (power.crash.n_rounds % MUTANT_ROUNDS_A_STORE == 0) {
+                crash_rig_restart(&power.crash);
             }
-            wrong = cut(&one);
+            wrong = power_rig_cut(&power);
         }
         if (wrong == NULL) {
-            fail_msg("%zu cuts without the sync of '%s' and nothing was lost", rig.n_rounds,
+            fail_msg("%zu cuts without the sync of '%s' and nothing was lost", power.crash.n_rounds,
                      missing[i]);
         }
-        (void)printf("power: without the sync of '%s': cut %zu: %s\n", missing[i], rig.n_rounds,
-                     wrong);
-        crash_rig_done(&rig);
+        (void)printf("power: without the sync of '%s': cut %zu: %s\n", missing[i],
+                     power.crash.n_rounds, wrong);
+        crash_rig_done(&power.crash);
     }
 }
 
@@ -142,6 +129,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_power__every_acknowledged_event_survives),
         cmocka_unit_test(test_power__also_while_tables_are_written),
         cmocka_unit_test(test_power__and_when_syncs_fail_before),
+        cmocka_unit_test(test_power__also_within_the_start_after_a_cut),
     };
     if (argc > 1) { /* "*tables*": for a long run of one of them */
         cmocka_set_test_filter(argv[1]);

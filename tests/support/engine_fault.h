@@ -6,6 +6,9 @@
  * After a failed append the chain takes no other (CLOSED) until claim(), as storage/engine.h
  * demands, and with `took_effect` the record is there all the same: a failed sync says nothing
  * about what is on disk.
+ *
+ * A watcher is told each step in which the store changes (engine_step.h), before and after it, and
+ * may fail it, or end the process there.
  */
 #ifndef STELE_TESTS_SUPPORT_ENGINE_FAULT_H
 #define STELE_TESTS_SUPPORT_ENGINE_FAULT_H
@@ -50,6 +53,12 @@ void engine_fault_set(struct stele_engine *e, const struct engine_fault *fault);
 uint64_t engine_fault_calls(struct stele_engine *e, engine_fault_op op);
 /* Whether a call has been failed since then. */
 bool engine_fault_struck(struct stele_engine *e);
+/* `step` is one of engine_step_names, or says what it is that has no name there. A failure before
+ * it: it is not made; after it: it has been made and is said to have failed. From any thread. */
+typedef stele_status (*engine_fault_watch_fn)(void *ctx, const char *step, bool after,
+                                              stele_err *err);
+/* From then on; before the store is opened over it. */
+void engine_fault_watch(struct stele_engine *e, engine_fault_watch_fn fn, void *ctx);
 struct stele_engine *engine_fault_inner(struct stele_engine *e);
 
 #endif
