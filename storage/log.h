@@ -15,6 +15,7 @@
 #include "storage/store.h"
 #include "storage/tiles.h"
 #include "storage/tree.h"
+#include "storage/window.h"
 
 const char *stele_log_name(const struct stele_log *log);   /* "3y" */
 const char *stele_log_full_name(const struct stele_log *log); /* "eu-central-1/3y" */
@@ -102,12 +103,7 @@ STELE_MUST_USE stele_status stele_log_read_tags(struct stele_log_reader *reader,
                                                 const struct stele_tag_set **ret, stele_err *err);
 
 /* ------------------------------------------------------------------ the index */
-/* Which entries a question can be about, as half-open ranges; UINT64_MAX is open. Segments that cannot
- * hold such an entry are skipped (FORMAT.md section 5, "Windows of log time"). */
-struct stele_time_range {
-    uint64_t logged_since_us, logged_until_us; /* log clock */
-    uint64_t since_us, until_us;               /* the event's own clock: T0 rounded down, T1 up */
-};
+/* Segments that cannot hold an entry of the asked time range (storage/window.h) are skipped. */
 struct stele_index_key {
     stele_view tenant; /* empty: every tenant the log has seen */
     uint8_t field;

@@ -13,7 +13,6 @@
 #include "storage/key_tags.h"
 #include "storage/log_parts.h"
 
-#define DAY_US STELE_LATE_AFTER_US
 /* Cursors kept between windows: two of 16 KiB a tenant. */
 #define CURSOR_TENANTS_MAX 16
 
@@ -32,13 +31,10 @@ struct stele_seq_stream {
     size_t n_seqs, next, capacity;
 };
 
-/* What decides whether a source can hold an answer. */
 struct source {
     struct stele_segment *segment; /* NULL: a tail */
     const struct stele_unit *unit;
-    uint32_t era;
-    uint64_t lo, hi;
-    uint64_t t_first, t_last, late_first, late_last;
+    struct stele_segment_info info; /* of a tail: era, lo, hi and the times */
 };
 
 static size_t n_sources(const struct stele_log_view *view, size_t *ret_first_tail) {
@@ -56,43 +52,30 @@ static struct source source_at(const struct stele_log_view *view, size_t i) {
     const struct stele_catalog *catalog = view->catalog;
     if (i < catalog->n_segments) {
         struct stele_segment *segment = catalog->segment[i]->segment;
-        const struct stele_segment_info *info = stele_segment_info_of(segment);
-        return (struct source){segment,      NULL,          info->era,        info->lo,       info->hi,
-                               info->t_first, info->t_last, info->late_first, info->late_last};
+        return (struct source){segment, NULL, *stele_segment_info_of(segment)};
     }
     size_t first_tail = 0;
     (void)n_sources(view, &first_tail);
     const struct stele_unit *unit = catalog->unit[first_tail + (i - catalog->n_segments)];
     uint64_t hi = atomic_load_explicit(&unit->hi, memory_order_acquire);
-    return (struct source){NULL,
-                           unit,
-                           unit->era,
-                           unit->lo,
-                           hi < view->size ? hi : view->size,
-                           atomic_load_explicit(&unit->t_first, memory_order_relaxed),
-                           atomic_load_explicit(&unit->t_last, memory_order_relaxed),
-                           atomic_load_explicit(&unit->late_first, memory_order_relaxed),
-                           atomic_load_explicit(&unit->late_last, memory_order_relaxed)};
+    struct stele_segment_info info = {
+        .era = unit->era,
+        .lo = unit->lo,
+        .hi = hi < view->size ? hi : view->size,
+        .t_first = atomic_load_explicit(&unit->t_first, memory_order_relaxed),
+        .t_last = atomic_load_explicit(&unit->t_last, memory_order_relaxed),
+        .late_first = atomic_load_explicit(&unit->late_first, memory_order_relaxed),
+        .late_last = atomic_load_explicit(&unit->late_last, memory_order_relaxed),
+    };
+    return (struct source){NULL, unit, info};
 }
 
-static uint64_t minus(uint64_t a, uint64_t b) {
-    return a < b ? 0 : a - b;
-}
-
-static uint64_t plus(uint64_t a, uint64_t b) {
-    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
-/* FORMAT.md section 5: the on-time window is [T0 - D, T1 + D), the late one starts at T0 + D + 1. */
+/* A source without late events holds no late tag, whatever the window. */
 static bool can_hold(const struct source *s, const struct stele_time_range *range, bool late) {
-    if (s->lo >= s->hi || s->t_first >= range->logged_until_us || s->t_last < range->logged_since_us) {
-        return false;
-    }
-    if (!late) {
-        return s->t_first < plus(range->until_us, DAY_US) && s->t_last >= minus(range->since_us, DAY_US);
-    }
-    return s->late_first < range->until_us && s->late_last >= range->since_us && s->late_first <= s->late_last &&
-           s->t_last >= plus(range->since_us, DAY_US + 1);
+    struct stele_windows windows;
+    stele_windows_of(range, &windows);
+    return s->info.lo < s->info.hi && stele_windows_meet(&windows, late, &s->info) &&
+           (!late || s->info.late_first <= s->info.late_last);
 }
 
 /* Adds up the postings of a key in one source. */
@@ -115,7 +98,7 @@ static stele_status count_posting(void *ctx, const uint8_t tag[STELE_AT_LEAST(16
 static stele_status count_in_source(const struct source *s, struct counting *counting, stele_err *err) {
     stele_status st = STELE_OK;
     if (s->segment == NULL) {
-        return stele_tail_scan(s->unit, s->hi, count_posting, counting, err);
+        return stele_tail_scan(s->unit, s->info.hi, count_posting, counting, err);
     }
     for (size_t i = 0; i < counting->tags->n; i++) {
         for (uint8_t late = 0; late < 2; late++) {
@@ -148,7 +131,7 @@ stele_status stele_log_key_stats(struct stele_log_view *view, const struct stele
             stats.segments_skipped++;
             continue;
         }
-        STELE_TRY(stele_key_tags_make(&tags, view->log, &query, s.era, err));
+        STELE_TRY(stele_key_tags_make(&tags, view->log, &query, s.info.era, err));
         STELE_TRY(count_in_source(&s, &counting, err));
         stats.postings += counting.n;
         stats.segments++;
@@ -289,7 +272,7 @@ static stele_status load_window(struct stele_seq_stream *stream, const struct so
     stele_status st = STELE_OK;
     stream->n_seqs = 0;
     if (!stream->source_open) {
-        STELE_TRY(stele_key_tags_make(&stream->tags, stream->view->log, &stream->query, s->era, err));
+        STELE_TRY(stele_key_tags_make(&stream->tags, stream->view->log, &stream->query, s->info.era, err));
     }
     if (s->segment == NULL) {
         STELE_TRY(stele_tail_scan(s->unit, to, take_posting, &window, err));
@@ -316,14 +299,14 @@ static stele_status next_window(struct stele_seq_stream *stream, stele_err *err)
             return STELE_END;
         }
         struct source s = source_at(stream->view, stream->descending ? stream->source - 1 : stream->source);
-        bool live = stream->descending ? s.lo < stream->at : s.hi > stream->at;
+        bool live = stream->descending ? s.info.lo < stream->at : s.info.hi > stream->at;
         if (!live || (!can_hold(&s, &stream->range, false) && !can_hold(&s, &stream->range, true))) {
             leave_source(stream);
             stream->source = stream->descending ? stream->source - 1 : stream->source + 1;
             continue;
         }
-        uint64_t from = stream->descending ? s.lo : (stream->at > s.lo ? stream->at : s.lo);
-        uint64_t to = stream->descending ? (stream->at < s.hi ? stream->at : s.hi) : s.hi;
+        uint64_t from = stream->descending ? s.info.lo : (stream->at > s.info.lo ? stream->at : s.info.lo);
+        uint64_t to = stream->descending ? (stream->at < s.info.hi ? stream->at : s.info.hi) : s.info.hi;
         uint64_t window = stream->view->log->pack_entries;
         if (to - from > window) {
             from = stream->descending ? to - window : from;
