@@ -81,6 +81,8 @@ static const cyaml_schema_field_t server_fields[] = {
     CYAML_FIELD_UINT("duplicate_window_events", CYAML_FLAG_OPTIONAL, struct stele_server_config,
                      duplicate_window_events),
     CYAML_FIELD_UINT("drain_ms", CYAML_FLAG_OPTIONAL, struct stele_server_config, drain_ms),
+    CYAML_FIELD_UINT("query_rows", CYAML_FLAG_OPTIONAL, struct stele_server_config, query_rows),
+    CYAML_FIELD_UINT("query_ms", CYAML_FLAG_OPTIONAL, struct stele_server_config, query_ms),
     CYAML_FIELD_SEQUENCE("regions", CYAML_FLAG_POINTER, struct stele_server_config, regions,
                          &region_value, 1, REGIONS_MAX),
     CYAML_FIELD_SEQUENCE("clients", CYAML_FLAG_POINTER, struct stele_server_config, clients,

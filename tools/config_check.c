@@ -13,6 +13,7 @@
 
 #define PEM_BYTES_MAX (1u << 20)
 #define DRAIN_MS_MAX 600000u /* ten minutes: as long as a call may last at all */
+#define QUERY_MS_MAX 600000u /* below what a client waits for one call */
 
 bool stele_config_is_address(const char *text) {
     const char *colon = strrchr(text, ':');
@@ -123,6 +124,10 @@ stele_status stele_config_check(const char *path, const struct stele_server_conf
     if (config->drain_ms > DRAIN_MS_MAX) {
         return STELE_FAIL(err, INVALID, "%.80s: drain_ms: %u; write at most %u", path,
                           config->drain_ms, DRAIN_MS_MAX);
+    }
+    if (config->query_ms > QUERY_MS_MAX) {
+        return STELE_FAIL(err, INVALID, "%.80s: query_ms: %u; write at most %u", path,
+                          config->query_ms, QUERY_MS_MAX);
     }
     for (unsigned i = 0; i < config->regions_count; i++) {
         STELE_TRY(check_region(path, config, i, err));

@@ -89,7 +89,11 @@ static stele_status make_services(struct stele_serve *serve,
                                          .duplicate_window_events =
                                              config->duplicate_window_events};
     struct stele_query_config query = {
-        .stores = serve->regions.store, .n_stores = serve->regions.n, .access = serve->access};
+        .stores = serve->regions.store,
+        .n_stores = serve->regions.n,
+        .access = serve->access,
+        .rows_budget = config->query_rows,
+        .time_budget_ms = config->query_ms};
     stele_status st = STELE_OK;
     STELE_TRY(stele_ingest_new(&ingest, &serve->ingest, err));
     STELE_TRY(stele_query_new(&query, &serve->query, err));

@@ -45,6 +45,7 @@ static const char server_text[] =
     "tls: {certificate: tls/server.pem, private_key: /etc/stele/server.key, client_ca: ca.pem}\n"
     "default_retention_years: 3\n"
     "checkpoint_interval_ms: 250\n"
+    "query_rows: 1000\n"
     "regions:\n"
     "  - name: eu-1\n"
     "    logs:\n"
@@ -77,6 +78,8 @@ static void test_config__reads_a_whole_server(void **state) {
     assert_int_equal(config->default_retention_years, 3);
     assert_int_equal(config->checkpoint_interval_ms, 250);
     assert_int_equal(config->drain_ms, 0);
+    assert_int_equal(config->query_rows, 1000);
+    assert_int_equal(config->query_ms, 0);
     assert_int_equal(config->regions_count, 1);
     assert_int_equal(config->regions[0].logs_count, 3);
     assert_string_equal(config->regions[0].logs[1].name, "acme-7y");
@@ -142,17 +145,19 @@ static void test_config__says_what_is_wrong_and_where(void **state) {
     refuses_server("default_retention_years: 3", "default_retention_years: 0", "write 1 to 7");
     refuses_server("default_retention_years: 3", "default_retention_years: 259", "line 5");
     refuses_server("checkpoint_interval_ms: 250", "checkpoint_interval_ms: soon", "'soon'");
+    refuses_server("query_rows: 1000", "query_rows: -1", "'-1'");
+    refuses_server("query_rows: 1000", "query_ms: 600001", "query_ms: 600001; write at most");
     refuses_server("name: eu-1", "name: EU_1", "'EU_1'");
     refuses_server("name: 3y", "name: acme-7y", "'acme-7y' stands there twice");
-    refuses_server("name: 3y", "name: a-name-that-is-far-too-long-for-a-log", "line 10");
+    refuses_server("name: 3y", "name: a-name-that-is-far-too-long-for-a-log", "line 11");
     refuses_server("retention_years: 3}", "retention_years: 9}", "write 1 to 7");
     refuses_server("name: system", "name: sys", "no log named 'system'");
     refuses_server("retention_years: 7}\nclients", "retention_years: 7, tenants: [acme]}\nclients",
                    "system log");
-    refuses_server("tenants: [acme, globex]", "tenants: []", "line 11");
+    refuses_server("tenants: [acme, globex]", "tenants: []", "line 12");
     refuses_server("cn:exporter", "exporter", "peer");
     refuses_server("may: [append]", "may: [write]", "'write'");
-    refuses_server("may: [append]", "may: []", "line 17");
+    refuses_server("may: [append]", "may: []", "line 18");
     refuses_server("regions: [eu-1]", "regions: &all [eu-1]\n    more: *all", "more");
 }
 
