@@ -7,7 +7,7 @@
 
 enum { RESPONSE_HIT = 1, RESPONSE_ANSWER = 2, RESPONSE_END = 3 };
 enum { HIT_LOG = 1, HIT_SEQ = 2, HIT_TIME = 3, HIT_EVENT = 4 };
-enum { END_HITS = 1, END_CURSOR = 2, END_BUDGET_SPENT = 3, END_ROWS = 4 };
+enum { END_HITS = 1, END_CURSOR = 2, END_BUDGET_SPENT = 3, END_ROWS = 4, END_NOT_COMPLETE = 5 };
 
 stele_status stele_hit_put(stele_buf *message, uint32_t number, const struct stele_hit *hit,
                            stele_err *err) {
@@ -44,6 +44,7 @@ stele_status stele_search_response_put_end(stele_buf *message, const struct stel
     stele_wire_out_bytes(&w, END_CURSOR, end->cursor);
     stele_wire_out_uint(&w, END_BUDGET_SPENT, end->budget_spent ? 1 : 0);
     stele_wire_out_uint(&w, END_ROWS, end->rows_examined);
+    stele_wire_out_bytes(&w, END_NOT_COMPLETE, end->not_complete);
     stele_wire_out_end(&w, mark);
     return stele_wire_out_done(&w, before, err);
 }
@@ -111,10 +112,10 @@ cleanup:
 
 static stele_status end_read(stele_view message, struct stele_search_end *ret, stele_err *err) {
     static const uint8_t types[] = {0, STELE_WIRE_VARINT, STELE_WIRE_BYTES, STELE_WIRE_VARINT,
-                                    STELE_WIRE_VARINT};
+                                    STELE_WIRE_VARINT, STELE_WIRE_BYTES};
     struct stele_wire wire = stele_wire_of(message);
     struct stele_wire_record record = {0};
-    struct stele_search_end end = {0, {NULL, 0}, false, 0};
+    struct stele_search_end end = {0};
     unsigned seen = 0;
     stele_status st = STELE_OK;
     while ((st = next_record(&wire, "end of the answer", types, sizeof types, &record, err)) ==
@@ -132,6 +133,9 @@ static stele_status end_read(stele_view message, struct stele_search_end *ret, s
             break;
         case END_ROWS:
             end.rows_examined = record.value;
+            break;
+        case END_NOT_COMPLETE:
+            end.not_complete = record.bytes;
             break;
         default: /* of a newer server */
             break;

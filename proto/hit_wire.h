@@ -23,6 +23,7 @@ struct stele_search_end {
     stele_view cursor; /* empty: the answer is whole */
     bool budget_spent;
     uint64_t rows_examined;
+    stele_view not_complete; /* why a proof file is not a complete answer; empty: it is one */
 };
 
 /* ------------------------------------------------------------------ writing: each call appends one

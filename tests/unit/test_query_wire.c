@@ -57,6 +57,7 @@ static void test_hit_wire__a_response_is_what_protobuf_c_writes(void **state) {
         stele__v1__search_end__init(&end);
         char logs[4][24];
         char cursor[24];
+        char why[24];
         uint8_t bytes[3] = {1, 2, 0};
         stele_buf ours = STELE_BUF_EMPTY;
         stele_buf payload = STELE_BUF_EMPTY;
@@ -91,8 +92,9 @@ static void test_hit_wire__a_response_is_what_protobuf_c_writes(void **state) {
             end.budget_spent = rng_below(&rng, 2) == 0;
             end.rows_examined = any_number(&rng);
             response.end = &end;
+            end.not_complete = any_text(&rng, why);
             struct stele_search_end made = {end.hits, text(cursor), end.budget_spent != 0,
-                                            end.rows_examined};
+                                            end.rows_examined, text(why)};
             assert_ok(stele_search_response_put_end(&ours, &made, NULL));
         }
         assert_packs_to(&response.base, &ours);
@@ -110,7 +112,7 @@ static void test_hit_wire__what_is_written_is_read_back(void **state) {
     (void)state;
     static const uint8_t event[] = {1, 2, 3};
     const struct stele_hit hit = {text("eu/3y"), 7, 8, stele_view_of(event, sizeof event)};
-    const struct stele_search_end end = {1, text("cursor"), true, 99};
+    const struct stele_search_end end = {1, text("cursor"), true, 99, text("why")};
     stele_buf message = STELE_BUF_EMPTY;
     struct stele_search_part part;
     assert_ok(stele_search_response_put_hit(&message, &hit, NULL));
@@ -134,6 +136,7 @@ static void test_hit_wire__what_is_written_is_read_back(void **state) {
     assert_true(stele_view_is(part.as.end.cursor, "cursor"));
     assert_true(part.as.end.budget_spent);
     assert_int_equal(part.as.end.rows_examined, 99);
+    assert_true(stele_view_is(part.as.end.not_complete, "why"));
     assert_status(stele_search_response_next(&rest, &part, NULL), END);
     stele_buf_done(&message);
 }
