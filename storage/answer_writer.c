@@ -79,25 +79,6 @@ stele_status stele_answer_write_question(struct stele_answer_writer *w, stele_vi
     return st;
 }
 
-/* The checkpoint in a note, unverified: whoever reads the file has the keys. Its three lines have
- * no empty one among them, so the first empty line ends them. */
-static stele_status peek_checkpoint(stele_view note, struct stele_checkpoint *ret, stele_err *err) {
-    size_t text = 0;
-    if (note.size > STELE_CHECKPOINT_BYTES_MAX) {
-        return STELE_FAIL(err, INVALID, "answer: a signed checkpoint of %zu bytes, at most %d fit",
-                          note.size, STELE_CHECKPOINT_BYTES_MAX);
-    }
-    while (text + 1 < note.size && !(note.data[text] == '\n' && note.data[text + 1] == '\n')) {
-        text++;
-    }
-    if (text + 1 >= note.size) {
-        return STELE_FAIL(err, INVALID,
-                          "answer: a signed checkpoint without an empty line before its "
-                          "signatures");
-    }
-    return stele_checkpoint_parse(stele_view_slice(note, 0, text + 1), ret, err);
-}
-
 stele_status stele_answer_write_log(struct stele_answer_writer *w, stele_view note,
                                     uint64_t size_leaves, stele_tree_node_fn node, void *ctx,
                                     uint8_t *ret_log, stele_buf *out, stele_err *err) {
@@ -111,7 +92,7 @@ stele_status stele_answer_write_log(struct stele_answer_writer *w, stele_view no
         return STELE_FAIL(err, INVALID, "answer: more than %d logs; ask for fewer at a time",
                           STELE_ANSWER_LOGS_MAX);
     }
-    stele_status st = peek_checkpoint(note, &checkpoint, err);
+    stele_status st = stele_checkpoint_peek(note, &checkpoint, err);
     if (st != STELE_OK) {
         return st;
     }

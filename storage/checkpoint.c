@@ -138,3 +138,19 @@ cleanup:
     stele_free(verified);
     return st;
 }
+
+stele_status stele_checkpoint_peek(stele_view note, struct stele_checkpoint *ret, stele_err *err) {
+    size_t text = 0;
+    if (note.size > STELE_CHECKPOINT_BYTES_MAX) {
+        return STELE_FAIL(err, INVALID, "a signed checkpoint of %zu bytes, at most %d are read",
+                          note.size, STELE_CHECKPOINT_BYTES_MAX);
+    }
+    while (text + 1 < note.size && !(note.data[text] == '\n' && note.data[text + 1] == '\n')) {
+        text++;
+    }
+    if (text + 1 >= note.size) {
+        return STELE_FAIL(err, INVALID,
+                          "a signed checkpoint without an empty line before its signatures");
+    }
+    return stele_checkpoint_parse(stele_view_slice(note, 0, text + 1), ret, err);
+}

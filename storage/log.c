@@ -166,32 +166,55 @@ cleanup:
     return st;
 }
 
-stele_status stele_log__open(struct stele_store *store, const struct stele_log_config *config,
-                             struct stele_log **ret, bool *ret_is_new, stele_err *err) {
+/* A log that somebody holds a checkpoint of has a key and entries: neither is made anew for it. */
+static stele_status check_is_not_lost(const struct stele_log *log, bool has_key, stele_err *err) {
+    if (stele_not_before__names(log) && (!has_key || log->size == 0)) {
+        return STELE_FAIL(err, CORRUPT,
+                          "log %s: there is a checkpoint of it to extend, and this copy has no %s of it; bring back the newer copy",
+                          log->full_name, has_key ? "entry" : "signing key");
+    }
+    return STELE_OK;
+}
+
+stele_status stele_log__open(struct stele_store *store, const struct stele_log_config *config, struct stele_log *log,
+                             stele_err *err) {
     stele_status st = STELE_OK;
     uint64_t next_pos = 0;
     bool read_only = stele_store__read_only(store);
-    struct stele_log *log = *ret; /* the store made it, with its seams filled in */
     log->store = store;
     init_locks(log);
     stele_head_init(&log->head);
     STELE_TRY(take_config(log, config, err));
     STELE_TRY(stele_catalog_new(0, 0, &log->catalog, err));
-    STELE_TRY(stele_keyring_signer(log->keyring, log->name, !read_only, &log->signer, err));
+    st = stele_keyring_signer(log->keyring, log->name, !read_only && !stele_not_before__names(log), &log->signer, err);
+    if (st == STELE_NOT_FOUND) {
+        stele_status lost = check_is_not_lost(log, false, err);
+        return lost != STELE_OK ? lost : STELE_NOT_FOUND;
+    }
+    if (st != STELE_OK) {
+        return st;
+    }
     if (!read_only) {
         STELE_TRY(log->engine->ops->claim(log->engine, log->name, &next_pos, &log->epoch, err));
     }
     STELE_TRY(recover(log, err));
-    STELE_TRY(stele_store__check_not_before(store, log, err));
-    *ret_is_new = log->size == 0;
-    if (*ret_is_new && read_only) {
+    STELE_TRY(check_is_not_lost(log, true, err));
+    STELE_TRY(stele_not_before__check(log, err));
+    if (log->size == 0 && read_only) {
         STELE_TRY(STELE_FAIL(err, NOT_FOUND, "log %s is empty: not even a genesis entry is there", log->full_name));
     }
     if (!read_only && log->pos != next_pos) {
         STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: its record chain should end at %llu and ends at %llu", log->full_name,
                              (unsigned long long)next_pos, (unsigned long long)log->pos));
     }
-    if (*ret_is_new) {
+cleanup:
+    return st;
+}
+
+stele_status stele_log__begin(struct stele_log *log, stele_err *err) {
+    stele_status st = STELE_OK;
+    bool read_only = stele_store__read_only(log->store);
+    if (log->size == 0) {
         STELE_TRY(create(log, err));
     }
     log->now_era = log->head.era;

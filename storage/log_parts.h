@@ -172,8 +172,11 @@ void stele_group__publish(struct stele_group *group);
 void stele_group__done(struct stele_group *group); /* drops what was not published */
 
 /* ------------------------------------------------------------------ the others */
+/* Brings back what is stored of a log, and checks it; writes nothing but the claim. */
 STELE_MUST_USE stele_status stele_log__open(struct stele_store *store, const struct stele_log_config *config,
-                                            struct stele_log **ret, bool *ret_is_new, stele_err *err);
+                                            struct stele_log *log, stele_err *err);
+/* Once every log is open: makes the log if it is new, and signs what no checkpoint covers yet. */
+STELE_MUST_USE stele_status stele_log__begin(struct stele_log *log, stele_err *err);
 STELE_MUST_USE stele_status stele_log__start(struct stele_log *log, stele_err *err); /* the committer */
 void stele_log__stop(struct stele_log *log);
 void stele_log__free(struct stele_log *log);
@@ -206,8 +209,15 @@ struct stele_log_view {
 void stele_store__wake_packer(struct stele_store *store);
 void stele_store__report(struct stele_store *store, const char *log, const stele_err *err);
 bool stele_store__read_only(const struct stele_store *store);
-/* Before a log signs anything: it must extend every given checkpoint that is its own. */
-STELE_MUST_USE stele_status stele_store__check_not_before(struct stele_store *store, struct stele_log *log,
-                                                          stele_err *err);
+/* The signed notes the store must extend; borrowed for as long as the store is being opened. */
+const stele_view *stele_store__not_before(const struct stele_store *store, size_t *ret_n);
+
+/* not_before.c. Each given note parses and names a configured log. Errors: INVALID. */
+STELE_MUST_USE stele_status stele_not_before__known(const struct stele_store_config *config, stele_err *err);
+/* One of the given notes says to be this log's. */
+bool stele_not_before__names(const struct stele_log *log);
+/* Before a log creates or signs anything: it must extend every given checkpoint that is its own. Errors:
+ * UNVERIFIED (not by this log's key), CORRUPT (an older copy, or another history). */
+STELE_MUST_USE stele_status stele_not_before__check(struct stele_log *log, stele_err *err);
 
 #endif

@@ -98,6 +98,11 @@ void stele_store__report(struct stele_store *store, const char *log, const stele
     }
 }
 
+const stele_view *stele_store__not_before(const struct stele_store *store, size_t *ret_n) {
+    *ret_n = store->n_not_before;
+    return store->not_before;
+}
+
 void stele_store__wake_packer(struct stele_store *store) {
     (void)pthread_mutex_lock(&store->lock);
     store->woken = true;
@@ -222,7 +227,6 @@ cleanup:
 
 static stele_status open_log(struct stele_store *store, const struct stele_store_config *config,
                              const struct stele_log_config *log_config, stele_err *err) {
-    bool is_new = false;
     struct stele_log *log = stele_alloc(1, sizeof *log);
     if (log == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for log %s", log_config->name);
@@ -248,7 +252,7 @@ static stele_status open_log(struct stele_store *store, const struct stele_store
     if (strcmp(log_config->name, STELE_SYSTEM_LOG) == 0) {
         store->system = log;
     }
-    return stele_log__open(store, log_config, &log, &is_new, err);
+    return stele_log__open(store, log_config, log, err);
 }
 
 /* Lists a log in the system log's state unless it is there already. */
@@ -273,38 +277,6 @@ cleanup:
     return st;
 }
 
-/* A note given at start belongs to one of the logs, and that log must extend it (I5). */
-stele_status stele_store__check_not_before(struct stele_store *store, struct stele_log *log, stele_err *err) {
-    struct stele_vkey vkey;
-    stele_status st = STELE_OK;
-    stele_log_vkey(log, &vkey);
-    for (size_t i = 0; i < store->n_not_before; i++) {
-        struct stele_checkpoint checkpoint;
-        if (stele_checkpoint_open(store->not_before[i], &vkey, 1, &checkpoint, NULL) == STELE_OK) {
-            STELE_TRY(stele_log__check_note(log, store->not_before[i], err));
-        }
-    }
-cleanup:
-    return st;
-}
-
-static stele_status check_notes_known(struct stele_store *store, stele_err *err) {
-    for (size_t i = 0; i < store->n_not_before; i++) {
-        bool known = false;
-        for (size_t j = 0; j < store->n_logs && !known; j++) {
-            struct stele_vkey vkey;
-            struct stele_checkpoint checkpoint;
-            stele_log_vkey(store->log[j], &vkey);
-            known = stele_checkpoint_open(store->not_before[i], &vkey, 1, &checkpoint, NULL) == STELE_OK;
-        }
-        if (!known) {
-            return STELE_FAIL(err, UNVERIFIED, "checkpoint %zu of those the store must extend is signed by none of region %s's logs",
-                              i + 1, store->region);
-        }
-    }
-    return STELE_OK;
-}
-
 static stele_status open_logs(struct stele_store *store, const struct stele_store_config *config, stele_err *err) {
     stele_status st = STELE_OK;
     const struct stele_log_config *system = NULL;
@@ -327,7 +299,12 @@ static stele_status open_logs(struct stele_store *store, const struct stele_stor
             STELE_TRY(open_log(store, config, &config->logs[i], err));
         }
     }
-    STELE_TRY(check_notes_known(store, err));
+    STELE_TRY(stele_log__begin(store->system, err));
+    for (size_t i = 0; i < store->n_logs; i++) {
+        if (store->log[i] != store->system) {
+            STELE_TRY(stele_log__begin(store->log[i], err));
+        }
+    }
     if (store->read_only) {
         return STELE_OK;
     }
@@ -385,6 +362,7 @@ stele_status stele_store_open(const struct stele_store_config *config, struct st
         config->checkpoint_interval_ms == 0 ? CHECKPOINT_INTERVAL_MS_DEFAULT : config->checkpoint_interval_ms;
     (void)pthread_mutex_init(&store->lock, NULL);
     init_wake(store);
+    STELE_TRY(stele_not_before__known(config, err));
     STELE_TRY(open_parts(store, config, err));
     STELE_TRY(open_logs(store, config, err));
     STELE_TRY(start_packer(store, err));

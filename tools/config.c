@@ -11,6 +11,7 @@
 #include "storage/file.h"
 #include "storage/store.h"
 #include "tools/config_check.h"
+#include "tools/not_before.h"
 
 /* Longest texts: paths of the system, names of the format. Counts: STELE_LOGS_MAX logs a region,
  * and more regions and clients than one server is meant to have. */
@@ -23,6 +24,9 @@
 
 static const cyaml_schema_value_t name_value = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, NAME_TEXT_MAX)};
+
+static const cyaml_schema_value_t path_value = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, PATH_TEXT_MAX)};
 
 static const cyaml_schema_field_t log_fields[] = {
     CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct stele_config_log, name, 1,
@@ -83,6 +87,9 @@ static const cyaml_schema_field_t server_fields[] = {
     CYAML_FIELD_UINT("drain_ms", CYAML_FLAG_OPTIONAL, struct stele_server_config, drain_ms),
     CYAML_FIELD_UINT("query_rows", CYAML_FLAG_OPTIONAL, struct stele_server_config, query_rows),
     CYAML_FIELD_UINT("query_ms", CYAML_FLAG_OPTIONAL, struct stele_server_config, query_ms),
+    CYAML_FIELD_SEQUENCE("not_before", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                         struct stele_server_config, not_before, &path_value, 0,
+                         STELE_NOT_BEFORE_FILES_MAX),
     CYAML_FIELD_SEQUENCE("regions", CYAML_FLAG_POINTER, struct stele_server_config, regions,
                          &region_value, 1, REGIONS_MAX),
     CYAML_FIELD_SEQUENCE("clients", CYAML_FLAG_POINTER, struct stele_server_config, clients,
@@ -233,6 +240,9 @@ stele_status stele_server_config_load(const char *path, struct stele_server_conf
     STELE_TRY(resolve(path, &config->tls->certificate, err));
     STELE_TRY(resolve(path, &config->tls->private_key, err));
     STELE_TRY(resolve(path, &config->tls->client_ca, err));
+    for (unsigned i = 0; i < config->not_before_count; i++) {
+        STELE_TRY(resolve(path, &config->not_before[i], err));
+    }
     *ret = config;
     data = NULL;
 cleanup:

@@ -49,6 +49,8 @@ struct stele_server_config {
     uint32_t drain_ms;                /* 0: 5,000 */
     uint32_t query_rows;              /* one call examines, then a cursor; 0: the default */
     uint32_t query_ms;                /* the same of its work; 0: the default */
+    char **not_before;                /* optional: files of checkpoints the logs must extend */
+    unsigned not_before_count;
     struct stele_config_region *regions;
     unsigned regions_count;
     struct stele_config_client *clients;

@@ -11,14 +11,18 @@
 #include "storage/fsck.h"
 #include "tools/flags.h"
 #include "tools/init_command.h"
+#include "tools/not_before.h"
 #include "tools/progress.h"
 #include "tools/regions.h"
 
 static const char usage[] =
-    "usage: stele fsck --data DIR [-o text|json]\n"
+    "usage: stele fsck --data DIR [--not-before FILE]... [-o text|json]\n"
     "\n"
     "Re-reads every entry, hash, index posting and checkpoint of a data folder that no steled is\n"
     "using, and names the first thing that does not hold.\n"
+    "\n"
+    "  --not-before FILE  signed checkpoints you kept; each log must extend its own. One a file,\n"
+    "                     or several; those of `not_before` in DIR/steled.conf count too.\n"
     "\n"
     "Exit codes: 0 all holds, 4 something does not, 2 usage, 3 in use or not readable.\n"
     "\n"
@@ -47,9 +51,11 @@ static void add(struct stele_fsck_report *sum, const struct stele_fsck_report *p
 
 /* The stores one after the other: what holds is counted up to the first that does not. */
 static stele_status check_stores(const struct stele_server_config *config,
+                                 const struct stele_not_before *given,
                                  struct stele_fsck_report *sum, stele_err *err) {
     struct stele_regions regions = {0};
-    struct stele_regions_options options = {.read_only = true};
+    struct stele_regions_options options = {
+        .read_only = true, .not_before = given->note, .n_not_before = given->n};
     struct looking looking = {.command = "stele fsck"};
     stele_status st = STELE_OK;
     STELE_TRY(stele_regions_open(config, &options, &regions, err));
@@ -105,18 +111,31 @@ static int exit_of(stele_status st) {
     return STELE_EXIT_UNREACHABLE;
 }
 
+struct options {
+    const char *data;
+    bool json;
+    const char *not_before[STELE_NOT_BEFORE_FILES_MAX];
+    size_t n_not_before;
+};
+
 /* Returns an exit code, or STELE_GO_ON. */
-static int parse(int argc, char **argv, const char **ret_data, bool *ret_json) {
+static int parse(int argc, char **argv, struct options *ret) {
     static const struct option names[] = {{"data", required_argument, NULL, 'd'},
+                                          {"not-before", required_argument, NULL, 'n'},
                                           {"output", required_argument, NULL, 'o'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     stele_flags_begin();
     for (int c = 0; (c = getopt_long(argc, argv, ":o:h", names, NULL)) != -1;) {
         if (c == 'd') {
-            *ret_data = optarg;
+            ret->data = optarg;
+        } else if (c == 'n' && ret->n_not_before < STELE_NOT_BEFORE_FILES_MAX) {
+            ret->not_before[ret->n_not_before++] = optarg;
+        } else if (c == 'n') {
+            return stele_usage_error("fsck", "at most %d --not-before files",
+                                     STELE_NOT_BEFORE_FILES_MAX);
         } else if (c == 'o' && (strcmp(optarg, "json") == 0 || strcmp(optarg, "text") == 0)) {
-            *ret_json = strcmp(optarg, "json") == 0;
+            ret->json = strcmp(optarg, "json") == 0;
         } else if (c == 'o') {
             return stele_usage_error("fsck", "-o %s: there are text and json", optarg);
         } else {
@@ -126,28 +145,34 @@ static int parse(int argc, char **argv, const char **ret_data, bool *ret_json) {
     if (optind != argc) {
         return stele_usage_error("fsck", "'%s' belongs to no flag", argv[optind]);
     }
-    return *ret_data != NULL ? STELE_GO_ON
+    return ret->data != NULL ? STELE_GO_ON
                              : stele_usage_error("fsck", "name the data folder with --data DIR");
 }
 
 int stele_fsck_command(int argc, char **argv) {
     struct stele_server_config *config = NULL;
+    struct stele_not_before given = {.note = NULL};
     struct stele_fsck_report sum = {0};
-    const char *data = NULL;
-    bool json = false;
+    struct options options = {.data = NULL};
     char path[STELE_FILE_PATH_MAX];
     stele_err err = {0};
-    int code = parse(argc, argv, &data, &json);
+    int code = parse(argc, argv, &options);
     if (code != STELE_GO_ON) {
         return code;
     }
-    if (stele_file_path(data, "steled.conf", path, &err) != STELE_OK ||
+    if (stele_file_path(options.data, "steled.conf", path, &err) != STELE_OK ||
         stele_server_config_load(path, &config, &err) != STELE_OK) {
         return stele_usage_error("fsck", "%s", err.text);
     }
-    stele_status st = check_stores(config, &sum, &err);
+    if (stele_not_before_read(config, options.not_before, options.n_not_before, &given, &err) !=
+        STELE_OK) {
+        stele_server_config_free(config);
+        return stele_usage_error("fsck", "%s", err.text);
+    }
+    stele_status st = check_stores(config, &given, &sum, &err);
+    stele_not_before_done(&given);
     stele_server_config_free(config);
-    if (json) {
+    if (options.json) {
         print_json(st, &sum, &err);
     } else if (st == STELE_OK) {
         (void)printf("%" PRIu64 " logs, %" PRIu64 " entries, %" PRIu64 " events, %" PRIu64

@@ -10,8 +10,7 @@
 #include "storage/bytes.h"
 #include "storage/checkpoint.h"
 
-/* The notes whose origin is "<domain>/<region>/...": each store refuses notes that are none of its
- * own. */
+/* The notes whose origin is "<domain>/<region>/...". */
 static stele_status notes_of(const struct stele_server_config *config, const char *region,
                              const struct stele_regions_options *options, stele_view *ret,
                              size_t *ret_n, stele_err *err) {
@@ -30,7 +29,7 @@ static stele_status notes_of(const struct stele_server_config *config, const cha
 
 static stele_status open_region(const struct stele_server_config *config,
                                 const struct stele_config_region *region,
-                                const struct stele_regions_options *options, size_t *n_notes_used,
+                                const struct stele_regions_options *options,
                                 struct stele_store **ret, stele_err *err) {
     struct stele_log_config logs[STELE_LOGS_MAX];
     stele_buf dir = STELE_BUF_EMPTY;
@@ -49,7 +48,6 @@ static stele_status open_region(const struct stele_server_config *config,
         return STELE_FAIL(err, NO_MEMORY, "no memory for %zu checkpoints", options->n_not_before);
     }
     STELE_TRY(notes_of(config, region->name, options, notes, &n_notes, err));
-    *n_notes_used += n_notes;
     STELE_TRY(stele_buf_printf(&dir, err, "%s/%s%c", config->data, region->name, '\0'));
     if (options->create && mkdir((const char *)dir.data, 0700) != 0 && errno != EEXIST) {
         STELE_TRY(
@@ -83,20 +81,12 @@ stele_status stele_regions_open(const struct stele_server_config *config,
     struct stele_regions regions = {
         .store = stele_alloc(config->regions_count, sizeof(struct stele_store *))};
     stele_status st = STELE_OK;
-    size_t n_notes_used = 0;
     if (regions.store == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for %u regions", config->regions_count);
     }
     for (unsigned i = 0; i < config->regions_count; i++) {
-        STELE_TRY(open_region(config, &config->regions[i], options, &n_notes_used,
-                              &regions.store[i], err));
+        STELE_TRY(open_region(config, &config->regions[i], options, &regions.store[i], err));
         regions.n++;
-    }
-    if (n_notes_used != options->n_not_before) {
-        STELE_TRY(STELE_FAIL(err, INVALID,
-                             "%zu of the %zu checkpoints given with --not-before are of no region "
-                             "served here; check their first lines",
-                             options->n_not_before - n_notes_used, options->n_not_before));
     }
     *ret = regions;
     return STELE_OK;

@@ -14,8 +14,7 @@ struct stele_regions {
 struct stele_regions_options {
     bool create;
     bool read_only;
-    const stele_view
-        *not_before; /* signed notes; each must belong to a log of one of the regions */
+    const stele_view *not_before; /* as stele_not_before_read gives them */
     size_t n_not_before;
     stele_report_fn report;
     void *report_ctx;

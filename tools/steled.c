@@ -14,22 +14,19 @@
 #include <unistd.h>
 
 #include "proto/event_json.h"
-#include "storage/file.h"
 #include "tools/exit.h"
+#include "tools/not_before.h"
 #include "tools/save.h"
 #include "tools/serve.h"
-
-#define NOT_BEFORE_MAX 256
-#define NOTE_BYTES_MAX (1u << 20)
 
 static const char usage[] =
     "usage: steled --config FILE [--check-config] [--not-before FILE]... [--ready-file FILE]\n"
     "\n"
     "  --config FILE      steled.conf; `stele init` writes one\n"
     "  --check-config     check the configuration and what it names, then exit: 0 good, 2 not\n"
-    "  --not-before FILE  a signed checkpoint that its log must extend; refuse to start "
-    "otherwise.\n"
-    "                     Give the newest ones you kept after restoring a backup.\n"
+    "  --not-before FILE  signed checkpoints that their logs must extend; refuse to start\n"
+    "                     otherwise. Give the newest ones you kept after restoring a backup.\n"
+    "                     One a file or several; those of `not_before` in FILE count too.\n"
     "  --ready-file FILE  written with the address once calls are answered, removed at the end\n"
     "\n"
     "Stop it with SIGTERM or Ctrl-C: running calls have some seconds to finish; what was\n"
@@ -72,7 +69,7 @@ struct options {
     const char *config;
     const char *ready_file;
     bool check;
-    const char *not_before[NOT_BEFORE_MAX];
+    const char *not_before[STELE_NOT_BEFORE_FILES_MAX];
     size_t n_not_before;
 };
 
@@ -92,10 +89,11 @@ static int parse(int argc, char **argv, struct options *ret) {
             ret->check = true;
         } else if (c == 'r') {
             ret->ready_file = optarg;
-        } else if (c == 'n' && ret->n_not_before < NOT_BEFORE_MAX) {
+        } else if (c == 'n' && ret->n_not_before < STELE_NOT_BEFORE_FILES_MAX) {
             ret->not_before[ret->n_not_before++] = optarg;
         } else if (c == 'n') {
-            (void)fprintf(stderr, "steled: at most %d --not-before files\n", NOT_BEFORE_MAX);
+            (void)fprintf(stderr, "steled: at most %d --not-before files\n",
+                          STELE_NOT_BEFORE_FILES_MAX);
             return STELE_EXIT_USAGE;
         } else if (c == 'h') {
             (void)fputs(usage, stdout);
@@ -132,19 +130,15 @@ static stele_status write_ready(const char *path, const char *address, stele_err
 
 static stele_status serve(const struct stele_server_config *config, const struct options *options,
                           const sigset_t *signals, stele_err *err) {
-    stele_buf note[NOT_BEFORE_MAX] = {{NULL, 0, 0}};
-    stele_view view[NOT_BEFORE_MAX];
+    struct stele_not_before given = {.note = NULL};
     struct stele_serve *running = NULL;
     stele_status st = STELE_OK;
     int signal_number = 0;
     remove_ready(options->ready_file);
-    for (size_t i = 0; i < options->n_not_before; i++) {
-        st = stele_file_read(options->not_before[i], NOTE_BYTES_MAX, &note[i], err);
-        STELE_TRY(st == STELE_NOT_FOUND || st == STELE_LIMIT ? STELE_INVALID : st);
-        view[i] = stele_view_buf(&note[i]);
-    }
+    STELE_TRY(
+        stele_not_before_read(config, options->not_before, options->n_not_before, &given, err));
     struct stele_regions_options regions = {
-        .not_before = view, .n_not_before = options->n_not_before, .report = report};
+        .not_before = given.note, .n_not_before = given.n, .report = report};
     STELE_TRY(stele_serve_start(config, &regions, &running, err));
     log_line("info", "serving", "address", stele_serve_address(running), "config", options->config);
     if (options->ready_file != NULL) {
@@ -155,15 +149,20 @@ static stele_status serve(const struct stele_server_config *config, const struct
     remove_ready(options->ready_file);
 cleanup:
     stele_serve_stop(running);
-    for (size_t i = 0; i < options->n_not_before; i++) {
-        stele_buf_done(&note[i]);
-    }
+    stele_not_before_done(&given);
     return st;
 }
 
 static int check(const struct options *options, const struct stele_server_config *config) {
+    struct stele_not_before given = {.note = NULL};
     stele_err err;
-    if (stele_serve_check(config, &err) != STELE_OK) {
+    stele_status st = stele_serve_check(config, &err);
+    if (st == STELE_OK) {
+        st =
+            stele_not_before_read(config, options->not_before, options->n_not_before, &given, &err);
+    }
+    stele_not_before_done(&given);
+    if (st != STELE_OK) {
         (void)fprintf(stderr, "steled: %s: %s\n", options->config, err.text);
         return STELE_EXIT_USAGE;
     }

@@ -1,0 +1,9 @@
+# Changed stores and restored copies: what is on disk is not what was put there. Label: fault.
+stele_unit_test(not_before LABEL fault SOURCES support/temp_folder.c LIBS stele-test-store)
+if(STELE_PYTHON3 AND NOT STELE_FUZZ)
+  foreach(module rollback)
+    add_test(NAME e2e.cli_${module} COMMAND ${STELE_PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/tools/cli_test.py
+      $<TARGET_FILE_DIR:stele> cli_${module})
+    set_tests_properties(e2e.cli_${module} PROPERTIES LABELS e2e TIMEOUT 600)
+  endforeach()
+endif()
