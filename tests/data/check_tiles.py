@@ -16,7 +16,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
 TESTS = os.path.dirname(HERE)
-sys.path[:0] = [HERE, f'{TESTS}/foreign', f'{TESTS}/golden/v1']
+sys.path[:0] = [f'{TESTS}/support', f'{TESTS}/foreign', f'{TESTS}/golden/v1']
 import merkle  # noqa: E402
 import verify_answer  # noqa: E402
 from server import Server, skip, skip_soak  # noqa: E402
@@ -122,7 +122,7 @@ def main():
     except ImportError as error:
         skip(f'/usr/bin/python3: {error} (Debian: python3-grpcio, python3-protobuf)')
     with Server(arguments.tools, (REGION,)) as server:
-        keys, grower = verify_answer.read_keys(read(f'{server.data}/vkeys')), Grower(server)
+        keys, grower = verify_answer.read_keys(read(server.vkeys)), Grower(server)
         seen, kept = [], f'{server.folder}/kept'
         for target in (grower.size(), *SIZES, *(SOAK_SIZES if arguments.soak else ())):
             seen.append(export(server, grower, f'{server.folder}/at-{target}', target, keys, exact=True))

@@ -11,7 +11,8 @@ import grpc
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROTOS = f'{ROOT}/proto'
 MODULES = {'event': 'stele.v1.event_pb2', 'ingest': 'stele.v1.ingest_pb2', 'query': 'stele.v1.query_pb2',
-           'log': 'stele.v1.log_pb2', 'health': 'grpc_health.health_pb2', 'reflection': 'grpc_reflection.reflection_pb2'}
+           'log': 'stele.v1.log_pb2', 'health': 'grpc_health.health_pb2',
+           'reflection': 'grpc_reflection.reflection_pb2'}
 SECONDS = 60
 
 sys.path.insert(0, f'{ROOT}/tests/golden/v1')
@@ -31,7 +32,8 @@ def compile_protos():
         for package, path in (('grpc_health', 'grpc/health/v1'), ('grpc_reflection', 'grpc/reflection/v1')):
             name = package.split('_')[1]
             os.mkdir(f'{folder}/{package}')
-            subprocess.run(['protoc', f'-I{PROTOS}/{path}', f'--python_out={folder}/{package}', f'{name}.proto'], check=True)
+            subprocess.run(['protoc', f'-I{PROTOS}/{path}', f'--python_out={folder}/{package}', f'{name}.proto'],
+                           check=True)
         files = [f'stele/v1/{name}.proto' for name in ('event', 'ingest', 'query', 'log')]
         subprocess.run(['protoc', f'-I{PROTOS}', f'--python_out={folder}', *files], check=True)
         sys.path.insert(0, folder)
