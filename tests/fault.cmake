@@ -102,3 +102,8 @@ stele_fault_test(full_disk SOURCES fault/batch_book.c support/temp_folder.c LIBS
 stele_fault_test(rebuild SOURCES fault/batch_book.c fault/sync_nothing.c support/temp_folder.c LIBS stele-test-store)
 stele_fault_test(engine_manifest LIBS stele-test-behaviour)
 stele_fault_test(failed_sync SOURCES fault/batch_book.c LIBS stele-sync-count stele-test-store)
+
+# A chain that somebody changed; checkpoints and their records; the bounds and the clock of a log.
+stele_fault_test(chain SOURCES fault/batch_book.c fault/chain_forge.c LIBS stele-test-store stele-test-engines)
+stele_fault_test(checkpoints SOURCES support/temp_folder.c LIBS stele-test-store stele-test-engines)
+stele_fault_test(log_bounds LIBS stele-test-store stele-test-engines)
