@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "storage/boundaries.h"
 #include "storage/control.h"
 
 void stele_head_init(struct stele_head *head) {
@@ -46,6 +47,10 @@ static stele_status admit_control(struct stele_head *head, const struct stele_en
         return STELE_FAIL(err, CORRUPT, "entry %llu: the control body is not the one its entry commits to",
                           (unsigned long long)seq);
     }
+    if (control->kind == STELE_CONTROL_EPOCH && (body.size < 4 || stele_get_u32(body.data) != entry->era)) {
+        return STELE_FAIL(err, CORRUPT, "entry %llu: the EPOCH of era %u has a body of another",
+                          (unsigned long long)seq, entry->era);
+    }
     STELE_TRY(stele_control_apply(control->kind, body, seq, &head->state, err));
     STELE_TRY(stele_state_root(&head->state, digest, err));
     if (head->state.n != control->n_state || memcmp(digest, control->state_root, STELE_HASH_BYTES) != 0) {
@@ -58,6 +63,42 @@ static stele_status admit_control(struct stele_head *head, const struct stele_en
     }
 cleanup:
     return stele_corrupt(st, err);
+}
+
+static stele_status admit_index(struct stele_head *head, const struct stele_entry *entry, stele_view body,
+                                stele_err *err) {
+    const struct stele_entry_index *index = &entry->as.index;
+    if (stele_entry_month(entry->time_us) != head->era / 100) {
+        return STELE_FAIL(err, CORRUPT, "entry %llu: an INDEX before the EPOCH of its month",
+                          (unsigned long long)entry->seq);
+    }
+    if (index->control != head->control) {
+        return STELE_FAIL(err, CORRUPT, "entry %llu: an INDEX that names control entry %llu, the newest is %llu",
+                          (unsigned long long)entry->seq, (unsigned long long)index->control,
+                          (unsigned long long)head->control);
+    }
+    if (index->covered < head->covered) {
+        return STELE_FAIL(err, CORRUPT, "entry %llu: an INDEX of %llu entries after one of %llu",
+                          (unsigned long long)entry->seq, (unsigned long long)index->covered,
+                          (unsigned long long)head->covered);
+    }
+    stele_status st = stele_boundaries_read(body, index, NULL, err);
+    if (st == STELE_OK) {
+        head->covered = index->covered;
+    }
+    return stele_corrupt(st, err);
+}
+
+/* What an era may be followed by: itself, and at an EPOCH the next cut of its month, or a later month. */
+static bool era_follows(const struct stele_head *head, const struct stele_entry *entry, bool opens_era) {
+    if (entry->seq == 0) {
+        return entry->era % 100 == 0;
+    }
+    if (!opens_era || entry->seq == 1) {
+        return entry->era == head->era;
+    }
+    return entry->era / 100 == head->era / 100 ? entry->era == head->era + 1
+                                               : entry->era > head->era && entry->era % 100 == 0;
 }
 
 stele_status stele_head_admit(struct stele_head *head, const struct stele_entry *entry, uint64_t seq,
@@ -81,23 +122,19 @@ stele_status stele_head_admit(struct stele_head *head, const struct stele_entry 
             return STELE_FAIL(err, CORRUPT, "entry %llu: era %u is not of the month of its time",
                               (unsigned long long)seq, entry->era);
         }
-        if (opens_era ? entry->era < head->era : entry->era != head->era) {
+        if (!era_follows(head, entry, opens_era)) {
             return STELE_FAIL(err, CORRUPT, "entry %llu: era %u, the log is in era %u", (unsigned long long)seq,
                               entry->era, head->era);
         }
     }
+    stele_status st = STELE_OK;
     if (entry->type == STELE_ENTRY_INDEX) {
-        if (entry->as.index.control != head->control || entry->as.index.covered < head->covered) {
-            return STELE_FAIL(err, CORRUPT, "entry %llu: an INDEX that names an old control entry or covers less",
-                              (unsigned long long)seq);
-        }
-        head->covered = entry->as.index.covered;
+        st = admit_index(head, entry, body, err);
+    } else if (entry->type == STELE_ENTRY_CONTROL) {
+        st = admit_control(head, entry, seq, body, err);
     }
-    if (entry->type == STELE_ENTRY_CONTROL) {
-        stele_status st = admit_control(head, entry, seq, body, err);
-        if (st != STELE_OK) {
-            return st;
-        }
+    if (st != STELE_OK) {
+        return st;
     }
     head->time_us = entry->time_us;
     return STELE_OK;

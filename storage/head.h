@@ -26,8 +26,8 @@ void stele_head_done(struct stele_head *head);
 STELE_MUST_USE stele_status stele_head_copy(const struct stele_head *from, struct stele_head *ret,
                                             stele_err *err);
 /*
- * Checks that `entry` may come next (seq, time, era, control links) and that a CONTROL's body and state
- * root are what its kind makes of the state, then takes it into everything but the frontier, whose hashes
+ * Checks that `entry` may come next (seq, time, era, control links), that a CONTROL's body and state root are
+ * what its kind makes of the state, and that an INDEX's boundary list is one of its numbers; then takes it into everything but the frontier, whose hashes
  * are pushed many at a time. Errors: CORRUPT with the rule that is broken.
  */
 STELE_MUST_USE stele_status stele_head_admit(struct stele_head *head, const struct stele_entry *entry,

@@ -24,9 +24,7 @@ void stele_item_write(struct stele_writer *w, const struct stele_item *item) {
         return;
     }
     stele_write_view(w, stele_view_of(zeros, 3));
-    if (item->kind == STELE_ITEM_CONTROL) {
-        stele_write_u32(w, (uint32_t)item->body.size);
-    }
+    stele_write_u32(w, (uint32_t)item->body.size);
     stele_write_view(w, item->entry);
     stele_write_view(w, item->body);
 }
@@ -59,11 +57,9 @@ static stele_status read_entry(struct stele_reader *r, struct stele_item *ret, s
     struct stele_entry entry;
     stele_entry_type type = ret->kind == STELE_ITEM_CONTROL ? STELE_ENTRY_CONTROL : STELE_ENTRY_INDEX;
     STELE_TRY(stele_read_expect(r, stele_view_of(zeros, 3), err));
-    if (ret->kind == STELE_ITEM_CONTROL) {
-        STELE_TRY(stele_read_u32(r, &body_bytes, err));
-        if (body_bytes > STELE_CONTROL_BODY_MAX) {
-            return STELE_FAIL(err, INVALID, "%s: a control body of %u bytes", r->what, body_bytes);
-        }
+    STELE_TRY(stele_read_u32(r, &body_bytes, err));
+    if (body_bytes > STELE_CONTROL_BODY_MAX) {
+        return STELE_FAIL(err, INVALID, "%s: a body of %u bytes", r->what, body_bytes);
     }
     STELE_TRY(stele_read_view(r, type == STELE_ENTRY_CONTROL ? STELE_ENTRY_CONTROL_BYTES : STELE_ENTRY_INDEX_BYTES,
                               &ret->entry, err));

@@ -16,7 +16,7 @@
 #include "storage/frame.h"
 
 #define STELE_RECORD_HEAD_BYTES 104
-#define STELE_CONTROL_BODY_MAX 65536
+#define STELE_CONTROL_BODY_MAX 65536 /* a list of 4,096 boundaries has at most 40,960 */
 
 typedef enum stele_item_kind { STELE_ITEM_FRAME = 1, STELE_ITEM_INDEX = 2, STELE_ITEM_CONTROL = 3 } stele_item_kind;
 
@@ -28,7 +28,7 @@ struct stele_item {
     uint32_t raw_bytes;   /* FRAME */
     stele_view sealed;    /* FRAME */
     stele_view entry;     /* INDEX, CONTROL */
-    stele_view body;      /* CONTROL */
+    stele_view body;      /* CONTROL; INDEX: its boundary list */
 };
 
 void stele_item_write(struct stele_writer *w, const struct stele_item *item);

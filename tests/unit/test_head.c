@@ -176,11 +176,82 @@ static void test_head__a_snapshot_goes_on_where_it_was_taken(void **state) {
     stele_buf_done(&bytes);
 }
 
+static struct stele_entry index_after(const struct stele_head *head, uint64_t covered, uint32_t n_segments) {
+    struct stele_entry entry = {.type = STELE_ENTRY_INDEX, .seq = head->frontier.size_leaves, .time_us = head->time_us};
+    entry.as.index.n_segments = n_segments;
+    entry.as.index.covered = covered;
+    entry.as.index.control = head->control;
+    return entry;
+}
+
+static void test_head__an_index_follows_the_newest_control_and_covers_no_less(void **state) {
+    struct stele_head head;
+    stele_view list = stele_view_of("\1\1", 2);
+    (void)state;
+    start(&head);
+    struct stele_entry entry = index_after(&head, 2, 2);
+    take(&head, &entry, list);
+    assert_int_equal(head.covered, 2);
+    struct stele_entry event = event_after(&head);
+    take(&head, &event, stele_view_of(NULL, 0));
+    entry = index_after(&head, 1, 1);
+    refused(&head, &entry, stele_view_of("\1", 1), "after one of 2");
+    entry = index_after(&head, 2, 2);
+    entry.as.index.control = 0;
+    refused(&head, &entry, list, "names control entry 0");
+    entry = index_after(&head, 2, 2);
+    refused(&head, &entry, stele_view_of("\1\2", 2), "ends beyond entry 2");
+    refused(&head, &entry, stele_view_of("\1", 1), "boundary list");
+    entry.time_us = NEXT_MONTH_US;
+    refused(&head, &entry, list, "before the EPOCH of its month");
+    entry.time_us = head.time_us;
+    take(&head, &entry, list);
+    stele_head_done(&head);
+}
+
+static struct stele_entry epoch_after(const struct stele_head *head, uint32_t era, uint64_t time_us, stele_buf *body) {
+    struct stele_tag_key key = {.commit = {7}};
+    struct stele_event_map map = {.version = 1, .digest = {3}};
+    stele_err err;
+    stele_buf_clear(body);
+    assert_ok(stele_control_epoch_body(era, &key, &map, body, &err));
+    return control_after(head, STELE_CONTROL_EPOCH, era, time_us, stele_view_buf(body));
+}
+
+static void test_head__an_era_is_the_next_cut_of_its_month_or_the_first_of_a_later_one(void **state) {
+    struct stele_head head;
+    stele_buf body = STELE_BUF_EMPTY;
+    (void)state;
+    start(&head);
+    struct stele_entry entry = epoch_after(&head, ERA + 2, T0, &body);
+    refused(&head, &entry, stele_view_buf(&body), "the log is in era");
+    entry = epoch_after(&head, ERA + 101, NEXT_MONTH_US, &body);
+    refused(&head, &entry, stele_view_buf(&body), "the log is in era");
+    entry = epoch_after(&head, ERA + 1, T0, &body);
+    take(&head, &entry, stele_view_buf(&body));
+    assert_int_equal(head.era, ERA + 1);
+    struct stele_entry event = event_after(&head);
+    event.era = ERA;
+    refused(&head, &event, stele_view_of(NULL, 0), "the log is in era");
+    event.era = ERA + 1;
+    take(&head, &event, stele_view_of(NULL, 0));
+    entry = epoch_after(&head, ERA + 2, T0 + 5, &body);
+    body.data[3] ^= 1;
+    stele_hash_body(stele_view_buf(&body), entry.as.control.body_digest);
+    refused(&head, &entry, stele_view_buf(&body), "a body of another");
+    entry = epoch_after(&head, ERA + 100, NEXT_MONTH_US, &body);
+    take(&head, &entry, stele_view_buf(&body));
+    stele_buf_done(&body);
+    stele_head_done(&head);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_head__genesis_epoch_and_events_follow_each_other),
         cmocka_unit_test(test_head__what_breaks_a_rule_is_refused_with_the_rule),
         cmocka_unit_test(test_head__a_second_genesis_and_a_second_key_of_an_era_are_refused),
+        cmocka_unit_test(test_head__an_index_follows_the_newest_control_and_covers_no_less),
+        cmocka_unit_test(test_head__an_era_is_the_next_cut_of_its_month_or_the_first_of_a_later_one),
         cmocka_unit_test(test_head__a_snapshot_goes_on_where_it_was_taken),
     };
     return cmocka_run_group_tests_name("head", tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "storage/boundaries.h"
 #include "tests/support/cmocka.h"
 
 static void make_control(uint8_t bytes[STELE_ENTRY_BYTES_MAX], uint64_t seq) {
@@ -116,6 +117,64 @@ static void test_record__an_item_no_version_writes_is_refused(void **state) {
     stele_buf_done(&bytes);
 }
 
+static void read_golden(const char *path, char golden[2048]) {
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%2047s", golden), 1);
+    (void)fclose(file);
+}
+
+static void test_record__an_index_entry_carries_its_boundaries(void **state) {
+    static const uint64_t ends[] = {4096, 4224, 70000};
+    uint64_t read[3];
+    uint8_t entry[STELE_ENTRY_BYTES_MAX];
+    stele_buf bytes = STELE_BUF_EMPTY;
+    stele_buf list = STELE_BUF_EMPTY;
+    struct stele_item item;
+    char text[2048];
+    char golden[2048] = "";
+    stele_err err;
+    (void)state;
+    struct stele_entry index = {.type = STELE_ENTRY_INDEX, .seq = 70001, .time_us = UINT64_C(1763776800000000)};
+    index.as.index.n_segments = 3;
+    index.as.index.covered = 70000;
+    index.as.index.control = 65000;
+    memset(index.as.index.manifest_root, 0x3c, STELE_HASH_BYTES);
+    size_t size = stele_entry_encode(&index, entry);
+    assert_ok(stele_boundaries_write(ends, 3, &list, &err));
+    struct stele_item written = {.kind = STELE_ITEM_INDEX, .n = 1, .entry = stele_view_of(entry, size), .body = stele_view_buf(&list)};
+    struct stele_writer w = stele_writer_to(&bytes);
+    stele_item_write(&w, &written);
+    assert_ok(stele_writer_end(&w, &err));
+    stele_hex_encode(stele_view_buf(&bytes), text);
+    read_golden(STELE_SOURCE_DIR "/tests/golden/v1/index_item.hex", golden);
+    assert_string_equal(text, golden);
+    struct stele_reader r = stele_reader_of(stele_view_buf(&bytes), "item");
+    assert_ok(stele_item_read(&r, &item, &err));
+    assert_ok(stele_reader_end(&r, &err));
+    assert_int_equal(item.kind, STELE_ITEM_INDEX);
+    assert_int_equal(item.first_seq, 70001);
+    assert_ok(stele_boundaries_read(item.body, &index.as.index, read, &err));
+    assert_memory_equal(read, ends, sizeof ends);
+    /* Every other list is refused: one byte more or less, another end, an empty segment, another count. */
+    for (size_t cut = 0; cut < list.size; cut++) {
+        assert_status(stele_boundaries_read(stele_view_of(list.data, cut), &index.as.index, NULL, &err), INVALID);
+    }
+    index.as.index.covered = 70001;
+    assert_status(stele_boundaries_read(item.body, &index.as.index, NULL, &err), INVALID);
+    index.as.index.covered = 69999;
+    assert_status(stele_boundaries_read(item.body, &index.as.index, NULL, &err), INVALID);
+    index.as.index.covered = 70000;
+    index.as.index.n_segments = 2;
+    assert_status(stele_boundaries_read(item.body, &index.as.index, NULL, &err), INVALID);
+    index.as.index.n_segments = 4;
+    assert_status(stele_boundaries_read(stele_view_of("\x01\x00\x01\xef\xa2\x04", 6), &index.as.index, NULL, &err), INVALID);
+    index.as.index.n_segments = 5000;
+    assert_status(stele_boundaries_read(item.body, &index.as.index, NULL, &err), INVALID);
+    stele_buf_done(&bytes);
+    stele_buf_done(&list);
+}
+
 static void test_record__the_form_is_frozen(void **state) {
     stele_buf bytes = STELE_BUF_EMPTY;
     struct stele_record record;
@@ -125,10 +184,7 @@ static void test_record__the_form_is_frozen(void **state) {
     make_record(&bytes, &record);
     assert_true(bytes.size * 2 < sizeof text);
     stele_hex_encode(stele_view_buf(&bytes), text);
-    FILE *file = fopen(STELE_SOURCE_DIR "/tests/golden/v1/record.hex", "re");
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%2047s", golden), 1);
-    (void)fclose(file);
+    read_golden(STELE_SOURCE_DIR "/tests/golden/v1/record.hex", golden);
     assert_string_equal(text, golden);
     stele_buf_done(&bytes);
 }
@@ -138,6 +194,7 @@ int main(void) {
         cmocka_unit_test(test_record__what_is_written_is_read),
         cmocka_unit_test(test_record__every_flipped_bit_and_every_cut_is_corrupt),
         cmocka_unit_test(test_record__an_item_no_version_writes_is_refused),
+        cmocka_unit_test(test_record__an_index_entry_carries_its_boundaries),
         cmocka_unit_test(test_record__the_form_is_frozen),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);
