@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_command.c: `stele bench ingest|query`: measures the whole path over mutual TLS, and beside it,
- * in the same run, what the parts could do at best on this machine.
+ * tools/bench_command.c: `stele bench ingest|query|mixed`: measures the whole path over mutual TLS, and beside
+ * it, in the same run, what the parts could do at best on this machine.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -14,32 +14,42 @@
 
 #include "tools/bench_ceiling.h"
 #include "tools/bench_events.h"
+#include "tools/bench_load.h"
+#include "tools/bench_query.h"
 #include "tools/bench_server.h"
 #include "tools/cli.h"
-#include "tools/question.h"
 #include "tools/shipper.h"
 
 static const char usage[] =
-    "usage: stele bench ingest|query [--config client.conf] [--events N] [--batch N] [--connections N]\n"
-    "                   [--queries N] [-o text|json]\n"
+    "usage: stele bench ingest|query|mixed [--config client.conf] [--events N] [--batch N] [--connections N]\n"
+    "                   [--rate N] [--duration SECONDS] [--unary] [--queries N] [--query-rate N] [-o text|json]\n"
     "\n"
     "ingest: ships N made-up events (default 300,000) as fast as they are acknowledged.\n"
-    "query:  ships them, then asks for what single actors did, busy and rare ones.\n"
+    "        --rate N sends N events a second for --duration (default 60 s) instead, each at its own fixed time,\n"
+    "        and counts latency from that time: an open loop. --unary sends each in a call of its own, from 64\n"
+    "        clients (--connections); without --rate each client sends when it is answered.\n"
+    "query:  ships them, then asks for what single actors did, busy and rare ones, --queries times each.\n"
+    "mixed:  single appends (--rate, default 1,000 a second) and searches (--query-rate, default 5 a second) at\n"
+    "        fixed times, for --duration.\n"
     "Without --config it starts a steled of its own in a temporary folder and removes it.\n"
     "The ceilings in the output are measured in the same run: one thread that only hashes and compresses,\n"
     "and plain appends with fdatasync.\n"
     "\n"
     "example:\n"
-    "  stele bench ingest --events 1000000 --batch 256 --connections 2\n";
+    "  stele bench ingest --events 1000000 --batch 256 --connections 2\n"
+    "  stele bench ingest --unary --rate 1000 --duration 30 -o json\n";
 
-#define CONNECTIONS_MAX 64
+#define CONNECTIONS_MAX STELE_BENCH_CLIENTS_MAX
+#define UNARY_CLIENTS 64u
+#define RATE_MAX 10000000u /* above what this machine or a larger one takes */
+#define DURATION_S_MAX 604800u
 #define SAMPLES_MAX 1000000u
-#define ACTORS 10000u
 
 struct bench {
     const char *what, *region;
-    uint64_t events, batch, connections, queries;
-    bool json;
+    uint64_t events, batch, connections, queries; /* connections 0: the default of what is measured */
+    uint64_t rate, duration_s, query_rate; /* rate 0: as fast as it goes */
+    bool unary, json;
 };
 
 struct feeder {
@@ -86,7 +96,7 @@ static void *feed(void *arg) {
     stele_buf payload = STELE_BUF_EMPTY;
     stele_err *err = &feeder->err;
     stele_status st = STELE_OK;
-    struct stele_bench_events events = {feeder->seed, feeder->bench->region, ACTORS};
+    struct stele_bench_events events = {feeder->seed, feeder->bench->region, STELE_BENCH_ACTORS};
     struct stele_shipper_options options = {.batch_events = (uint32_t)feeder->bench->batch, .timeout_ms = 30000};
     STELE_TRY(stele_shipper_open(feeder->cli.client, &options, shipped, feeder, &shipper, err));
     for (uint64_t i = 0; i < feeder->n; i++) {
@@ -235,101 +245,6 @@ static void print_ingest(const struct bench *bench, const struct figures *f) {
     (void)printf("ceiling           4 KiB append + fdatasync: %.2f ms\n", f->ceiling.fdatasync_ms);
 }
 
-/* ------------------------------------------------------------------ query */
-struct asked_rank {
-    uint32_t rank;
-    uint64_t events;
-    double first_ms[4], all_ms[4];
-};
-
-static stele_status ask_once(struct stele_cli *cli, const char *region, const char *actor, uint64_t *ret_events,
-                             double *ret_first_ms, double *ret_all_ms, stele_err *err) {
-    struct stele_search_request *request = stele_alloc(1, sizeof *request);
-    struct stele_rpc_stream *stream = NULL;
-    stele_buf message = STELE_BUF_EMPTY;
-    stele_status st = STELE_OK;
-    struct stele_search_part part;
-    double start = now_s(CLOCK_MONOTONIC);
-    uint64_t n = 0;
-    if (request == NULL) {
-        return STELE_FAIL(err, NO_MEMORY, "no memory for a question");
-    }
-    request->region = stele_view_str(region);
-    /* Tags are bound to a tenant: a question without one is a scan. */
-    request->filter.tenant = stele_view_str("acme");
-    request->filter.actor = stele_view_str(actor);
-    request->filter.since_unix_nano = 1;
-    STELE_TRY(stele_client_search(cli->client, request, 60000, &stream, err));
-    while ((st = stele_rpc_stream_receive(stream, &message, NULL, err)) == STELE_OK) {
-        stele_view rest = stele_view_buf(&message);
-        while ((st = stele_search_response_next(&rest, &part, err)) == STELE_OK) {
-            if (part.kind == STELE_SEARCH_PART_HIT && n++ == 0) {
-                *ret_first_ms = (now_s(CLOCK_MONOTONIC) - start) * 1e3;
-            }
-        }
-        STELE_TRY(st == STELE_END ? STELE_OK : st);
-    }
-    *ret_all_ms = (now_s(CLOCK_MONOTONIC) - start) * 1e3;
-    *ret_events = n;
-    st = st == STELE_END ? STELE_OK : st;
-cleanup:
-    stele_rpc_stream_close(stream);
-    stele_buf_done(&message);
-    stele_free(request);
-    return st;
-}
-
-static stele_status ask_rank(const struct bench *bench, struct stele_cli *cli, struct asked_rank *ret, stele_err *err) {
-    char actor[32];
-    uint32_t *first = stele_alloc(bench->queries, sizeof *first);
-    uint32_t *all = stele_alloc(bench->queries, sizeof *all);
-    stele_status st = STELE_OK;
-    stele_bench_actor(ret->rank, actor);
-    STELE_TRY(first == NULL || all == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory for the samples") : STELE_OK);
-    for (uint64_t i = 0; i < bench->queries; i++) {
-        double first_ms = 0;
-        double all_ms = 0;
-        STELE_TRY(ask_once(cli, bench->region, actor, &ret->events, &first_ms, &all_ms, err));
-        first[i] = (uint32_t)(first_ms * 1000);
-        all[i] = (uint32_t)(all_ms * 1000);
-    }
-    percentiles(first, bench->queries, ret->first_ms);
-    percentiles(all, bench->queries, ret->all_ms);
-cleanup:
-    stele_free(first);
-    stele_free(all);
-    return st;
-}
-
-static stele_status bench_queries(const struct bench *bench, const char *config, stele_err *err) {
-    static const uint32_t ranks[] = {0, 10, 100, 1000, ACTORS - 1, ACTORS + 1};
-    struct stele_cli cli = {0};
-    stele_status st = STELE_OK;
-    json_t *rows = json_array();
-    STELE_TRY(stele_cli_open("bench", config, &cli, err));
-    for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
-        struct asked_rank row = {.rank = ranks[i]};
-        STELE_TRY(ask_rank(bench, &cli, &row, err));
-        if (bench->json) {
-            (void)json_array_append_new(rows, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "actor_rank", (json_int_t)row.rank,
-                                                        "events", (json_int_t)row.events, "first_p50_ms", row.first_ms[0],
-                                                        "first_p99_ms", row.first_ms[2], "all_p50_ms", row.all_ms[0],
-                                                        "all_p99_ms", row.all_ms[2]));
-        } else {
-            (void)printf("actor rank %-6u %8" PRIu64 " events   first p50 %.2f p99 %.2f ms   all p50 %.2f p99 %.2f ms\n", row.rank,
-                         row.events, row.first_ms[0], row.first_ms[2], row.all_ms[0], row.all_ms[2]);
-        }
-    }
-    if (bench->json) {
-        (void)json_dumpf(rows, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-        (void)fputc('\n', stdout);
-    }
-cleanup:
-    json_decref(rows);
-    stele_cli_close(&cli);
-    return st;
-}
-
 /* ------------------------------------------------------------------ the command */
 static stele_status take_count(const char *name, const char *text, uint64_t max, uint64_t *ret, stele_err *err) {
     stele_status st = stele_cli_number(text, ret, err);
@@ -341,9 +256,11 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
     static const struct option names[] = {{"config", required_argument, NULL, 'c'}, {"events", required_argument, NULL, 'n'},
                                           {"batch", required_argument, NULL, 'b'}, {"connections", required_argument, NULL, 'k'},
                                           {"queries", required_argument, NULL, 'q'}, {"output", required_argument, NULL, 'o'},
+                                          {"rate", required_argument, NULL, 'r'}, {"duration", required_argument, NULL, 'd'},
+                                          {"query-rate", required_argument, NULL, 'Q'}, {"unary", no_argument, NULL, 'u'},
                                           {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     stele_err err;
-    *ret = (struct bench){.events = 300000, .batch = 256, .connections = 2, .queries = 20};
+    *ret = (struct bench){.events = 300000, .batch = 256, .queries = 20, .duration_s = 60, .query_rate = 5};
     optind = 1;
     for (int c = 0; (c = getopt_long(argc, argv, "o:h", names, NULL)) != -1;) {
         stele_status st = STELE_OK;
@@ -357,6 +274,14 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
             st = take_count("connections", optarg, CONNECTIONS_MAX, &ret->connections, &err);
         } else if (c == 'q') {
             st = take_count("queries", optarg, 1000000, &ret->queries, &err);
+        } else if (c == 'r') {
+            st = take_count("rate", optarg, RATE_MAX, &ret->rate, &err);
+        } else if (c == 'd') {
+            st = take_count("duration", optarg, DURATION_S_MAX, &ret->duration_s, &err);
+        } else if (c == 'Q') {
+            st = take_count("query-rate", optarg, 1000, &ret->query_rate, &err);
+        } else if (c == 'u') {
+            ret->unary = true;
         } else if (c == 'o' && (strcmp(optarg, "json") == 0 || strcmp(optarg, "text") == 0)) {
             ret->json = strcmp(optarg, "json") == 0;
         } else {
@@ -368,17 +293,62 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
         }
     }
     ret->what = optind + 1 == argc ? argv[optind] : "";
-    if (strcmp(ret->what, "ingest") != 0 && strcmp(ret->what, "query") != 0) {
+    bool mixed = strcmp(ret->what, "mixed") == 0;
+    bool ingest = strcmp(ret->what, "ingest") == 0;
+    if (!mixed && !ingest && (strcmp(ret->what, "query") != 0 || ret->rate > 0 || ret->unary)) {
         (void)fputs(usage, stderr);
         return STELE_EXIT_USAGE;
     }
+    if (mixed) {
+        ret->unary = true;
+        ret->rate = ret->rate == 0 ? 1000 : ret->rate;
+    } else {
+        ret->query_rate = 0;
+    }
+    if (ret->connections == 0) {
+        ret->connections = ret->unary ? UNARY_CLIENTS : 2;
+    }
     return STELE_GO_ON;
+}
+
+/* Calls of a fixed time, or single ones. */
+static stele_status measure_load(const struct bench *bench, const char *config, const struct stele_bench_server *server,
+                                 stele_err *err) {
+    struct stele_bench_load load = {.config = config,
+                                    .region = bench->region,
+                                    .events_per_s = (double)bench->rate,
+                                    .duration_s = (double)bench->duration_s,
+                                    .clients = bench->connections,
+                                    .batch = bench->unary ? 0 : bench->batch,
+                                    .queries_per_s = (double)bench->query_rate};
+    struct stele_bench_load_figures *figures = stele_alloc(1, sizeof *figures);
+    struct stele_bench_ceiling ceiling = {0};
+    struct stele_bench_usage before = {0};
+    struct stele_bench_usage used = {0};
+    stele_status st = STELE_OK;
+    STELE_TRY(figures == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory for the figures") : STELE_OK);
+    if (server != NULL) {
+        STELE_TRY(stele_bench_server_usage(server, &before, err));
+    }
+    STELE_TRY(stele_bench_load_run(&load, figures, err));
+    if (server != NULL) {
+        STELE_TRY(stele_bench_server_usage(server, &used, err));
+        used.cpu_s -= before.cpu_s;
+    }
+    STELE_TRY(stele_bench_ceiling_measure(&ceiling, err));
+    stele_bench_load_print(&load, figures, server == NULL ? NULL : &used, &ceiling, bench->json);
+cleanup:
+    stele_free(figures);
+    return st;
 }
 
 static stele_status measure(struct bench *bench, const char *config, const struct stele_bench_server *server, stele_err *err) {
     struct figures figures = {0};
     struct stele_bench_usage before = {0};
     stele_status st = STELE_OK;
+    if (bench->rate > 0 || bench->unary) {
+        return measure_load(bench, config, server, err);
+    }
     if (server != NULL) {
         STELE_TRY(stele_bench_server_usage(server, &before, err));
     }
@@ -389,7 +359,7 @@ static stele_status measure(struct bench *bench, const char *config, const struc
         figures.has_server = true;
     }
     if (strcmp(bench->what, "query") == 0) {
-        return bench_queries(bench, config, err);
+        return stele_bench_queries(config, bench->region, bench->queries, bench->json, err);
     }
     STELE_TRY(stele_bench_ceiling_measure(&figures.ceiling, err));
     print_ingest(bench, &figures);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/bench_load.h: load whose calls are due at fixed times, whatever the server does. A call's latency
+ * counts from when it was due, not from when it could be sent: a server that stops for a second then shows
+ * in each call of that second, not in the one that happened to wait. Layer: tools.
+ */
+#ifndef STELE_TOOLS_BENCH_LOAD_H
+#define STELE_TOOLS_BENCH_LOAD_H
+
+#include <stdbool.h>
+
+#include "storage/status.h"
+#include "tools/bench_ceiling.h"
+#include "tools/bench_histogram.h"
+#include "tools/bench_server.h"
+
+#define STELE_BENCH_CLIENTS_MAX 256u /* a thread and a connection each */
+#define STELE_BENCH_STALL_US 1000000u
+#define STELE_BENCH_STALLS_MAX 64u   /* kept; all are counted */
+
+struct stele_bench_load {
+    const char *config, *region;
+    double events_per_s;  /* 0: each client sends when the one before is answered, a closed loop */
+    double duration_s;
+    uint64_t clients;
+    uint64_t batch;       /* events of one message of a stream; 0: single Append calls */
+    double queries_per_s; /* 0: none */
+};
+
+/* Calls answered over a second after they were due, gathered into one while they overlap. */
+struct stele_bench_stall {
+    double unix_s; /* when the first of them was due */
+    double ms;     /* until the last of them was answered */
+};
+struct stele_bench_load_figures {
+    double seconds, client_cpu_s;
+    uint64_t stored, repeated; /* repeated: calls sent again because the server had no room */
+    struct stele_bench_histogram append, query;
+    uint64_t hits;
+    uint64_t n_stalls; /* in the order they began, the first of them kept */
+    struct stele_bench_stall stall[STELE_BENCH_STALLS_MAX];
+};
+
+/* Errors: those of the calls; INVALID if an event is refused. */
+STELE_MUST_USE stele_status stele_bench_load_run(const struct stele_bench_load *load,
+                                                 struct stele_bench_load_figures *ret, stele_err *err);
+/* `server` NULL: not a server of bench's own. */
+void stele_bench_load_print(const struct stele_bench_load *load, const struct stele_bench_load_figures *figures,
+                            const struct stele_bench_usage *server, const struct stele_bench_ceiling *ceiling,
+                            bool json);
+
+#endif
