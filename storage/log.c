@@ -45,6 +45,10 @@ bool stele_log_takes_tenant(const struct stele_log *log, stele_view tenant) {
     return log->n_tenants == 0;
 }
 
+bool stele_log_is_reserved_for(const struct stele_log *log, stele_view tenant) {
+    return log->n_tenants == 1 && stele_view_is(tenant, log->tenant[0]);
+}
+
 static bool is_name(const char *name, size_t max) {
     size_t length = strlen(name);
     bool good = length > 0 && length <= max && name[0] != '-';

@@ -24,6 +24,8 @@ uint8_t stele_log_retention_years(const struct stele_log *log);
 bool stele_log_is_system(const struct stele_log *log);
 void stele_log_vkey(const struct stele_log *log, struct stele_vkey *ret);
 bool stele_log_takes_tenant(const struct stele_log *log, stele_view tenant);
+/* It takes events of this tenant and of no other. */
+bool stele_log_is_reserved_for(const struct stele_log *log, stele_view tenant);
 
 /* ------------------------------------------------------------------ appending */
 #define STELE_BATCH_EVENTS_MAX 1000
