@@ -4,12 +4,11 @@
  *
  * Everything is checked by its meaning, not by the digest at the end: whoever forges a file makes a
  * new digest. The digest finds damage in what no signature covers (question, salts, count, flags).
- * After a failure the reader stays failed: nothing that follows can turn it into an answer.
  */
 #include <inttypes.h>
 #include <string.h>
 
-#include "storage/answer_format.h"
+#include "storage/answer_chunks.h"
 #include "storage/cursor.h"
 
 struct reader_log {
@@ -22,15 +21,8 @@ struct stele_answer_reader {
     const struct stele_vkey *keys;
     size_t n_keys;
     struct stele_answer_sink sink;
+    struct stele_answer_chunks chunks;
     stele_answer_part part;
-    stele_err failure; /* of the first failed call; its status is OK before */
-    stele_buf pending; /* a part of a magic, a head or a chunk's body */
-    bool has_magic;
-    bool in_body;
-    uint8_t type; /* of the chunk whose body is next */
-    uint32_t body_bytes;
-    uint64_t offset_bytes; /* of the bytes that are consumed, for messages */
-    struct stele_sha256 digest;
     size_t n_logs;
     size_t n_log_ends;
     /* One by one in memory: the sink keeps pointers to their checkpoints. */
@@ -40,38 +32,12 @@ struct stele_answer_reader {
     struct stele_answer_place last; /* of n_events > 0 */
 };
 
-stele_status stele_answer_reader_new(const struct stele_vkey *keys, size_t n_keys,
-                                     const struct stele_answer_sink *sink,
-                                     struct stele_answer_reader **ret, stele_err *err) {
-    struct stele_answer_reader *r = stele_alloc(1, sizeof *r);
-    if (r == NULL) {
-        return STELE_FAIL(err, NO_MEMORY, "no memory for reading an answer file");
-    }
-    r->keys = keys;
-    r->n_keys = n_keys;
-    r->sink = *sink;
-    stele_sha256_init(&r->digest);
-    *ret = r;
-    return STELE_OK;
-}
-
-void stele_answer_reader_free(struct stele_answer_reader *r) {
-    if (r == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < r->n_logs; i++) {
-        stele_free(r->log[i]);
-    }
-    stele_buf_done(&r->pending);
-    stele_free(r);
-}
-
 /* ------------------------------------------------------------------ chunks */
 
 static stele_status read_question(struct stele_answer_reader *r, stele_view body, stele_err *err) {
     if (r->part != STELE_ANSWER_AT_START) {
         return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": a second question",
-                          r->offset_bytes);
+                          r->chunks.offset_bytes);
     }
     r->part = STELE_ANSWER_AT_LOGS;
     return r->sink.question == NULL ? STELE_OK : r->sink.question(r->sink.ctx, body, err);
@@ -83,7 +49,7 @@ static stele_status read_log(struct stele_answer_reader *r, stele_view body, ste
         return STELE_FAIL(err, INVALID,
                           "answer, byte %" PRIu64 ": a log out of place; up to %d of them stand "
                           "between question and events",
-                          r->offset_bytes, STELE_ANSWER_LOGS_MAX);
+                          r->chunks.offset_bytes, STELE_ANSWER_LOGS_MAX);
     }
     stele_status st = stele_checkpoint_open(body, r->keys, r->n_keys, &checkpoint, err);
     if (st != STELE_OK) {
@@ -92,7 +58,7 @@ static stele_status read_log(struct stele_answer_reader *r, stele_view body, ste
     if (r->n_logs > 0 && strcmp(r->log[r->n_logs - 1]->checkpoint.origin, checkpoint.origin) >= 0) {
         return STELE_FAIL(err, INVALID,
                           "answer, byte %" PRIu64 ": log '%.80s' is declared twice or out of order",
-                          r->offset_bytes, checkpoint.origin);
+                          r->chunks.offset_bytes, checkpoint.origin);
     }
     struct reader_log *log = stele_alloc(1, sizeof *log);
     if (log == NULL) {
@@ -138,7 +104,7 @@ static stele_status read_place(struct stele_answer_reader *r, struct stele_reade
         return STELE_FAIL(err, INVALID,
                           "answer, byte %" PRIu64 ": an entry that is no event, or of log number "
                           "%u, of %zu declared",
-                          r->offset_bytes, log, r->n_logs);
+                          r->chunks.offset_bytes, log, r->n_logs);
     }
     const struct reader_log *of = r->log[log];
     ret->log = log;
@@ -147,7 +113,7 @@ static stele_status read_place(struct stele_answer_reader *r, struct stele_reade
         return STELE_FAIL(err, INVALID,
                           "answer, byte %" PRIu64 ": entry %" PRIu64 " of '%.80s' is repeated, out "
                           "of order, or not below the log's size %" PRIu64,
-                          r->offset_bytes, ret->entry.seq, of->checkpoint.origin,
+                          r->chunks.offset_bytes, ret->entry.seq, of->checkpoint.origin,
                           of->checkpoint.size_leaves);
     }
     struct stele_answer_place place = {ret->entry.time_us, ret->entry.seq, log};
@@ -155,7 +121,7 @@ static stele_status read_place(struct stele_answer_reader *r, struct stele_reade
         return STELE_FAIL(err, INVALID,
                           "answer, byte %" PRIu64 ": entry %" PRIu64 " of '%.80s' is not after the "
                           "event before it in log time, log and seq",
-                          r->offset_bytes, ret->entry.seq, of->checkpoint.origin);
+                          r->chunks.offset_bytes, ret->entry.seq, of->checkpoint.origin);
     }
     r->last = place;
     return STELE_OK;
@@ -173,7 +139,7 @@ static stele_status read_event(struct stele_answer_reader *r, stele_view body, s
         return STELE_FAIL(err, INVALID,
                           "answer, byte %" PRIu64 ": an event before the question or after the end "
                           "of a log",
-                          r->offset_bytes);
+                          r->chunks.offset_bytes);
     }
     r->part = STELE_ANSWER_AT_EVENTS;
     STELE_TRY(read_place(r, &bytes, &entry, &event, err));
@@ -187,7 +153,7 @@ static stele_status read_event(struct stele_answer_reader *r, stele_view body, s
         return STELE_FAIL(err, INVALID,
                           "answer, byte %" PRIu64
                           ": a payload of %zu bytes; an event has at most %d",
-                          r->offset_bytes, payload_bytes, STELE_PAYLOAD_BYTES_MAX);
+                          r->chunks.offset_bytes, payload_bytes, STELE_PAYLOAD_BYTES_MAX);
     }
     STELE_TRY(stele_read_view(&bytes, payload_bytes, &event.payload, err));
     stele_hash_payload(salt, event.payload, hash);
@@ -195,7 +161,7 @@ static stele_status read_event(struct stele_answer_reader *r, stele_view body, s
         return STELE_FAIL(err, UNVERIFIED,
                           "answer, byte %" PRIu64 ": the payload of %zu bytes is not the one "
                           "entry %" PRIu64 " of '%.80s' commits to",
-                          r->offset_bytes, payload_bytes, event.entry.seq,
+                          r->chunks.offset_bytes, payload_bytes, event.entry.seq,
                           event.checkpoint->origin);
     }
     r->n_events++;
@@ -216,7 +182,7 @@ static stele_status read_log_end(struct stele_answer_reader *r, stele_view body,
         return STELE_FAIL(err, INVALID,
                           "answer, byte %" PRIu64 ": the end of log number %u is out of place; %zu "
                           "logs are declared and %zu have ended",
-                          r->offset_bytes, number, r->n_logs, r->n_log_ends);
+                          r->chunks.offset_bytes, number, r->n_logs, r->n_log_ends);
     }
     r->part = STELE_ANSWER_AT_LOG_ENDS;
     r->n_log_ends++;
@@ -257,14 +223,14 @@ static stele_status read_end(struct stele_answer_reader *r, stele_view body, ste
                           " events; flags 00 and 01 are known",
                           n_events, flags, r->n_events);
     }
-    stele_sha256_final(&r->digest, digest);
+    stele_sha256_final(&r->chunks.digest, digest);
     if (memcmp(digest, written.data, sizeof digest) != 0) {
         return STELE_FAIL(err, INVALID,
                           "answer: the digest at its end does not hold: the file is damaged, "
                           "transfer it again");
     }
     r->cut = (flags & STELE_ANSWER_FLAG_CUT) != 0;
-    r->part = STELE_ANSWER_DONE;
+    r->chunks.done = true;
 cleanup:
     return st;
 }
@@ -289,32 +255,9 @@ static size_t body_bytes_max(uint8_t type) {
     }
 }
 
-static stele_status read_magic(struct stele_answer_reader *r, stele_view bytes, stele_err *err) {
-    if (!stele_view_is(bytes, STELE_ANSWER_MAGIC)) {
-        return STELE_FAIL(err, INVALID,
-                          "answer: its first line is not 'stele/answer@v1'; it is no answer file, "
-                          "or one of a version this verifier does not know");
-    }
-    r->has_magic = true;
-    return STELE_OK;
-}
-
-static stele_status read_head(struct stele_answer_reader *r, stele_view bytes, stele_err *err) {
-    r->type = bytes.data[0];
-    r->body_bytes = stele_get_u32(bytes.data + 1);
-    if (r->body_bytes > body_bytes_max(r->type)) {
-        return STELE_FAIL(err, INVALID,
-                          "answer, byte %" PRIu64 ": a chunk of type %u and %" PRIu32 " bytes; at "
-                          "most %zu are read of this type",
-                          r->offset_bytes, r->type, r->body_bytes, body_bytes_max(r->type));
-    }
-    r->in_body = true;
-    return STELE_OK;
-}
-
-static stele_status read_body(struct stele_answer_reader *r, stele_view body, stele_err *err) {
-    r->in_body = false;
-    switch (r->type) {
+static stele_status read_chunk(void *ctx, uint8_t type, stele_view body, stele_err *err) {
+    struct stele_answer_reader *r = ctx;
+    switch (type) {
     case STELE_ANSWER_QUESTION:
         return read_question(r, body, err);
     case STELE_ANSWER_LOG:
@@ -327,94 +270,50 @@ static stele_status read_body(struct stele_answer_reader *r, stele_view body, st
         return read_end(r, body, err);
     default:
         return STELE_FAIL(err, INVALID, "answer, byte %" PRIu64 ": a chunk of unknown type %u",
-                          r->offset_bytes, r->type);
+                          r->chunks.offset_bytes, type);
     }
 }
 
-static size_t unit_bytes(const struct stele_answer_reader *r) {
-    if (!r->has_magic) {
-        return STELE_ANSWER_MAGIC_BYTES;
+stele_status stele_answer_reader_new(const struct stele_vkey *keys, size_t n_keys,
+                                     const struct stele_answer_sink *sink,
+                                     struct stele_answer_reader **ret, stele_err *err) {
+    struct stele_answer_reader *r = stele_alloc(1, sizeof *r);
+    if (r == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory for reading an answer file");
     }
-    return r->in_body ? r->body_bytes : STELE_ANSWER_HEAD_BYTES;
+    r->keys = keys;
+    r->n_keys = n_keys;
+    r->sink = *sink;
+    r->chunks.magic = STELE_ANSWER_MAGIC;
+    r->chunks.body_bytes_max = body_bytes_max;
+    r->chunks.read = read_chunk;
+    r->chunks.ctx = r;
+    stele_answer_chunks_init(&r->chunks);
+    *ret = r;
+    return STELE_OK;
 }
 
-/* One magic, head or body, whole. The digest takes it first, except for the digest itself. */
-static stele_status read_unit(struct stele_answer_reader *r, stele_view bytes, stele_err *err) {
-    bool ends = r->in_body && r->type == STELE_ANSWER_END && bytes.size == STELE_ANSWER_END_BYTES;
-    stele_sha256_update(
-        &r->digest, stele_view_slice(bytes, 0, ends ? STELE_ANSWER_END_FIXED_BYTES : bytes.size));
-    stele_status st = STELE_OK;
-    if (!r->has_magic) {
-        st = read_magic(r, bytes, err);
-    } else if (r->in_body) {
-        st = read_body(r, bytes, err);
-    } else {
-        st = read_head(r, bytes, err);
+void stele_answer_reader_free(struct stele_answer_reader *r) {
+    if (r == NULL) {
+        return;
     }
-    r->offset_bytes += bytes.size;
-    return st;
-}
-
-/* Whole units are read where they stand; only one that is cut by the end of a piece is copied. */
-static stele_status feed(struct stele_answer_reader *r, stele_view bytes, stele_err *err) {
-    stele_status st = STELE_OK;
-    while (st == STELE_OK && (bytes.size > 0 || (r->in_body && r->body_bytes == 0))) {
-        if (r->part == STELE_ANSWER_DONE) {
-            return STELE_FAIL(err, INVALID, "answer: %zu bytes or more after its end", bytes.size);
-        }
-        size_t needed = unit_bytes(r);
-        size_t missing = needed - r->pending.size;
-        size_t taken = missing < bytes.size ? missing : bytes.size;
-        stele_view piece = stele_view_slice(bytes, 0, taken);
-        bytes = stele_view_slice(bytes, taken, bytes.size - taken);
-        if (r->pending.size == 0 && taken == needed) {
-            st = read_unit(r, piece, err);
-            continue;
-        }
-        st = stele_buf_append(&r->pending, piece, err);
-        if (st == STELE_OK && r->pending.size == needed) {
-            st = read_unit(r, stele_view_buf(&r->pending), err);
-            stele_buf_clear(&r->pending);
-        }
+    for (size_t i = 0; i < r->n_logs; i++) {
+        stele_free(r->log[i]);
     }
-    return st;
-}
-
-/* The failure again, for calls after it. */
-static stele_status repeat(const struct stele_answer_reader *r, stele_err *err) {
-    if (err != NULL) {
-        *err = r->failure;
-    }
-    return r->failure.status;
+    stele_answer_chunks_done(&r->chunks);
+    stele_free(r);
 }
 
 stele_status stele_answer_reader_feed(struct stele_answer_reader *r, stele_view bytes,
                                       stele_err *err) {
-    if (r->failure.status != STELE_OK) {
-        return repeat(r, err);
-    }
-    stele_err failure = {.status = STELE_OK};
-    stele_status st = feed(r, bytes, &failure);
-    if (st != STELE_OK) {
-        r->failure = failure;
-        r->failure.status = st; /* a sink may fail without a detail */
-        return repeat(r, err);
-    }
-    return st;
+    return stele_answer_chunks_feed(&r->chunks, bytes, err);
 }
 
 stele_status stele_answer_reader_end(struct stele_answer_reader *r, struct stele_answer_report *ret,
                                      stele_err *err) {
-    if (r->failure.status != STELE_OK) {
-        return repeat(r, err);
+    stele_status st = stele_answer_chunks_end(&r->chunks, err);
+    if (st == STELE_OK) {
+        *ret = (struct stele_answer_report){r->n_events, r->n_logs, r->cut};
     }
-    if (r->part != STELE_ANSWER_DONE) {
-        return STELE_FAIL(err, INVALID,
-                          "answer: the file stops after %" PRIu64
-                          " bytes, before its end: it was cut "
-                          "off, transfer it again",
-                          r->offset_bytes + r->pending.size);
-    }
-    *ret = (struct stele_answer_report){r->n_events, r->n_logs, r->cut};
-    return STELE_OK;
+    return st;
 }

@@ -46,8 +46,8 @@ typedef enum stele_complete_chunk {
 
 #define STELE_COMPLETE_FLAG_BY_LOG 0x01
 #define STELE_COMPLETE_WHOLE_TENANT 255 /* instead of a condition's number */
-/* Up to so many events, a log shows them in the log itself: the index alone could name one that is not
- * there. */
+/* Up to so many events, a log shows them in the log itself: the index alone could name one that is
+ * not there. */
 #define STELE_ANSWER_BY_LOG_EVENTS 1000
 
 typedef enum stele_opening_kind {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/complete_writer.c: writes a complete answer. Every call makes its chunk's body aside, so that
- * it either appends whole chunks and moves on, or fails and leaves the buffer and the writer as they
- * were.
+ * storage/complete_writer.c: writes a complete answer. Every call makes its chunk's body aside, so
+ * that it either appends whole chunks and moves on, or fails and leaves the buffer and the writer
+ * as they were.
  */
 #include "storage/complete_writer_parts.h"
 
@@ -39,8 +39,9 @@ stele_status stele_complete__put(struct stele_complete_writer *w, uint8_t type, 
                                  stele_buf *out, stele_err *err) {
     size_t before = out->size;
     if (w->body.size > bytes_max) {
-        return STELE_FAIL(err, LIMIT, "answer: a chunk of type %u would have %zu bytes, at most %zu "
-                                      "are read; ask for less at a time",
+        return STELE_FAIL(err, LIMIT,
+                          "answer: a chunk of type %u would have %zu bytes, at most %zu "
+                          "are read; ask for less at a time",
                           type, w->body.size, bytes_max);
     }
     struct stele_writer bytes = stele_writer_to(out);
@@ -78,7 +79,8 @@ stele_status stele_complete_write_question(struct stele_complete_writer *w, stel
     STELE_TRY(stele_writer_end(&bytes, err));
     STELE_TRY(stele_buf_append(out, magic, err));
     stele_sha256_update(&w->digest, magic);
-    STELE_TRY(stele_complete__put(w, STELE_ANSWER_QUESTION, STELE_ANSWER_QUESTION_BYTES_MAX, out, err));
+    STELE_TRY(
+        stele_complete__put(w, STELE_ANSWER_QUESTION, STELE_ANSWER_QUESTION_BYTES_MAX, out, err));
     w->part = STELE_ANSWER_AT_LOGS;
 cleanup:
     if (st != STELE_OK) {
@@ -101,7 +103,8 @@ stele_status stele_complete_write_log(struct stele_complete_writer *w, stele_vie
     STELE_TRY(stele_checkpoint_peek(note, &checkpoint, err));
     if (checkpoint.size_leaves != size_leaves || size_leaves == 0) {
         return STELE_FAIL(err, INVALID,
-                          "answer: log '%.80s' has %" PRIu64 " leaves, its checkpoint says %" PRIu64,
+                          "answer: log '%.80s' has %" PRIu64
+                          " leaves, its checkpoint says %" PRIu64,
                           checkpoint.origin, size_leaves, checkpoint.size_leaves);
     }
     if (w->n_logs > 0 && strcmp(w->log[w->n_logs - 1].origin, checkpoint.origin) >= 0) {
@@ -148,10 +151,11 @@ stele_status stele_complete_write_anchor(struct stele_complete_writer *w, uint8_
     stele_status st = STELE_OK;
     if (w->part != STELE_ANSWER_AT_LOGS || log != w->n_begun || log >= w->n_logs ||
         (log > 0 && w->log[log - 1].part != WRITER_AT_KEYS)) {
-        return STELE_FAIL(err, INVALID,
-                          "answer: the anchor of log %u, of %zu; anchors come once a log, in the order "
-                          "of the logs, after the manifest of the log before",
-                          log, w->n_logs);
+        return STELE_FAIL(
+            err, INVALID,
+            "answer: the anchor of log %u, of %zu; anchors come once a log, in the order "
+            "of the logs, after the manifest of the log before",
+            log, w->n_logs);
     }
     struct writer_log *of = &w->log[log];
     STELE_TRY(stele_entry_decode(anchor->index, &index, err));
@@ -172,7 +176,8 @@ stele_status stele_complete_write_anchor(struct stele_complete_writer *w, uint8_
     STELE_TRY(of->node(of->ctx, 0, 0, genesis, err));
     STELE_TRY(write_proven(&bytes, of, stele_view_of(genesis, sizeof genesis), 0, err));
     STELE_TRY(stele_writer_end(&bytes, err));
-    STELE_TRY(stele_complete__put(w, STELE_COMPLETE_ANCHOR, STELE_COMPLETE_ANCHOR_BYTES_MAX, out, err));
+    STELE_TRY(
+        stele_complete__put(w, STELE_COMPLETE_ANCHOR, STELE_COMPLETE_ANCHOR_BYTES_MAX, out, err));
     of->part = WRITER_AT_STATES;
     of->by_log = anchor->by_log;
     w->n_begun++;
@@ -185,10 +190,11 @@ static stele_status part_of(struct stele_complete_writer *w, uint8_t log, writer
                             const char *what, struct writer_log **ret, stele_err *err) {
     if (w->part != STELE_ANSWER_AT_LOGS || w->n_begun == 0 || log != w->n_begun - 1 ||
         w->log[log].part != part) {
-        return STELE_FAIL(err, INVALID,
-                          "answer: %s of log %u is out of place: anchor, states, manifest, keys, log "
-                          "by log",
-                          what, log);
+        return STELE_FAIL(
+            err, INVALID,
+            "answer: %s of log %u is out of place: anchor, states, manifest, keys, log "
+            "by log",
+            what, log);
     }
     *ret = &w->log[log];
     return STELE_OK;
@@ -204,9 +210,8 @@ static stele_status leaves_node(void *ctx, unsigned level, uint64_t index,
                                 uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
     const struct leaves *leaves = ctx;
     size_t n = (size_t)1 << level; /* of a tree whose leaves stand in memory */
-    return stele_tree_shape_root(leaves->inner,
-                                 leaves->hash + ((size_t)index << level) * STELE_HASH_BYTES, n, ret,
-                                 err);
+    return stele_tree_shape_root(
+        leaves->inner, leaves->hash + ((size_t)index << level) * STELE_HASH_BYTES, n, ret, err);
 }
 
 stele_status stele_complete_write_state(struct stele_complete_writer *w, uint8_t log,
@@ -216,10 +221,12 @@ stele_status stele_complete_write_state(struct stele_complete_writer *w, uint8_t
     uint8_t *hashes = NULL;
     stele_status st = STELE_OK;
     STELE_TRY(part_of(w, log, WRITER_AT_STATES, "a state", &of, err));
-    if (n == 0 || n > UINT16_MAX || first < of->next_state || n > state->n || first > state->n - n) {
-        return STELE_FAIL(err, INVALID,
-                          "answer: %zu state leaves from %zu of %zu; they ascend, 1 to 65535 at a time",
-                          n, first, state->n);
+    if (n == 0 || n > UINT16_MAX || first < of->next_state || n > state->n ||
+        first > state->n - n) {
+        return STELE_FAIL(
+            err, INVALID,
+            "answer: %zu state leaves from %zu of %zu; they ascend, 1 to 65535 at a time", n, first,
+            state->n);
     }
     hashes = stele_alloc(state->n, STELE_HASH_BYTES);
     if (hashes == NULL) {
@@ -242,7 +249,8 @@ stele_status stele_complete_write_state(struct stele_complete_writer *w, uint8_t
     struct leaves leaves = {stele_hash_state_inner, hashes};
     struct stele_leaf_run run = {.first = first, .n = n, .size = state->n};
     STELE_TRY(stele_tree_range_prove(leaves.inner, run, leaves_node, &leaves, &w->body, err));
-    STELE_TRY(stele_complete__put(w, STELE_COMPLETE_STATE, STELE_COMPLETE_STATE_BYTES_MAX, out, err));
+    STELE_TRY(
+        stele_complete__put(w, STELE_COMPLETE_STATE, STELE_COMPLETE_STATE_BYTES_MAX, out, err));
     of->next_state = first + n;
 cleanup:
     stele_free(hashes);
@@ -258,8 +266,9 @@ stele_status stele_complete_write_manifest(struct stele_complete_writer *w, uint
     STELE_TRY(part_of(w, log, WRITER_AT_STATES, "the manifest", &of, err));
     if (n == 0 || n > STELE_DESCRIPTORS_MAX || n > n_all || first > n_all - n ||
         n_all > UINT32_MAX) {
-        return STELE_FAIL(err, INVALID, "answer: %zu descriptors from %zu of %zu; 1 to %d are shown", n,
-                          first, n_all, STELE_DESCRIPTORS_MAX);
+        return STELE_FAIL(err, INVALID,
+                          "answer: %zu descriptors from %zu of %zu; 1 to %d are shown", n, first,
+                          n_all, STELE_DESCRIPTORS_MAX);
     }
     hashes = stele_alloc(n_all, STELE_HASH_BYTES);
     if (hashes == NULL) {
@@ -282,7 +291,8 @@ stele_status stele_complete_write_manifest(struct stele_complete_writer *w, uint
     struct leaves leaves = {stele_hash_manifest_inner, hashes};
     struct stele_leaf_run run = {.first = first, .n = n, .size = n_all};
     STELE_TRY(stele_tree_range_prove(leaves.inner, run, leaves_node, &leaves, &w->body, err));
-    STELE_TRY(stele_complete__put(w, STELE_COMPLETE_MANIFEST, STELE_COMPLETE_MANIFEST_BYTES_MAX, out, err));
+    STELE_TRY(stele_complete__put(w, STELE_COMPLETE_MANIFEST, STELE_COMPLETE_MANIFEST_BYTES_MAX,
+                                  out, err));
     of->part = WRITER_AT_KEYS;
 cleanup:
     stele_free(hashes);

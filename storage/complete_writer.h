@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/complete_writer.h: writes a complete answer, a file that also proves that no event was left
- * out. Layer: storage. Format: FORMAT.md, "Answer file, version 2". Pure.
+ * storage/complete_writer.h: writes a complete answer, a file that also proves that no event was
+ * left out. Layer: storage. Format: FORMAT.md, "Answer file, version 2". Pure.
  *
- * The calls come in the file's order, each appends one chunk (write_end several) to a buffer that the
- * caller drains between calls:
- *   question; log for each log; then for each log, in the same order: anchor, state..., manifest,
- *   key...; then opening, event, entry, interleaved; end.
- * What the reader would refuse for its shape or order is refused here already. What is proven with it is
- * the caller's to have right: which leaves are opened, what is hidden, commitments, signatures.
- * Errors of all: INVALID, LIMIT, NO_MEMORY, and whatever `node` returns. After any, the buffer and the
+ * The calls come in the file's order, each appends one chunk (write_end several) to a buffer that
+ * the caller drains between calls: question; log for each log; then for each log, in the same
+ * order: anchor, state..., manifest, key...; then opening, event, entry, interleaved; end. What the
+ * reader would refuse for its shape or order is refused here already. What is proven with it is the
+ * caller's to have right: which leaves are opened, what is hidden, commitments, signatures. Errors
+ * of all: INVALID, LIMIT, NO_MEMORY, and whatever `node` returns. After any, the buffer and the
  * writer are as before the call. Threads: one writer is one thread's.
  */
 #ifndef STELE_STORAGE_COMPLETE_WRITER_H
@@ -31,8 +30,8 @@ STELE_MUST_USE stele_status stele_complete_write_question(struct stele_complete_
                                                           stele_err *err);
 
 /* One log, bytewise ascending by origin. note: its signed checkpoint, of size_leaves entries. node,
- * ctx: the roots of complete subtrees of its tree below that size, used until write_end. ret_log: its
- * number, from 0. */
+ * ctx: the roots of complete subtrees of its tree below that size, used until write_end. ret_log:
+ * its number, from 0. */
 STELE_MUST_USE stele_status stele_complete_write_log(struct stele_complete_writer *w,
                                                      stele_view note, uint64_t size_leaves,
                                                      stele_tree_node_fn node, void *ctx,
@@ -41,11 +40,11 @@ STELE_MUST_USE stele_status stele_complete_write_log(struct stele_complete_write
 
 /* What a log's part of the answer rests on. */
 struct stele_complete_anchor {
-    uint8_t condition;  /* number of the question's condition whose history is opened in this log, or
-                           STELE_COMPLETE_WHOLE_TENANT */
-    bool by_log;        /* every event and entry is shown in the log itself too; must be set where the
-                           log has up to STELE_ANSWER_BY_LOG_EVENTS events in the answer */
-    stele_view index;   /* the INDEX entry, 72 bytes; its seq below the checkpoint's size */
+    uint8_t condition; /* number of the question's condition whose history is opened in this log, or
+                          STELE_COMPLETE_WHOLE_TENANT */
+    bool by_log;      /* every event and entry is shown in the log itself too; must be set where the
+                         log has up to STELE_ANSWER_BY_LOG_EVENTS events in the answer */
+    stele_view index; /* the INDEX entry, 72 bytes; its seq below the checkpoint's size */
     stele_view control; /* the CONTROL entry that it names, 112 bytes */
 };
 /* The two entries with their paths, and the path of the log's first entry. */
@@ -54,23 +53,23 @@ STELE_MUST_USE stele_status stele_complete_write_anchor(struct stele_complete_wr
                                                         const struct stele_complete_anchor *anchor,
                                                         stele_buf *out, stele_err *err);
 
-/* Opens leaves [first, first + n) of `state`, which is the whole state as the anchor's CONTROL entry
- * commits to it. A log's calls ascend and do not overlap; n is 1 to 65,535. */
+/* Opens leaves [first, first + n) of `state`, which is the whole state as the anchor's CONTROL
+ * entry commits to it. A log's calls ascend and do not overlap; n is 1 to 65,535. */
 STELE_MUST_USE stele_status stele_complete_write_state(struct stele_complete_writer *w, uint8_t log,
                                                        const struct stele_state *state,
                                                        size_t first, size_t n, stele_buf *out,
                                                        stele_err *err);
 
-/* Opens descriptors [first, first + n) of the n_all descriptors that the anchor's INDEX entry commits
- * to. Once a log; n is at least 1. */
+/* Opens descriptors [first, first + n) of the n_all descriptors that the anchor's INDEX entry
+ * commits to. Once a log; n is at least 1. */
 STELE_MUST_USE stele_status stele_complete_write_manifest(struct stele_complete_writer *w,
                                                           uint8_t log,
                                                           const struct stele_descriptor *all,
                                                           size_t n_all, size_t first, size_t n,
                                                           stele_buf *out, stele_err *err);
 
-/* Discloses the tag key of one era; ascending eras within a log, those with a segment that is OPENED and
- * no others. */
+/* Discloses the tag key of one era; ascending eras within a log, those with a segment that is
+ * OPENED and no others. */
 STELE_MUST_USE stele_status stele_complete_write_key(struct stele_complete_writer *w, uint8_t log,
                                                      uint32_t era,
                                                      const uint8_t tag_key[STELE_AT_LEAST(32)],
@@ -102,31 +101,32 @@ struct stele_opening {
      * Borrowed. */
     stele_view siblings;
 };
-/* The opening of one segment: `segment` is its number in the whole manifest. Ascending within a log, and
- * before the log's first event or entry in that or a later segment. Every segment that a window meets has
- * one, unless its map version lacks the condition's field; no other has. */
+/* The opening of one segment: `segment` is its number in the whole manifest. Ascending within a
+ * log, and before the log's first event or entry in that or a later segment. Every segment that a
+ * window meets has one, unless its map version lacks the condition's field; no other has. */
 STELE_MUST_USE stele_status stele_complete_write_opening(struct stele_complete_writer *w,
                                                          uint8_t log, uint32_t segment,
                                                          const struct stele_opening *opening,
                                                          stele_buf *out, stele_err *err);
 
-/* An event inside the asked ranges, with its payload. Events and entries together ascend strictly by log
- * time, log and seq, and by seq within a log. entry: its 96 bytes; salt and payload open its payload
- * commitment, ksalt its keys commitment. */
+/* An event inside the asked ranges, with its payload. Events and entries together ascend strictly
+ * by log time, log and seq, and by seq within a log. entry: its 96 bytes; salt and payload open its
+ * payload commitment, ksalt its keys commitment. */
 STELE_MUST_USE stele_status stele_complete_write_event(struct stele_complete_writer *w, uint8_t log,
                                                        stele_view entry,
                                                        const uint8_t salt[STELE_AT_LEAST(16)],
                                                        const uint8_t ksalt[STELE_AT_LEAST(16)],
                                                        stele_view payload, stele_buf *out,
                                                        stele_err *err);
-/* An entry of the opened histories without payload: a neighbour of a window, one inside the window of log
- * time and outside of the asked event time, or one whose payload is gone. entry: its 96 bytes. */
+/* An entry of the opened histories without payload: a neighbour of a window, one inside the window
+ * of log time and outside of the asked event time, or one whose payload is gone. entry: its 96
+ * bytes. */
 STELE_MUST_USE stele_status stele_complete_write_entry(struct stele_complete_writer *w, uint8_t log,
                                                        stele_view entry, stele_buf *out,
                                                        stele_err *err);
 
 /* The rest of every log's tree, where it is by log; the count of events; the digest. Last call. */
-STELE_MUST_USE stele_status stele_complete_write_end(struct stele_complete_writer *w, stele_buf *out,
-                                                     stele_err *err);
+STELE_MUST_USE stele_status stele_complete_write_end(struct stele_complete_writer *w,
+                                                     stele_buf *out, stele_err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/complete_writer_body.c: the second half of a complete answer: openings, events and entries in
- * the order of log time, and the end.
+ * storage/complete_writer_body.c: the second half of a complete answer: openings, events and
+ * entries in the order of log time, and the end.
  */
 #include "storage/complete_writer_parts.h"
 
@@ -13,10 +13,11 @@ static stele_status check_body(const struct stele_complete_writer *w, uint8_t lo
     bool begun = w->part == STELE_ANSWER_AT_LOGS && w->n_logs > 0 && w->n_begun == w->n_logs &&
                  w->log[w->n_logs - 1].part == WRITER_AT_KEYS;
     if ((!begun && w->part != STELE_ANSWER_AT_EVENTS) || log >= w->n_logs) {
-        return STELE_FAIL(err, INVALID,
-                          "answer: an opening, event or entry of log %u, of %zu, before the parts of all "
-                          "logs, or after the end",
-                          log, w->n_logs);
+        return STELE_FAIL(
+            err, INVALID,
+            "answer: an opening, event or entry of log %u, of %zu, before the parts of all "
+            "logs, or after the end",
+            log, w->n_logs);
     }
     return STELE_OK;
 }
@@ -41,7 +42,8 @@ static stele_status write_leaves(struct stele_writer *bytes, const struct stele_
             continue;
         }
         if (leaf->n_left > STELE_COMPLETE_OPAQUE_MAX || leaf->n_right > STELE_COMPLETE_OPAQUE_MAX) {
-            return STELE_FAIL(err, INVALID, "answer: %u and %u opaque subtrees; at most %d on a side",
+            return STELE_FAIL(err, INVALID,
+                              "answer: %u and %u opaque subtrees; at most %d on a side",
                               leaf->n_left, leaf->n_right, STELE_COMPLETE_OPAQUE_MAX);
         }
         stele_write_u64(bytes, leaf->count);
@@ -64,8 +66,9 @@ stele_status stele_complete_write_opening(struct stele_complete_writer *w, uint8
     }
     struct writer_log *of = &w->log[log];
     if (segment < of->next_segment) {
-        return STELE_FAIL(err, INVALID, "answer: segment %" PRIu32 " of '%.80s' is opened twice or late",
-                          segment, of->origin);
+        return STELE_FAIL(err, INVALID,
+                          "answer: segment %" PRIu32 " of '%.80s' is opened twice or late", segment,
+                          of->origin);
     }
     struct stele_writer bytes = stele_complete__begin(w);
     stele_write_u8(&bytes, log);
@@ -81,14 +84,16 @@ stele_status stele_complete_write_opening(struct stele_complete_writer *w, uint8
         stele_write_view(&bytes, opening->siblings);
     }
     STELE_TRY(stele_writer_end(&bytes, err));
-    STELE_TRY(stele_complete__put(w, STELE_COMPLETE_OPENING, STELE_COMPLETE_OPENING_BYTES_MAX, out, err));
+    STELE_TRY(
+        stele_complete__put(w, STELE_COMPLETE_OPENING, STELE_COMPLETE_OPENING_BYTES_MAX, out, err));
     w->part = STELE_ANSWER_AT_EVENTS;
     of->next_segment = (uint64_t)segment + 1;
 cleanup:
     return st;
 }
 
-/* Begins the body of an event or entry and checks that it may come now; what is after the entry follows. */
+/* Begins the body of an event or entry and checks that it may come now; what is after the entry
+ * follows. */
 static stele_status check_place(const struct stele_complete_writer *w, uint8_t log,
                                 stele_view entry_bytes, struct stele_answer_place *ret,
                                 stele_err *err) {
@@ -171,7 +176,8 @@ stele_status stele_complete_write_entry(struct stele_complete_writer *w, uint8_t
     stele_write_view(&bytes, entry);
     STELE_TRY(write_gap(&bytes, &w->log[log], place.seq, err));
     STELE_TRY(stele_writer_end(&bytes, err));
-    STELE_TRY(stele_complete__put(w, STELE_COMPLETE_ENTRY, STELE_COMPLETE_ENTRY_BYTES_MAX, out, err));
+    STELE_TRY(
+        stele_complete__put(w, STELE_COMPLETE_ENTRY, STELE_COMPLETE_ENTRY_BYTES_MAX, out, err));
     move_on(w, place);
 cleanup:
     return st;
@@ -185,7 +191,8 @@ static stele_status write_log_end(struct stele_complete_writer *w, size_t log, s
     stele_write_u8(&bytes, (uint8_t)log);
     stele_status st = write_gap(&bytes, &w->log[log], w->log[log].size_leaves, err);
     st = st == STELE_OK ? stele_writer_end(&bytes, err) : st;
-    return st == STELE_OK ? stele_complete__put(w, STELE_ANSWER_LOG_END, STELE_ANSWER_LOG_END_BYTES_MAX, out, err)
+    return st == STELE_OK ? stele_complete__put(w, STELE_ANSWER_LOG_END,
+                                                STELE_ANSWER_LOG_END_BYTES_MAX, out, err)
                           : st;
 }
 

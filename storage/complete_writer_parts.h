@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/complete_writer_parts.h: what the two files of the writer share. Layer: storage, private to
- * complete_writer*.c.
+ * storage/complete_writer_parts.h: what the two files of the writer share. Layer: storage, private
+ * to complete_writer*.c.
  */
 #ifndef STELE_STORAGE_COMPLETE_WRITER_PARTS_H
 #define STELE_STORAGE_COMPLETE_WRITER_PARTS_H
