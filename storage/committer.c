@@ -204,10 +204,10 @@ cleanup:
     return st;
 }
 
-static uint64_t commit_time(const struct stele_log *log) {
-    uint64_t now = stele_store_now_us(log->store);
-    now = now < log->head.time_us ? log->head.time_us : now;
-    return now < log->floor_us ? log->floor_us : now;
+static uint64_t commit_time(struct stele_log *log) {
+    uint64_t clock_us = stele_store_now_us(log->store);
+    uint64_t least = log->head.time_us > log->floor_us ? log->head.time_us : log->floor_us;
+    return stele_log__watch_clock(log, clock_us, least);
 }
 
 /* What no submitter could know: an event more than a day ahead of the log's clock, or one tenant too many

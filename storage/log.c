@@ -8,6 +8,9 @@
 
 #include "storage/log_parts.h"
 
+/* Clocks are set by less than this all the time. */
+#define CLOCK_BEHIND_US UINT64_C(60000000)
+
 const char *stele_log_name(const struct stele_log *log) {
     return log->name;
 }
@@ -250,6 +253,20 @@ void stele_log__free(struct stele_log *log) {
     (void)pthread_mutex_destroy(&log->catalog_lock);
     (void)pthread_mutex_destroy(&log->spine_lock);
     stele_free(log);
+}
+
+uint64_t stele_log__watch_clock(struct stele_log *log, uint64_t clock_us, uint64_t least_us) {
+    bool behind = least_us > clock_us && least_us - clock_us > CLOCK_BEHIND_US;
+    if (behind && !log->clock_behind) {
+        stele_err err;
+        stele_status st = STELE_FAIL(&err, INVALID,
+                                     "log %s: the clock is %llu s behind its newest entry; log time stands still until the clock is past it, and events over a day older than that are marked late; check this machine's clock",
+                                     log->full_name, (unsigned long long)((least_us - clock_us) / 1000000u));
+        (void)st;
+        stele_store__report(log->store, log->full_name, &err);
+    }
+    log->clock_behind = behind;
+    return clock_us > least_us ? clock_us : least_us;
 }
 
 stele_status stele_log_checkpoint(struct stele_log *log, uint64_t min_size, stele_buf *note,

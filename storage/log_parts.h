@@ -82,6 +82,7 @@ struct stele_log {
     uint64_t pack_entries;
     uint32_t checkpoint_interval_ms;
     uint64_t floor_us; /* entries are not earlier than the CONTROL that lists the log */
+    bool clock_behind; /* the operator was told */
 
     /* The committer's alone, or its opener's before it runs. */
     struct stele_head head;
@@ -186,6 +187,9 @@ STELE_MUST_USE stele_status stele_log__append_control(struct stele_log *log, ste
 /* Appends a record at the log's position and moves the chain on; synchronous. */
 STELE_MUST_USE stele_status stele_log__append_record(struct stele_log *log, stele_buf *record,
                                                      struct stele_record *head, stele_err *err);
+/* log.c: the later of the two, which is the next entry's time; tells the operator, once, when the clock is a
+ * minute behind. Committer's thread. */
+uint64_t stele_log__watch_clock(struct stele_log *log, uint64_t clock_us, uint64_t least_us);
 /* Signs and stores a checkpoint of the committed head, and publishes it. Committer's thread. */
 STELE_MUST_USE stele_status stele_log__sign(struct stele_log *log, stele_err *err);
 /* recovery.c: reads blobs and chain into the log; also after a failed append. */

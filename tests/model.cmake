@@ -4,3 +4,4 @@ target_link_libraries(test_protocol PRIVATE stele-storage-core stele-flags PkgCo
 target_compile_options(test_protocol PRIVATE -O2) # millions of states, in every build
 add_test(NAME prop.protocol COMMAND test_protocol)
 set_tests_properties(prop.protocol PROPERTIES LABELS prop TIMEOUT 600)
+stele_unit_test(clock LIBS stele-test-store)

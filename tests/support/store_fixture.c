@@ -18,7 +18,8 @@ static uint64_t fixture_clock(void *ctx) {
 }
 
 static void print_report(void *ctx, const char *log, const stele_err *err) {
-    const struct fixture *f = ctx;
+    struct fixture *f = ctx;
+    atomic_fetch_add(&f->n_reports, 1);
     if (f->quiet) {
         return;
     }
@@ -43,7 +44,7 @@ stele_status fixture_try_open(struct fixture *f, bool read_only, stele_err *err)
                                         .map = stele_event_map_current(),
                                         .clock = fixture_clock,
                                         .clock_ctx = f,
-                                        .create = !read_only,
+                                        .create = !read_only && !f->never_create,
                                         .read_only = read_only,
                                         .not_before = f->not_before,
                                         .n_not_before = f->n_not_before,

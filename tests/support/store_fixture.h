@@ -19,7 +19,9 @@ struct fixture {
     struct stele_engine *engine; /* the next open uses it instead of RocksDB; taken over */
     const stele_view *not_before;
     size_t n_not_before;
+    bool never_create; /* as steled: what is not there is not made */
     bool quiet; /* background trouble is expected: it is not printed */
+    _Atomic unsigned n_reports; /* of background trouble */
 };
 
 #define FIXTURE_START_US UINT64_C(1763776800000000) /* 2025-11-22T02:00:00Z */
