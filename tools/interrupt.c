@@ -3,12 +3,14 @@
  * and so is no work for a signal handler. */
 #include "tools/interrupt.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
 
-/* What a command may still do after the first signal: cancel, print, remove a file. */
-#define GRACE_S 2
+/* What a command may still do after the first signal: cancel, print, remove a file. Long enough
+ * for a busy machine; who does not want to wait sends a second one. */
+#define GRACE_S 10
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -40,7 +42,9 @@ static void *wait_for_signals(void *arg) {
     }
     (void)pthread_cond_broadcast(&changed);
     (void)pthread_mutex_unlock(&lock);
-    (void)sigtimedwait(&signals, NULL, &grace);
+    /* A debugger, or being stopped and continued, is no second signal. */
+    while (sigtimedwait(&signals, NULL, &grace) < 0 && errno == EINTR) {
+    }
     (void)signal(number, SIG_DFL);
     (void)pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
     (void)raise(number);

@@ -3,7 +3,7 @@
  * tools/interrupt.h: Ctrl-C and SIGTERM for commands that read a stream: the stream is cancelled,
  * the command says how far it came and removes what it had half written. Layer: tools.
  *
- * A second signal, or two seconds in which the command did not end, end the process as if nothing
+ * A second signal, or ten seconds in which the command did not end, end the process as if nothing
  * had been done here. One per process.
  */
 #ifndef STELE_TOOLS_INTERRUPT_H
