@@ -25,7 +25,8 @@ struct stele_cloudtrail_target {
 
 /* Reads what ingest/json_records.h reads: JSON Lines, {"Records":[...]}, either of them in gzip. */
 struct stele_cloudtrail;
-/* `path` is a file's, or "-" for standard input. Errors: NOT_FOUND, IO, NO_MEMORY. */
+/* `path` is a file's, or "-" for standard input. Errors: NOT_FOUND (also a folder), IO, NO_MEMORY.
+ */
 STELE_MUST_USE stele_status stele_cloudtrail_open(const char *path,
                                                   const struct stele_cloudtrail_target *target,
                                                   struct stele_cloudtrail **ret, stele_err *err);

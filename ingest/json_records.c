@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -305,6 +306,7 @@ stele_status stele_json_records_open(const char *path, struct stele_json_records
                                      stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_json_records *r = NULL;
+    struct stat info;
     bool standard = strcmp(path, "-") == 0;
     int fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {
@@ -312,6 +314,9 @@ stele_status stele_json_records_open(const char *path, struct stele_json_records
     }
     if (fd < 0) {
         return STELE_FAIL_ERRNO(err, errno, "%s: cannot be opened", path);
+    }
+    if (fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
+        STELE_TRY(STELE_FAIL(err, NOT_FOUND, "%s: is a folder: name a file of records", path));
     }
     STELE_TRY(open_empty(&r, err));
     (void)snprintf(r->path, sizeof r->path, "%s", standard ? "standard input" : path);

@@ -20,7 +20,8 @@
 #define STELE_JSON_RECORD_BYTES_MAX (1u << 20)
 
 struct stele_json_records;
-/* `path` is a file's, or "-" for standard input. Errors: NOT_FOUND, IO, NO_MEMORY. */
+/* `path` is a file's, or "-" for standard input. Errors: NOT_FOUND (also a folder), IO, NO_MEMORY.
+ */
 STELE_MUST_USE stele_status stele_json_records_open(const char *path,
                                                     struct stele_json_records **ret,
                                                     stele_err *err);

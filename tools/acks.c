@@ -11,17 +11,16 @@
 #include "proto/time.h"
 #include "tools/cli.h"
 
-static json_t *line_of(const struct stele_acks *acks, const struct stele_shipped *shipped) {
+static json_t *line_of(const struct stele_shipped *shipped) {
     char time_text[STELE_TIME_TEXT_BYTES];
     if (shipped->code != 0) {
-        return json_pack("{s:I, s:s, s:s%}", acks->line_name, (json_int_t)shipped->line, "code",
+        return json_pack("{s:I, s:s, s:s%}", "line", (json_int_t)shipped->line, "code",
                          stele_rpc_code_name(shipped->code), "error", shipped->error,
                          strlen(shipped->error));
     }
     stele_time_print(shipped->log_time_unix_nano, time_text);
-    json_t *line =
-        json_pack("{s:I, s:s, s:I, s:s}", acks->line_name, (json_int_t)shipped->line, "log",
-                  shipped->log, "seq", (json_int_t)shipped->seq, "log_time", time_text);
+    json_t *line = json_pack("{s:I, s:s, s:I, s:s}", "line", (json_int_t)shipped->line, "log",
+                             shipped->log, "seq", (json_int_t)shipped->seq, "log_time", time_text);
     if (line != NULL && shipped->duplicate) {
         (void)json_object_set_new(line, "duplicate", json_true());
     }
@@ -33,7 +32,7 @@ void stele_acks_print(void *ctx, const struct stele_shipped *shipped) {
     if (acks->progress.command == NULL) {
         stele_progress_begin(&acks->progress, "stele", "events decided", true);
     }
-    json_t *line = line_of(acks, shipped);
+    json_t *line = line_of(shipped);
     if (shipped->code == 0) {
         acks->stored++;
         acks->duplicates += shipped->duplicate ? 1 : 0;
@@ -74,4 +73,17 @@ int stele_acks_exit(const char *command, struct stele_acks *acks, stele_status s
         return stele_cli_failed(command, st, err);
     }
     return acks->refused > 0 ? STELE_EXIT_INCOMPLETE : STELE_EXIT_FOUND;
+}
+
+void stele_acks_tell_undecided(const char *command, struct stele_shipper *shipper) {
+    uint64_t line = 0;
+    uint64_t n = shipper == NULL ? 0 : stele_shipper_undecided(shipper, &line);
+    if (n > 0) {
+        (void)fprintf(stderr,
+                      "stele %s: nothing is known of line %" PRIu64
+                      " and those behind it. Send the "
+                      "same input again:\nwhat was stored all the same is recognised and keeps its "
+                      "place.\n",
+                      command, line);
+    }
 }

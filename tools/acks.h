@@ -8,7 +8,6 @@
 #include "tools/shipper.h"
 
 struct stele_acks {
-    const char *line_name; /* "line", or "record" for an importer */
     uint64_t stored, duplicates, refused;
     int stdout_errno; /* why a line could not be printed; 0: all were */
     struct stele_progress progress;
@@ -21,5 +20,8 @@ STELE_MUST_USE stele_status stele_acks_check(const struct stele_acks *acks, stel
 /* The sum on stderr; the exit code: 0 all stored, 5 some refused, else that of `st`. */
 int stele_acks_exit(const char *command, struct stele_acks *acks, stele_status st,
                     const stele_err *err);
+/* After a failure, on stderr: from which line on the input must be sent again, if any was not
+ * decided. `shipper` may be NULL. */
+void stele_acks_tell_undecided(const char *command, struct stele_shipper *shipper);
 
 #endif

@@ -4,7 +4,6 @@
  * and as soon as the server has synced it, also while the input stays open.
  */
 #include <getopt.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -167,25 +166,12 @@ cleanup:
     return st;
 }
 
-/* After a failure: what must be sent again. */
-static void tell_undecided(struct stele_shipper *shipper) {
-    uint64_t line = 0;
-    uint64_t n = shipper == NULL ? 0 : stele_shipper_undecided(shipper, &line);
-    if (n > 0) {
-        (void)fprintf(
-            stderr,
-            "stele append: nothing is known of line %" PRIu64 " and those behind it. Send the "
-            "same input again:\nwhat was stored all the same is recognised and keeps its place.\n",
-            line);
-    }
-}
-
 int stele_append_command(const char *config, int argc, char **argv) {
     struct options options = {0};
     struct stele_cli cli = {0};
     struct stele_lines *lines = NULL;
     struct stele_shipper *shipper = NULL;
-    struct stele_acks acks = {.line_name = "line"};
+    struct stele_acks acks = {.stored = 0};
     stele_err err;
     int code = parse(argc, argv, &options);
     if (code != STELE_GO_ON) {
@@ -200,7 +186,7 @@ int stele_append_command(const char *config, int argc, char **argv) {
 cleanup:
     code = stele_acks_exit("append", &acks, st, &err);
     if (st == STELE_CLOSED) {
-        tell_undecided(shipper);
+        stele_acks_tell_undecided("append", shipper);
     }
     stele_shipper_close(shipper);
     stele_lines_close(lines);

@@ -22,9 +22,8 @@ enum { EXIT_VERIFIED = 0, EXIT_USAGE = 2, EXIT_UNREADABLE = 3, EXIT_REFUSED = 4 
 static const char usage[] =
     "usage: stele verify FILE --key VKEY|FILE [--key VKEY|FILE]... [-o text|json]\n"
     "\n"
-    "Checks a receipt or an answer file, offline, with the public keys of the logs alone. Says "
-    "what the file\n"
-    "proves and what it does not. FILE may be - for standard input.\n"
+    "Checks a receipt or an answer file, offline, with the public keys of the logs alone. Says\n"
+    "what the file proves and what it does not. FILE may be - for standard input.\n"
     "\n"
     "  --key VKEY     a verifier key, <origin>+<key id>+<base64>, from a source you trust\n"
     "  --key FILE     a file of verifier keys, one a line; empty lines and lines with # are "
@@ -36,9 +35,9 @@ static const char usage[] =
     "\n"
     "examples:\n"
     "  stele verify receipt.tlog-proof --key keys.txt\n"
-    "  stele verify answer.stele-answer --key 'audit.example.org/eu-1/3y+1320e680+AYE5...' -o "
+    "  stele verify answer.stele-proof --key 'audit.example.org/eu-1/3y+1320e680+AYE5...' -o "
     "json\n"
-    "  stele search --prove ... | stele verify - --key keys.txt\n";
+    "  curl -s https://audit.example.org/receipt | stele verify - --key keys.txt\n";
 
 struct key_list {
     size_t n;
