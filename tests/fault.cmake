@@ -87,7 +87,8 @@ target_compile_definitions(test_power PRIVATE STELE_POWER_WRITERS="$<TARGET_FILE
 stele_fault_test(broken SOURCES fault/batch_book.c fault/sync_nothing.c LIBS stele-test-store stele-test-engines)
 
 # Acknowledged implies synced; and the same test over an engine whose appends are not synced.
-set(acked_sources fault/sync_gate.c support/ingest_rig.c support/temp_folder.c)
+set(serve_sources fault/serve_rig.c support/ingest_rig.c support/temp_folder.c)
+set(acked_sources fault/sync_gate.c ${serve_sources})
 stele_fault_test(acked SOURCES ${acked_sources} LIBS stele-tools)
 add_library(unsynced-rocks OBJECT ../storage/engine_rocks.c)
 target_compile_options(unsynced-rocks PRIVATE -include ${CMAKE_CURRENT_SOURCE_DIR}/fault/no_sync.h)
@@ -107,3 +108,15 @@ stele_fault_test(failed_sync SOURCES fault/batch_book.c LIBS stele-sync-count st
 stele_fault_test(chain SOURCES fault/batch_book.c fault/chain_forge.c LIBS stele-test-store stele-test-engines)
 stele_fault_test(checkpoints SOURCES support/temp_folder.c LIBS stele-test-store stele-test-engines)
 stele_fault_test(log_bounds LIBS stele-test-store stele-test-engines)
+
+# A disk on which calls fail: linked into the writer, and to be preloaded into steled.
+add_executable(disk_writer fault/crash_writer.c fault/disk_fault.c)
+target_link_libraries(disk_writer PRIVATE stele-test-store stele-test-engines stele-flags)
+add_library(stele-disk-fault SHARED fault/disk_fault.c)
+target_link_libraries(stele-disk-fault PRIVATE stele-flags)
+stele_fault_test(broken_disk SOURCES fault/disk_fault_control.c fault/sync_nothing.c LIBS stele-test-crash)
+add_dependencies(test_broken_disk disk_writer)
+target_compile_definitions(test_broken_disk PRIVATE STELE_DISK_WRITER="$<TARGET_FILE:disk_writer>")
+stele_fault_test(broken_server SOURCES fault/disk_fault.c fault/disk_fault_control.c ${serve_sources} LIBS stele-tools)
+set_tests_properties(fault.broken_server PROPERTIES
+  ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp")

@@ -26,11 +26,12 @@
 #define STEP_US_MAX (DAY_US * 2 / 3)
 #define BATCH_MAX 300
 #define OPEN_TRIES_MAX 50
+#define RECOVERY_TRIES_MAX 6000 /* of 5 ms */
 
 static struct fixture fixture;
 static pthread_mutex_t telling = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int64_t events_left;
-static bool bears; /* a disk that fails now and then */
+static _Atomic bool bears; /* a disk that fails now and then */
 
 static void tell(crash_kind kind, uint32_t log, uint64_t at, uint64_t time_us, const void *bytes,
                  size_t n_bytes) {
@@ -60,7 +61,8 @@ static void give_up(const char *doing, stele_status st, const stele_err *err) {
 
 /* Reports a call that failed, unless that is to be borne. */
 static void bear(const char *doing, stele_status st, const stele_err *err) {
-    if (!bears || (st != STELE_IO && st != STELE_CLOSED)) {
+    bool of_disk = st == STELE_IO || st == STELE_NO_SPACE || st == STELE_CLOSED;
+    if (!bears || !of_disk) {
         give_up(doing, st, err);
     }
     (void)usleep(5000);
@@ -136,7 +138,7 @@ static size_t batch_size(struct rng *rng) {
     }
 }
 
-static void append_batch(struct appender *a, stele_buf *payload) {
+static stele_status append_batch(struct appender *a, stele_buf *payload) {
     static const char *const tenants[] = {"acme", "globex", "initech", "umbrella"};
     stele_view view[BATCH_MAX];
     uint8_t digest[BATCH_MAX * STELE_HASH_BYTES];
@@ -163,14 +165,19 @@ static void append_batch(struct appender *a, stele_buf *payload) {
         bear("append", st, &err);
     }
     atomic_fetch_sub(&events_left, (int64_t)n);
+    return st;
 }
 
 static void *append_all(void *arg) {
     struct appender *a = arg;
     stele_buf payload[BATCH_MAX];
     memset(payload, 0, sizeof payload);
-    while (atomic_load(&events_left) > 0) {
-        append_batch(a, payload);
+    stele_status st = STELE_OK;
+    /* A disk that failed for a moment does not stop a log for ever. */
+    for (int tries = 0; atomic_load(&events_left) > 0 || st != STELE_OK; tries++) {
+        bears = bears && (st == STELE_OK || tries < RECOVERY_TRIES_MAX);
+        tries = st == STELE_OK ? 0 : tries;
+        st = append_batch(a, payload);
     }
     for (size_t i = 0; i < BATCH_MAX; i++) {
         stele_buf_done(&payload[i]);

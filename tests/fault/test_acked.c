@@ -11,11 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/fault/serve_rig.h"
 #include "tests/fault/sync_gate.h"
 #include "tests/support/cmocka.h"
-#include "tests/support/ingest_rig.h"
-#include "tests/support/temp_folder.h"
-#include "tools/serve.h"
 
 #ifndef STELE_SYNCS
 #define STELE_SYNCS true /* what every check must answer */
@@ -25,67 +23,17 @@
 #define HELD_US 1000000
 #define ARRIVE_TRIES_MAX 3000 /* of 10 ms, on a machine with much else to do */
 
-static struct ingest_rig rig; /* its folder and target only: the server is the program's own */
-static struct stele_serve *serve;
-
-static uint64_t now_us(void *ctx) {
-    (void)ctx;
-    return RIG_NOW_US;
-}
+static struct serve_rig rig;
 
 static int start_server(void **state) {
-    static char path[4][128];
-    static char data[TEMP_FOLDER_BYTES];
-    static char any[] = "*";
-    static char append[] = "append";
-    static char *every[] = {any};
-    static char *may[] = {append};
-    static struct stele_config_log logs[] = {{.name = "system", .retention_years = 7},
-                                             {.name = "3y", .retention_years = 3},
-                                             {.name = "1y", .retention_years = 1}};
-    static struct stele_config_region region = {.name = "eu", .logs = logs, .logs_count = 3};
-    static struct stele_config_client client = {.peer = "san:spiffe://test/exporter",
-                                                .regions = every,
-                                                .regions_count = 1,
-                                                .tenants = every,
-                                                .tenants_count = 1,
-                                                .may = may,
-                                                .may_count = 1};
-    static struct stele_config_tls tls = {path[0], path[1], path[2]};
-    static struct stele_server_config config = {.listen = "127.0.0.1:0",
-                                                .operator_domain = "example.org",
-                                                .data = data,
-                                                .tls = &tls,
-                                                .default_retention_years = 3,
-                                                .checkpoint_interval_ms = 50,
-                                                .regions = &region,
-                                                .regions_count = 1,
-                                                .clients = &client,
-                                                .clients_count = 1};
-    const struct stele_regions_options options = {.create = true, .clock = now_us};
-    char command[256];
-    stele_err err;
     (void)state;
-    temp_folder_make(rig.folder);
-    (void)snprintf(data, sizeof data, "%.50s/data", rig.folder);
-    (void)snprintf(path[0], sizeof path[0], "%s/server.pem", rig.folder);
-    (void)snprintf(path[1], sizeof path[1], "%s/server.key", rig.folder);
-    (void)snprintf(path[2], sizeof path[2], "%s/ca.pem", rig.folder);
-    (void)snprintf(command, sizeof command,
-                   "mkdir '%s' && sh '%s/tests/support/certificates.sh' '%s'", data,
-                   STELE_SOURCE_DIR, rig.folder);
-    assert_int_equal(system(command), 0);
-    if (stele_serve_start(&config, &options, &serve, &err) != STELE_OK) {
-        fail_msg("server: %s (%s)", err.text, err.where);
-    }
-    (void)snprintf(rig.target, sizeof rig.target, "%s", stele_serve_address(serve));
+    serve_rig_start(&rig, NULL);
     return 0;
 }
 
 static int stop_server(void **state) {
     (void)state;
-    stele_serve_stop(serve);
-    temp_folder_remove(rig.folder);
+    serve_rig_stop(&rig);
     return 0;
 }
 
@@ -128,7 +76,7 @@ static void start_clients(struct client *c, unsigned n, unsigned n_calls) {
     static unsigned next;
     for (unsigned i = 0; i < n; i++) {
         c[i] = (struct client){
-            .number = next++, .n_calls = n_calls, .rpc = ingest_rig_client(&rig, "client")};
+            .number = next++, .n_calls = n_calls, .rpc = ingest_rig_client(&rig.ingest, "client")};
     }
     for (unsigned i = 0; i < n; i++) {
         assert_int_equal(pthread_create(&c[i].thread, NULL, call_all, &c[i]), 0);
@@ -206,7 +154,7 @@ static void *listen_until(void *arg) {
 
 static void test_acked__a_stream_waits_for_the_sync(void **state) {
     (void)state;
-    struct stele_rpc_client *rpc = ingest_rig_client(&rig, "client");
+    struct stele_rpc_client *rpc = ingest_rig_client(&rig.ingest, "client");
     struct listener listener = {.stream = rig_stream_open(rpc)};
     bool waited = true;
     for (unsigned round = 0; round < 3; round++) {

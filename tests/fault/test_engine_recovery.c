@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "storage/cursor.h"
+#include "storage/engine_rocks.h"
 #include "tests/support/engine_behaviour.h"
 #include "tests/support/rng.h"
 #include "tests/support/temp_folder.h"
@@ -273,6 +275,35 @@ static void test_engine_recovery__a_log_that_is_gone_is_noticed(void **state) {
     assert_int_equal(outcome_of_try(), REFUSED);
 }
 
+static stele_status check_nothing(void *ctx, struct stele_rocks *r, stele_err *err) {
+    (void)ctx;
+    (void)r;
+    (void)err;
+    return STELE_OK;
+}
+
+/* Behind the engine's back, through the database: no damage that RocksDB could see. */
+static void remove_record(uint64_t pos) {
+    struct stele_rocks *rocks = NULL;
+    uint8_t key[sizeof "log" + 8] = "log";
+    stele_put_u64(key + sizeof "log", pos);
+    const struct stele_rocks_op drop = {
+        STELE_ROCKS_CHAIN, STELE_ROCKS_DELETE, {key, sizeof key}, {NULL, 0}};
+    assert_ok(stele_rocks_open(try_path("db"), false, check_nothing, NULL, &rocks, NULL));
+    assert_ok(stele_rocks_write(rocks, &drop, 1, STELE_SYNCED, NULL));
+    stele_rocks_close(rocks);
+}
+
+static void test_engine_recovery__a_record_that_is_gone_is_noticed(void **state) {
+    (void)state;
+    static const uint64_t gone[] = {0, 7, RECORDS - 1};
+    for (size_t i = 0; i < 3; i++) {
+        start_try();
+        remove_record(gone[i]);
+        assert_int_equal(outcome_of_try(), REFUSED);
+    }
+}
+
 static void test_engine_recovery__marks_that_do_not_hold_say_nothing(void **state) {
     (void)state;
     for (int i = 0; i < tries; i++) {
@@ -324,6 +355,7 @@ int main(void) {
         TEST(test_engine_recovery__a_refused_store_is_left_as_it_was),
         TEST(test_engine_recovery__damage_with_intact_records_after_it_is_never_a_torn_end),
         TEST(test_engine_recovery__a_log_that_is_gone_is_noticed),
+        TEST(test_engine_recovery__a_record_that_is_gone_is_noticed),
         TEST(test_engine_recovery__marks_that_do_not_hold_say_nothing),
         TEST(test_engine_recovery__no_damaged_file_gives_another_answer),
     };

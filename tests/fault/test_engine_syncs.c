@@ -226,14 +226,36 @@ static void test_engine_syncs__a_failed_sync_at_any_append_loses_nothing(void **
     }
 }
 
+/* What failed may have landed: another log's claim reads the store back, and only the log's own
+ * says where its chain ends. */
+static void test_engine_syncs__another_logs_claim_opens_no_chain(void **state) {
+    (void)state;
+    uint64_t next = 0;
+    uint64_t other = 0;
+    uint64_t epoch = claim("log", &next);
+    fail_syncs(".log", 1, 1);
+    assert_status(engine_append(engine, "log", epoch, next, stele_view_str("r"), NULL), IO);
+    fail_syncs("", 0, 0);
+    uint64_t other_epoch = claim("other", &other);
+    assert_status(engine_append(engine, "log", epoch, next, stele_view_str("r"), NULL), CLOSED);
+    assert_status(engine->ops->trim(engine, "log", next, NULL), CLOSED);
+    assert_ok(engine_append(engine, "other", other_epoch, other, stele_view_str("r"), NULL));
+    epoch = claim("log", &next);
+    assert_ok(engine_append(engine, "log", epoch, next, stele_view_str("r"), NULL));
+}
+
 static void test_engine_syncs__a_failed_blob_sync_leaves_no_blob(void **state) {
     (void)state;
-    static const char *const paths[] = {".tmp", "/blobs/p", "/blobs"};
+    /* The nth sync of such a path: of the file, of its folder, of the folder above. */
+    static const struct {
+        const char *path;
+        uint64_t nth;
+    } syncs[] = {{".tmp", 1}, {"/blobs/p", 2}, {"/blobs", 3}};
     stele_err err = {.status = STELE_OK};
     uint64_t size = 0;
     for (size_t i = 0; i < 3; i++) {
         for (int again = 0; again < 2; again++) {
-            fail_syncs(paths[i], 1, 1);
+            fail_syncs(syncs[i].path, syncs[i].nth, 1);
             assert_status(stele_engine_put(engine, "p/x", stele_view_str("bytes"), NULL, &err), IO);
             assert_int_equal(err.os_errno, EIO);
             assert_non_null(strstr(err.text, "p/x"));
@@ -250,15 +272,18 @@ static void test_engine_syncs__a_failed_blob_sync_leaves_no_blob(void **state) {
 
 static void test_keyring_syncs__a_failed_sync_makes_no_key(void **state) {
     (void)state;
-    static const char *const paths[] = {".tmp", "/keys"};
     struct stele_keyring *ring = NULL;
     const struct stele_tag_key *key = NULL;
     struct stele_signer *signer = NULL;
     assert_ok(stele_keyring_open(temp_path(folder, "keys"), true, &ring, NULL));
-    for (size_t i = 0; i < 2; i++) {
-        fail_syncs(paths[i], 1, 1);
-        assert_status(stele_keyring_tag_key(ring, "log", 1, true, &key, NULL), IO);
-        fail_syncs(paths[i], 1, 1);
+    /* The file's own sync, then its folder's; a signing key's folder is synced for both its names.
+     */
+    for (uint64_t nth = 1; nth <= 3; nth++) {
+        if (nth <= 2) {
+            fail_syncs("/keys", nth, 1);
+            assert_status(stele_keyring_tag_key(ring, "log", 1, true, &key, NULL), IO);
+        }
+        fail_syncs("/keys", nth, 1);
         assert_status(stele_keyring_signer(ring, "log", true, &signer, NULL), IO);
         fail_syncs("", 0, 0);
         assert_status(stele_keyring_tag_key(ring, "log", 1, false, &key, NULL), NOT_FOUND);
@@ -282,6 +307,7 @@ int main(void) {
         TEST(test_engine_syncs__the_view_waits_for_no_disk),
         TEST(test_keyring_syncs__a_key_is_on_disk_before_it_is_used),
         TEST(test_engine_syncs__a_failed_sync_at_any_append_loses_nothing),
+        TEST(test_engine_syncs__another_logs_claim_opens_no_chain),
         TEST(test_engine_syncs__a_failed_blob_sync_leaves_no_blob),
         TEST(test_keyring_syncs__a_failed_sync_makes_no_key),
     };
