@@ -86,15 +86,20 @@ void stele_hash_inner(const uint8_t left[STELE_AT_LEAST(32)],
 static void hash_many(uint8_t prefix, const uint8_t *data, size_t data_bytes, size_t n,
                       uint8_t *out) {
     size_t i = 0;
-    if (data_bytes >= STELE_HASH_NI_DATA_MIN && data_bytes <= STELE_HASH_NI_DATA_MAX && n >= 3 &&
-        stele_hash__ni_available()) {
+    bool one = data_bytes <= STELE_HASH_NI_ONE_MAX;
+    bool two = data_bytes >= STELE_HASH_NI_TWO_MIN && data_bytes <= STELE_HASH_NI_TWO_MAX;
+    if ((one || two) && n >= 3 && stele_hash__ni_available()) {
         for (; n - i >= 3; i += n - i >= 4 ? 4 : 3) {
             uint8_t hashes[STELE_HASH_NI_LANES * STELE_HASH_BYTES];
             const uint8_t *first = data + i * data_bytes;
             const uint8_t *last = n - i >= 4 ? first + 3 * data_bytes : first;
             const uint8_t *const lanes[STELE_HASH_NI_LANES] = {first, first + data_bytes,
                                                                first + 2 * data_bytes, last};
-            stele_hash__ni_x4(prefix, lanes, data_bytes, hashes);
+            if (one) {
+                stele_hash__ni_one_x4(prefix, lanes, data_bytes, hashes);
+            } else {
+                stele_hash__ni_x4(prefix, lanes, data_bytes, hashes);
+            }
             memcpy(out + i * STELE_HASH_BYTES, hashes, (n - i >= 4 ? 4 : 3) * STELE_HASH_BYTES);
         }
     }
@@ -211,4 +216,24 @@ void stele_hash_manifest_inner(const uint8_t left[STELE_AT_LEAST(32)],
                                const uint8_t right[STELE_AT_LEAST(32)],
                                uint8_t out[STELE_AT_LEAST(32)]) {
     hash_pair(0x26, left, right, out);
+}
+
+void stele_hash_posting_many(const uint8_t *messages, size_t n, uint8_t *out) {
+    hash_many(0x20, messages, 8 + STELE_HASH_BYTES, n, out);
+}
+
+void stele_hash_history_many(const uint8_t *messages, size_t n, uint8_t *out) {
+    hash_many(0x21, messages, 1 + 2 * STELE_HASH_BYTES, n, out);
+}
+
+void stele_hash_key_value_many(const uint8_t *messages, size_t n, uint8_t *out) {
+    hash_many(0x22, messages, 8 + STELE_HASH_BYTES, n, out);
+}
+
+void stele_hash_key_leaf_many(const uint8_t *messages, size_t n, uint8_t *out) {
+    hash_many(0x23, messages, 16 + STELE_HASH_BYTES, n, out);
+}
+
+void stele_hash_key_inner_many(const uint8_t *pairs, size_t n, uint8_t *out) {
+    hash_many(0x24, pairs, (size_t)2 * STELE_HASH_BYTES, n, out);
 }

@@ -50,6 +50,18 @@ void stele_hash_inner_many(const uint8_t *pairs, size_t n, uint8_t *out);
 /* n entries of `entry_bytes` each, adjacent; 32 n bytes out. */
 void stele_hash_leaf_many(const uint8_t *entries, size_t entry_bytes, size_t n, uint8_t *out);
 
+/* n messages, adjacent, of what the calls above take, without the prefix; 32 n bytes out, which may
+ * be the messages. */
+#define STELE_HASH_POSTING_MESSAGE 40   /* u64 seq, leaf hash */
+#define STELE_HASH_HISTORY_MESSAGE 65   /* u8 bit, left, right */
+#define STELE_HASH_KEY_VALUE_MESSAGE 40 /* u64 count, root */
+#define STELE_HASH_KEY_LEAF_MESSAGE 48  /* tag, value */
+void stele_hash_posting_many(const uint8_t *messages, size_t n, uint8_t *out);
+void stele_hash_history_many(const uint8_t *messages, size_t n, uint8_t *out);
+void stele_hash_key_value_many(const uint8_t *messages, size_t n, uint8_t *out);
+void stele_hash_key_leaf_many(const uint8_t *messages, size_t n, uint8_t *out);
+void stele_hash_key_inner_many(const uint8_t *pairs, size_t n, uint8_t *out);
+
 void stele_hash_payload(const uint8_t salt[STELE_AT_LEAST(16)], stele_view payload,
                         uint8_t out[STELE_AT_LEAST(32)]); /* 0x10 */
 /* n tags of 16 bytes, strictly ascending. */

@@ -117,10 +117,34 @@ NI_INLINE __m128i words_of(__m128i bytes) {
     return _mm_shuffle_epi8(bytes, _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203));
 }
 
-/* The first block: the prefix and 63 bytes of data, straight from where they are. */
-NI_INLINE void first_block(struct lane *x, uint8_t prefix, const uint8_t *data) {
+NI_INLINE void start(struct lane *x) {
     x->abef = _mm_set_epi32(0x6a09e667, (int)0xbb67ae85, 0x510e527f, (int)0x9b05688c);
     x->cdgh = _mm_set_epi32(0x3c6ef372, (int)0xa54ff53a, 0x1f83d9ab, 0x5be0cd19);
+}
+
+NI_INLINE void load_block(struct lane *x, const uint8_t *block) {
+    x->w[0] = words_of(load(block));
+    x->w[1] = words_of(load(block + 16));
+    x->w[2] = words_of(load(block + 32));
+    x->w[3] = words_of(load(block + 48));
+}
+
+/* The only block: prefix, data, a bit 1, zeros and the length in bits. `block` is zeroed. */
+NI_INLINE void only_block(struct lane *x, uint8_t prefix, const uint8_t *data, size_t data_bytes,
+                          uint8_t *block) {
+    size_t bits = 8 * (1 + data_bytes);
+    block[0] = prefix;
+    memcpy(block + 1, data, data_bytes);
+    block[1 + data_bytes] = 0x80;
+    block[62] = (uint8_t)(bits >> 8);
+    block[63] = (uint8_t)bits;
+    start(x);
+    load_block(x, block);
+}
+
+/* The first block: the prefix and 63 bytes of data, straight from where they are. */
+NI_INLINE void first_block(struct lane *x, uint8_t prefix, const uint8_t *data) {
+    start(x);
     x->w[0] = words_of(_mm_or_si128(_mm_slli_si128(load(data), 1), _mm_cvtsi32_si128(prefix)));
     x->w[1] = words_of(load(data + 15));
     x->w[2] = words_of(load(data + 31));
@@ -130,16 +154,13 @@ NI_INLINE void first_block(struct lane *x, uint8_t prefix, const uint8_t *data) 
 /* The second block: the rest of the data, a bit 1, zeros and the length in bits.
  * `tail` is zeroed. */
 NI_INLINE void second_block(struct lane *x, const uint8_t *data, size_t data_bytes, uint8_t *tail) {
-    size_t rest = data_bytes - STELE_HASH_NI_DATA_MIN;
+    size_t rest = data_bytes - STELE_HASH_NI_TWO_MIN;
     size_t bits = 8 * (1 + data_bytes);
-    memcpy(tail, data + STELE_HASH_NI_DATA_MIN, rest);
+    memcpy(tail, data + STELE_HASH_NI_TWO_MIN, rest);
     tail[rest] = 0x80;
     tail[62] = (uint8_t)(bits >> 8);
     tail[63] = (uint8_t)bits;
-    x->w[0] = words_of(load(tail));
-    x->w[1] = words_of(load(tail + 16));
-    x->w[2] = words_of(load(tail + 32));
-    x->w[3] = words_of(load(tail + 48));
+    load_block(x, tail);
 }
 
 NI_INLINE void store_hash(const struct lane *x, uint8_t *out) {
@@ -152,7 +173,7 @@ NI_INLINE void store_hash(const struct lane *x, uint8_t *out) {
 
 NI_TARGET void stele_hash__ni_x4(uint8_t prefix, const uint8_t *const data[STELE_HASH_NI_LANES],
                                  size_t data_bytes, uint8_t out[STELE_AT_LEAST(128)]) {
-    assert(data_bytes >= STELE_HASH_NI_DATA_MIN && data_bytes <= STELE_HASH_NI_DATA_MAX);
+    assert(data_bytes >= STELE_HASH_NI_TWO_MIN && data_bytes <= STELE_HASH_NI_TWO_MAX);
     struct lane a;
     struct lane b;
     struct lane c;
@@ -174,6 +195,26 @@ NI_TARGET void stele_hash__ni_x4(uint8_t prefix, const uint8_t *const data[STELE
     store_hash(&d, out + 96);
 }
 
+NI_TARGET void stele_hash__ni_one_x4(uint8_t prefix,
+                                     const uint8_t *const data[STELE_HASH_NI_LANES],
+                                     size_t data_bytes, uint8_t out[STELE_AT_LEAST(128)]) {
+    assert(data_bytes <= STELE_HASH_NI_ONE_MAX);
+    struct lane a;
+    struct lane b;
+    struct lane c;
+    struct lane d;
+    uint8_t block[STELE_HASH_NI_LANES][64] = {{0}};
+    only_block(&a, prefix, data[0], data_bytes, block[0]);
+    only_block(&b, prefix, data[1], data_bytes, block[1]);
+    only_block(&c, prefix, data[2], data_bytes, block[2]);
+    only_block(&d, prefix, data[3], data_bytes, block[3]);
+    compress(&a, &b, &c, &d);
+    store_hash(&a, out);
+    store_hash(&b, out + 32);
+    store_hash(&c, out + 64);
+    store_hash(&d, out + 96);
+}
+
 #else
 
 bool stele_hash__ni_available(void) {
@@ -187,6 +228,11 @@ void stele_hash__ni_x4(uint8_t prefix, const uint8_t *const data[STELE_HASH_NI_L
     (void)data_bytes;
     (void)out;
     assert(!"called although stele_hash__ni_available is false");
+}
+
+void stele_hash__ni_one_x4(uint8_t prefix, const uint8_t *const data[STELE_HASH_NI_LANES],
+                           size_t data_bytes, uint8_t out[STELE_AT_LEAST(128)]) {
+    stele_hash__ni_x4(prefix, data, data_bytes, out);
 }
 
 #endif

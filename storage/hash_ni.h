@@ -11,15 +11,19 @@
 #include "storage/bytes.h"
 
 #define STELE_HASH_NI_LANES 4
-/* Messages of two blocks: a prefix byte, 63 to 118 bytes, and the padding. */
-#define STELE_HASH_NI_DATA_MIN 63
-#define STELE_HASH_NI_DATA_MAX 118
+/* A prefix byte, the data, and the padding: messages of one block, or of two. */
+#define STELE_HASH_NI_ONE_MAX 54
+#define STELE_HASH_NI_TWO_MIN 63
+#define STELE_HASH_NI_TWO_MAX 118
 
 /* Asked of the processor once. The calls below must not be made where it is false. */
 bool stele_hash__ni_available(void);
-/* SHA-256 of `prefix` and data_bytes bytes, for each of four messages. `out` may
- * be the messages. */
+/* SHA-256 of `prefix` and data_bytes bytes, STELE_HASH_NI_TWO_MIN to _MAX, for each of four messages.
+ * `out` may be the messages. */
 void stele_hash__ni_x4(uint8_t prefix, const uint8_t *const data[STELE_HASH_NI_LANES],
                        size_t data_bytes, uint8_t out[STELE_AT_LEAST(128)]);
+/* The same with at most STELE_HASH_NI_ONE_MAX bytes. */
+void stele_hash__ni_one_x4(uint8_t prefix, const uint8_t *const data[STELE_HASH_NI_LANES],
+                           size_t data_bytes, uint8_t out[STELE_AT_LEAST(128)]);
 
 #endif

@@ -18,6 +18,19 @@ uint64_t stele_segment__block_at(const struct stele_segment *s, uint64_t block) 
     return stele_get_u64(s->index.data + block * STELE_SEGMENT__INDEX_ENTRY_BYTES + 40);
 }
 
+uint64_t stele_segment__count_beyond(const struct stele_segment *s, uint64_t block,
+                                     const uint8_t tag[STELE_AT_LEAST(16)]) {
+    uint64_t count = 0;
+    for (uint64_t next = block + 1; next < s->footer.n_blocks; next++) {
+        const uint8_t *entry = s->index.data + next * STELE_SEGMENT__INDEX_ENTRY_BYTES;
+        if (memcmp(entry, tag, STELE_TAG_BYTES) != 0) {
+            break;
+        }
+        count += stele_get_u32(entry + 48);
+    }
+    return count;
+}
+
 stele_status stele_segment__read_blocks(const struct stele_segment *s, uint64_t block, uint64_t n,
                                         stele_buf *buf, stele_err *err) {
     uint64_t at = stele_segment__block_at(s, block);

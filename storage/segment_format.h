@@ -113,6 +113,18 @@ STELE_MUST_USE stele_status stele_segment__scan_record(struct stele_segment__sca
 /* Says what is wrong with the posting at scan->at. Errors: always CORRUPT. */
 STELE_MUST_USE stele_status stele_segment__scan_bad(const struct stele_segment__scan *scan,
                                                     stele_err *err);
+/* A walk from key to key, for merging seals; not mixed with stele_segment_walk_next. */
+struct stele_segment__key {
+    uint8_t tag[STELE_TAG_BYTES];
+    uint64_t count;
+    uint64_t first; /* its first seq */
+};
+/* OK, or END after the last key. */
+STELE_MUST_USE stele_status stele_segment__walk_key(struct stele_segment_walker *w,
+                                                    struct stele_segment__key *ret, stele_err *err);
+/* How many postings the key has in the blocks after `block`, its first one. */
+uint64_t stele_segment__count_beyond(const struct stele_segment *s, uint64_t block,
+                                     const uint8_t tag[STELE_AT_LEAST(16)]);
 uint64_t stele_segment__block_at(const struct stele_segment *s,
                                  uint64_t block); /* block <= n_blocks */
 

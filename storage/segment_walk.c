@@ -146,3 +146,32 @@ stele_status stele_segment_walk_next(struct stele_segment_walker *w,
     *ret_seq = w->s->footer.info.lo + offset;
     return STELE_OK;
 }
+
+stele_status stele_segment__walk_key(struct stele_segment_walker *w, struct stele_segment__key *ret,
+                                     stele_err *err) {
+    uint8_t before[STELE_TAG_BYTES];
+    bool had = w->started;
+    stele_status st = STELE_OK;
+    if (w->broken != STELE_OK) {
+        return w->broken == STELE_END ? STELE_END
+                                      : stele_err__set(err, w->broken, 0, STELE_WHERE,
+                                                       "this segment walk failed before");
+    }
+    memcpy(before, w->scan.tag, sizeof before);
+    do {
+        st = next_record(w, err);
+    } while (st == STELE_OK && had && memcmp(w->scan.tag, before, sizeof before) == 0);
+    uint64_t offset = 0;
+    if (st == STELE_OK) {
+        struct stele_segment__scan peek = w->scan;
+        st = stele_segment__scan_posting(&peek, &offset, err);
+    }
+    if (st != STELE_OK) {
+        w->broken = st;
+        return st;
+    }
+    memcpy(ret->tag, w->scan.tag, STELE_TAG_BYTES);
+    ret->first = w->s->footer.info.lo + offset;
+    ret->count = w->scan.n + stele_segment__count_beyond(w->s, w->next - 1, ret->tag);
+    return STELE_OK;
+}

@@ -152,7 +152,7 @@ static void test_hash__leaf_many_is_leaf_many_times(void **state) {
 /* Bytes outside of the messages are not read: the last message ends where its memory ends. */
 static void test_hash__leaf_many_stays_inside_its_memory(void **state) {
     (void)state;
-    for (size_t size = STELE_HASH_NI_DATA_MIN; size <= STELE_HASH_NI_DATA_MAX; size++) {
+    for (size_t size = 1; size <= STELE_HASH_NI_TWO_MAX; size++) {
         uint8_t *entries = stele_alloc(4, size); /* the address sanitizer guards both ends */
         uint8_t *out = stele_alloc(4, 32);
         uint8_t expected[32];
@@ -167,6 +167,47 @@ static void test_hash__leaf_many_stays_inside_its_memory(void **state) {
     }
 }
 
+/* Each call on adjacent messages against the call on one. */
+static void test_hash__many_of_the_index_are_one_many_times(void **state) {
+    (void)state;
+    struct rng rng = rng_start(__func__);
+    uint8_t bytes[MANY_MAX * STELE_HASH_HISTORY_MESSAGE];
+    uint8_t out[MANY_MAX * 32];
+    uint8_t expected[32];
+    for (size_t n = 0; n <= MANY_MAX; n += n < 10 ? 1 : 19) {
+        rng_bytes(&rng, bytes, sizeof bytes);
+        stele_hash_posting_many(bytes, n, out);
+        for (size_t i = 0; i < n; i++) {
+            const uint8_t *at = bytes + i * STELE_HASH_POSTING_MESSAGE;
+            stele_hash_posting(stele_get_u64(at), at + 8, expected);
+            assert_memory_equal(out + 32 * i, expected, 32);
+        }
+        stele_hash_key_value_many(bytes, n, out);
+        for (size_t i = 0; i < n; i++) {
+            const uint8_t *at = bytes + i * STELE_HASH_KEY_VALUE_MESSAGE;
+            stele_hash_key_value(stele_get_u64(at), at + 8, expected);
+            assert_memory_equal(out + 32 * i, expected, 32);
+        }
+        stele_hash_key_leaf_many(bytes, n, out);
+        for (size_t i = 0; i < n; i++) {
+            const uint8_t *at = bytes + i * STELE_HASH_KEY_LEAF_MESSAGE;
+            stele_hash_key_leaf(at, at + 16, expected);
+            assert_memory_equal(out + 32 * i, expected, 32);
+        }
+        stele_hash_history_many(bytes, n, out);
+        for (size_t i = 0; i < n; i++) {
+            const uint8_t *at = bytes + i * STELE_HASH_HISTORY_MESSAGE;
+            stele_hash_history(at[0], at + 1, at + 33, expected);
+            assert_memory_equal(out + 32 * i, expected, 32);
+        }
+        stele_hash_key_inner_many(bytes, n, out);
+        for (size_t i = 0; i < n; i++) {
+            stele_hash_key_inner(bytes + 64 * i, bytes + 64 * i + 32, expected);
+            assert_memory_equal(out + 32 * i, expected, 32);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hash__sha256_of_abc),
@@ -175,6 +216,7 @@ int main(void) {
         cmocka_unit_test(test_hash__inner_many_is_inner_many_times),
         cmocka_unit_test(test_hash__leaf_many_is_leaf_many_times),
         cmocka_unit_test(test_hash__leaf_many_stays_inside_its_memory),
+        cmocka_unit_test(test_hash__many_of_the_index_are_one_many_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
