@@ -4,27 +4,13 @@
  * what the signed log committed to"; this file says "and they are an event that the question asks
  * for".
  */
-#include "proto/verify.h"
+#include "proto/verify_parts.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "proto/event.h"
 #include "proto/question_format.h"
-
-struct stele_verifier {
-    const struct stele_vkey *keys;
-    size_t n_keys;
-    stele_verify_event_fn event;
-    void *ctx;
-    bool has_kind;
-    bool refused;                       /* by the first byte: no later one can make it a proof */
-    stele_buf receipt;                  /* its text so far */
-    struct stele_answer_reader *answer; /* NULL for a receipt */
-    struct stele_verify_report report;
-    bool log_seen[STELE_ANSWER_LOGS_MAX]; /* by the question's list */
-    struct stele_event_facts facts;
-};
 
 void stele_verify_report_done(struct stele_verify_report *report) {
     stele_question_done(&report->question);
@@ -34,8 +20,9 @@ void stele_verifier_free(struct stele_verifier *v) {
     if (v == NULL) {
         return;
     }
-    stele_buf_done(&v->receipt);
+    stele_buf_done(&v->text);
     stele_answer_reader_free(v->answer);
+    stele_complete_reader_free(v->complete);
     stele_question_done(&v->report.question);
     stele_free(v);
 }
@@ -65,16 +52,15 @@ static stele_status split_origin(const char *origin, struct origin_parts *ret, s
     return STELE_OK;
 }
 
-/* The entry's own fields against the event: its time, its class, and the region it may be kept in.
- */
-static stele_status check_event(struct stele_verifier *v, const struct stele_entry *entry,
-                                const char *origin, stele_view payload, stele_err *err) {
+stele_status stele_verify__check_event(const struct stele_answer_event *event,
+                                       const struct stele_event_facts *facts, stele_err *err) {
+    const struct stele_entry *entry = &event->entry;
+    const char *origin = event->checkpoint->origin;
     struct stele_event_head head;
     struct origin_parts parts;
     stele_status st = STELE_OK;
     STELE_TRY(split_origin(origin, &parts, err));
-    STELE_TRY(stele_event_check(payload, &head, err));
-    STELE_TRY(stele_event_map_v1(NULL, payload, &v->facts, err));
+    STELE_TRY(stele_event_check(event->payload, &head, err));
     if (entry->era / 100 != stele_entry_month(entry->time_us)) {
         return STELE_FAIL(err, UNVERIFIED,
                           "event %" PRIu64 " of '%.80s': its era %" PRIu32
@@ -82,11 +68,11 @@ static stele_status check_event(struct stele_verifier *v, const struct stele_ent
                           "log time",
                           entry->seq, origin, entry->era);
     }
-    if (v->facts.event_us != entry->as.event.event_us) {
+    if (facts->event_us != entry->as.event.event_us) {
         return STELE_FAIL(err, UNVERIFIED,
                           "event %" PRIu64 " of '%.80s': its entry says it happened at %" PRIu64
                           " us, its payload %" PRIu64 " us",
-                          entry->seq, origin, entry->as.event.event_us, v->facts.event_us);
+                          entry->seq, origin, entry->as.event.event_us, facts->event_us);
     }
     if (head.retention_class != 0 && head.retention_class != entry->as.event.retention_years) {
         return STELE_FAIL(err, UNVERIFIED,
@@ -104,7 +90,7 @@ cleanup:
     return st;
 }
 
-static void note_event(struct stele_verify_report *report, size_t log, uint64_t time_us) {
+void stele_verify__note_event(struct stele_verify_report *report, size_t log, uint64_t time_us) {
     struct stele_verify_log *of = &report->log[log];
     if (of->n_events++ == 0) {
         of->first_time_us = time_us;
@@ -127,8 +113,8 @@ static stele_status on_question(void *ctx, stele_view question, stele_err *err) 
     return stele_question_decode(question, &v->report.question, err);
 }
 
-static stele_status on_log(void *ctx, uint8_t log, const struct stele_checkpoint *checkpoint,
-                           stele_err *err) {
+stele_status stele_verify__on_log(void *ctx, uint8_t log, const struct stele_checkpoint *checkpoint,
+                                  stele_err *err) {
     struct stele_verifier *v = ctx;
     const struct stele_question *question = &v->report.question;
     struct origin_parts parts;
@@ -162,7 +148,10 @@ static stele_status on_event(void *ctx, const struct stele_answer_event *event, 
     struct stele_verifier *v = ctx;
     const struct stele_question *question = &v->report.question;
     const struct stele_entry *entry = &event->entry;
-    stele_status st = check_event(v, entry, event->checkpoint->origin, event->payload, err);
+    stele_status st = stele_event_map_v1(NULL, event->payload, &v->facts, err);
+    if (st == STELE_OK) {
+        st = stele_verify__check_event(event, &v->facts, err);
+    }
     if (st != STELE_OK) {
         return st;
     }
@@ -173,7 +162,7 @@ static stele_status on_event(void *ctx, const struct stele_answer_event *event, 
                           "question asks for",
                           entry->seq, event->checkpoint->origin);
     }
-    note_event(&v->report, event->log, entry->time_us);
+    stele_verify__note_event(&v->report, event->log, entry->time_us);
     if (question->limit != 0 && v->report.n_events > question->limit) {
         return STELE_FAIL(err, UNVERIFIED,
                           "answer: it has more than the %" PRIu64 " events the question asks for",
@@ -182,13 +171,8 @@ static stele_status on_event(void *ctx, const struct stele_answer_event *event, 
     return v->event == NULL ? STELE_OK : v->event(v->ctx, event, err);
 }
 
-static stele_status end_answer(struct stele_verifier *v, stele_err *err) {
+stele_status stele_verify__check_logs(const struct stele_verifier *v, stele_err *err) {
     const struct stele_question *question = &v->report.question;
-    struct stele_answer_report report;
-    stele_status st = stele_answer_reader_end(v->answer, &report, err);
-    if (st != STELE_OK) {
-        return st;
-    }
     for (size_t i = 0; i < question->n_logs; i++) {
         if (!v->log_seen[i]) {
             return STELE_FAIL(err, UNVERIFIED,
@@ -196,8 +180,19 @@ static stele_status end_answer(struct stele_verifier *v, stele_err *err) {
                               (int)question->log[i].size, question->log[i].data);
         }
     }
-    v->report.cut = report.cut;
     return STELE_OK;
+}
+
+static stele_status end_answer(struct stele_verifier *v, stele_err *err) {
+    struct stele_answer_report report;
+    stele_status st = stele_answer_reader_end(v->answer, &report, err);
+    if (st == STELE_OK) {
+        st = stele_verify__check_logs(v, err);
+    }
+    if (st == STELE_OK) {
+        v->report.cut = report.cut;
+    }
+    return st;
 }
 
 /* ------------------------------------------------------------------ receipts */
@@ -207,17 +202,18 @@ static stele_status end_receipt(struct stele_verifier *v, stele_err *err) {
     struct stele_receipt receipt;
     stele_buf scratch = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
-    STELE_TRY(stele_receipt_decode(stele_view_buf(&v->receipt), &scratch, &receipt, err));
+    STELE_TRY(stele_receipt_decode(stele_view_buf(&v->text), &scratch, &receipt, err));
     STELE_TRY(stele_receipt_verify(&receipt, stele_view_of(NULL, 0), v->keys, v->n_keys,
                                    &report->receipt, err));
     note_log(report, &report->receipt.checkpoint);
     if (report->receipt.entry.type == STELE_ENTRY_EVENT) {
-        note_event(report, 0, report->receipt.entry.time_us);
+        stele_verify__note_event(report, 0, report->receipt.entry.time_us);
     }
     if (report->receipt.payload_checked) {
         const struct stele_answer_event event = {0, &report->receipt.checkpoint,
                                                  report->receipt.entry, receipt.payload};
-        STELE_TRY(check_event(v, &event.entry, event.checkpoint->origin, event.payload, err));
+        STELE_TRY(stele_event_map_v1(NULL, event.payload, &v->facts, err));
+        STELE_TRY(stele_verify__check_event(&event, &v->facts, err));
         if (v->event != NULL) {
             STELE_TRY(v->event(v->ctx, &event, err));
         }
@@ -245,24 +241,61 @@ stele_status stele_verifier_new(const struct stele_vkey *keys, size_t n_keys,
     return STELE_OK;
 }
 
-/* The first byte tells the two kinds apart; the readers look at the rest of the first line. */
+/* The first byte tells receipts and answers apart, the first line the versions of answers; the
+ * readers look at the rest. */
 static stele_status choose_kind(struct stele_verifier *v, uint8_t first, stele_err *err) {
-    const struct stele_answer_sink sink = {v, on_question, on_log, on_event};
     if (first != 'c' && first != 's') {
         v->refused = true;
         return STELE_FAIL(err, INVALID,
                           "neither a receipt nor an answer file: those begin with "
-                          "'c2sp.org/tlog-proof@v1' or 'stele/answer@v1'");
-    }
-    if (first == 's') {
-        stele_status st = stele_answer_reader_new(v->keys, v->n_keys, &sink, &v->answer, err);
-        if (st != STELE_OK) {
-            return st;
-        }
+                          "'c2sp.org/tlog-proof@v1' or 'stele/answer@v'");
     }
     v->report.kind = first == 's' ? STELE_PROOF_ANSWER : STELE_PROOF_RECEIPT;
     v->has_kind = true;
     return STELE_OK;
+}
+
+static bool is_answer(const struct stele_verifier *v) {
+    return v->report.kind != STELE_PROOF_RECEIPT;
+}
+
+/* Makes the reader for the first line in v->text, and gives it that line. */
+static stele_status choose_reader(struct stele_verifier *v, stele_err *err) {
+    const struct stele_answer_sink sink = {v, on_question, stele_verify__on_log, on_event};
+    stele_view line = stele_view_buf(&v->text);
+    stele_status st = STELE_OK;
+    if (stele_view_is(line, STELE_VERIFY_COMPLETE_LINE)) {
+        v->report.kind = STELE_PROOF_COMPLETE;
+        STELE_TRY(stele_verify__new_complete(v, err));
+        STELE_TRY(stele_complete_reader_feed(v->complete, line, err));
+    } else {
+        STELE_TRY(stele_answer_reader_new(v->keys, v->n_keys, &sink, &v->answer, err));
+        STELE_TRY(stele_answer_reader_feed(v->answer, line, err));
+    }
+cleanup:
+    if (v->complete == NULL && v->answer == NULL) { /* no memory: nothing can read on */
+        v->has_kind = false;
+        v->refused = true;
+    }
+    return st;
+}
+
+static stele_status feed_answer(struct stele_verifier *v, stele_view bytes, stele_err *err) {
+    size_t missing = strlen(STELE_VERIFY_COMPLETE_LINE) - v->text.size;
+    stele_status st = STELE_OK;
+    if (missing > 0) {
+        size_t taken = missing < bytes.size ? missing : bytes.size;
+        STELE_TRY(stele_buf_append(&v->text, stele_view_slice(bytes, 0, taken), err));
+        if (taken < missing) {
+            return STELE_OK;
+        }
+        STELE_TRY(choose_reader(v, err));
+        bytes = stele_view_slice(bytes, taken, bytes.size - taken);
+    }
+    STELE_TRY(v->complete != NULL ? stele_complete_reader_feed(v->complete, bytes, err)
+                                  : stele_answer_reader_feed(v->answer, bytes, err));
+cleanup:
+    return st;
 }
 
 stele_status stele_verifier_feed(struct stele_verifier *v, stele_view bytes, stele_err *err) {
@@ -275,12 +308,12 @@ stele_status stele_verifier_feed(struct stele_verifier *v, stele_view bytes, ste
             return st;
         }
     }
-    if (v->answer != NULL) {
-        return stele_answer_reader_feed(v->answer, bytes, err);
+    if (is_answer(v)) {
+        return feed_answer(v, bytes, err);
     }
     /* One byte too many is enough for the decoder to refuse the text for its size. */
-    size_t room = STELE_RECEIPT_BYTES_MAX + 1 - v->receipt.size;
-    return stele_buf_append(&v->receipt,
+    size_t room = STELE_RECEIPT_BYTES_MAX + 1 - v->text.size;
+    return stele_buf_append(&v->text,
                             stele_view_slice(bytes, 0, bytes.size < room ? bytes.size : room), err);
 }
 
@@ -290,10 +323,21 @@ stele_status stele_verifier_end(struct stele_verifier *v, struct stele_verify_re
         return STELE_FAIL(err, INVALID,
                           "an empty file, or one that is neither a receipt nor an answer file");
     }
-    stele_status st = v->answer != NULL ? end_answer(v, err) : end_receipt(v, err);
-    if (st == STELE_OK) {
-        *ret = v->report;
-        stele_question_init(&v->report.question); /* given away */
+    stele_status st = STELE_OK;
+    if (!is_answer(v)) {
+        STELE_TRY(end_receipt(v, err));
+    } else if (v->complete != NULL) {
+        STELE_TRY(stele_verify__end_complete(v, err));
+    } else if (v->answer != NULL) {
+        STELE_TRY(end_answer(v, err));
+    } else {
+        return STELE_FAIL(err, INVALID,
+                          "answer: the file stops after %zu bytes, before its end: it was cut off, "
+                          "transfer it again",
+                          v->text.size);
     }
+    *ret = v->report;
+    stele_question_init(&v->report.question); /* given away */
+cleanup:
     return st;
 }

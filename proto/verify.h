@@ -8,16 +8,31 @@
  * Of an answer it checks: every log's checkpoint under a given key; every event's inclusion; its
  * payload commitment, its own time and class in the entry; that it matches the question; the order;
  * the digest. All logs are of the question's region; where it names logs, the answer has just
- * those.
+ * those. Of a complete answer it also checks that no event was left out.
  */
 #ifndef STELE_PROTO_VERIFY_H
 #define STELE_PROTO_VERIFY_H
 
 #include "proto/event_filter.h"
 #include "storage/answer.h"
+#include "storage/complete_reader.h"
 #include "storage/receipt.h"
 
-typedef enum stele_proof_kind { STELE_PROOF_RECEIPT, STELE_PROOF_ANSWER } stele_proof_kind;
+typedef enum stele_proof_kind {
+    STELE_PROOF_RECEIPT,
+    STELE_PROOF_ANSWER,
+    STELE_PROOF_COMPLETE, /* an answer that also proves that nothing was left out */
+} stele_proof_kind;
+
+/* Gaps beyond these are counted and not listed. */
+#define STELE_VERIFY_GAPS_MAX 64
+
+struct stele_verify_complete {
+    struct stele_complete_report
+        proof; /* its n_events: before those that miss another condition are dropped */
+    size_t n_gaps;
+    struct stele_complete_gap gap[STELE_VERIFY_GAPS_MAX];
+};
 
 struct stele_verify_log {
     char origin[STELE_ORIGIN_MAX + 1];
@@ -31,12 +46,14 @@ struct stele_verify_report {
     bool cut; /* a limit or budget ended the answer early */
     size_t n_logs;
     struct stele_verify_log log[STELE_ANSWER_LOGS_MAX];
-    struct stele_question question;      /* ANSWER; free with stele_verify_report_done */
-    struct stele_receipt_report receipt; /* RECEIPT */
+    struct stele_question question; /* ANSWER, COMPLETE; free with stele_verify_report_done */
+    struct stele_verify_complete complete; /* COMPLETE */
+    struct stele_receipt_report receipt;   /* RECEIPT */
 };
 void stele_verify_report_done(struct stele_verify_report *report);
 
-/* Called for each event, in order, before the whole is proven; may be NULL. */
+/* Called for each event that meets the question, in order, before the whole is proven; may be NULL.
+ */
 typedef stele_status (*stele_verify_event_fn)(void *ctx, const struct stele_answer_event *event,
                                               stele_err *err);
 

@@ -8,6 +8,7 @@
 #define STELE_STORAGE_COMPLETE_FORMAT_H
 
 #include "storage/answer_format.h"
+#include "storage/complete.h"
 #include "storage/descriptor.h"
 
 #define STELE_COMPLETE_MAGIC "stele/answer@v2\n"
@@ -45,15 +46,5 @@ typedef enum stele_complete_chunk {
     (1 + STELE_ENTRY_EVENT_BYTES + STELE_ANSWER_GAP_HASHES_MAX * STELE_HASH_BYTES)
 
 #define STELE_COMPLETE_FLAG_BY_LOG 0x01
-#define STELE_COMPLETE_WHOLE_TENANT 255 /* instead of a condition's number */
-/* Up to so many events, a log shows them in the log itself: the index alone could name one that is
- * not there. */
-#define STELE_ANSWER_BY_LOG_EVENTS 1000
-
-typedef enum stele_opening_kind {
-    STELE_OPENING_EMPTY = 0,
-    STELE_OPENING_OPENED = 1,
-    STELE_OPENING_DISPOSED = 2,
-} stele_opening_kind;
 
 #endif

@@ -13,7 +13,7 @@
 #define STELE_STORAGE_COMPLETE_READER_H
 
 #include "storage/answer.h"
-#include "storage/complete_format.h"
+#include "storage/complete.h"
 #include "storage/tag.h"
 #include "storage/window.h"
 

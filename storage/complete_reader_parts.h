@@ -13,6 +13,7 @@
 #define STELE_STORAGE_COMPLETE_READER_PARTS_H
 
 #include "storage/answer_chunks.h"
+#include "storage/complete_format.h"
 #include "storage/complete_reader.h"
 #include "storage/cursor.h"
 #include "storage/history.h"

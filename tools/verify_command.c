@@ -197,7 +197,7 @@ static int finish(stele_status st, const char *name, const stele_err *err) {
 }
 
 static int verify_file(const char *path, const struct key_list *keys, bool json) {
-    static struct stele_verify_report report; /* 24 KiB */
+    static struct stele_verify_report report; /* 30 KiB */
     struct stele_verify_shown shown;
     stele_err err = {.status = STELE_OK};
     bool is_stdin = strcmp(path, "-") == 0;
