@@ -57,7 +57,7 @@ void stele_batch_free(struct stele_batch *batch) {
     stele_free(batch->frame);
     stele_buf_done(&batch->tags);
     stele_buf_done(&batch->sealed);
-    stele_buf_done(&batch->control_body);
+    stele_buf_done(&batch->body);
     stele_free(batch);
 }
 
@@ -232,11 +232,11 @@ static stele_status enqueue(struct stele_batch *batch, stele_err *err) {
 }
 
 stele_status stele_batch_submit(struct stele_batch *batch, stele_batch_done_fn done, void *arg, stele_err *err) {
-    assert(batch->is_control || batch->n_events > 0);
+    assert(batch->kind != STELE_BATCH_EVENTS || batch->n_events > 0);
     stele_status st = STELE_OK;
     batch->done = done;
     batch->done_arg = arg;
-    if (!batch->is_control) {
+    if (batch->kind == STELE_BATCH_EVENTS) {
         STELE_TRY(seal_all(batch, err));
     }
     STELE_TRY(enqueue(batch, err));

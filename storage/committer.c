@@ -30,177 +30,16 @@ static uint64_t monotonic_us(void) {
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-struct append_wait {
-    pthread_mutex_t lock;
-    pthread_cond_t moved;
-    bool done;
-    stele_status st;
-    stele_err err;
-};
-
-static void appended(void *arg, stele_status st, const stele_err *err) {
-    struct append_wait *wait = arg;
-    (void)pthread_mutex_lock(&wait->lock);
-    wait->st = st;
-    if (st != STELE_OK && err != NULL) {
-        wait->err = *err;
-    }
-    wait->done = true;
-    (void)pthread_cond_signal(&wait->moved);
-    (void)pthread_mutex_unlock(&wait->lock);
-}
-
 stele_status stele_log__append_record(struct stele_log *log, stele_buf *record, struct stele_record *head,
                                       stele_err *err) {
-    struct append_wait wait = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
-    log->engine->ops->append(log->engine, log->name, log->epoch, log->pos, stele_view_buf(record), appended, &wait);
-    (void)pthread_mutex_lock(&wait.lock);
-    while (!wait.done) {
-        (void)pthread_cond_wait(&wait.moved, &wait.lock);
+    struct stele_append_wait wait = STELE_APPEND_WAIT_INIT;
+    log->engine->ops->append(log->engine, log->name, log->epoch, log->pos, stele_view_buf(record), stele_append__tell,
+                             &wait);
+    stele_status st = stele_append__await(&wait, err);
+    if (st == STELE_OK) {
+        log->pos++;
+        memcpy(log->prev, head->hash, STELE_HASH_BYTES);
     }
-    (void)pthread_mutex_unlock(&wait.lock);
-    if (wait.st != STELE_OK) {
-        if (err != NULL) {
-            *err = wait.err;
-        }
-        return wait.st;
-    }
-    log->pos++;
-    memcpy(log->prev, head->hash, STELE_HASH_BYTES);
-    return STELE_OK;
-}
-
-/* The tenants of a batch that this log has not seen are listed in its state before their first event. */
-static stele_status stage_tenants(struct stele_group *group, const struct stele_batch *batch, uint64_t now,
-                                  stele_err *err) {
-    stele_status st = STELE_OK;
-    stele_buf body = STELE_BUF_EMPTY;
-    stele_view last = {NULL, 0};
-    for (size_t i = 0; i < batch->n_events; i++) {
-        stele_view tenant = batch->event[i].tenant;
-        if (stele_view_equal(tenant, last) || stele_control_has_tenant(&group->next.state, tenant)) {
-            last = tenant;
-            continue;
-        }
-        stele_buf_clear(&body);
-        STELE_TRY(stele_control_tenants_body(&tenant, 1, &body, err));
-        STELE_TRY(stele_group__add_control(group, STELE_CONTROL_TENANTS, group->next.era, now,
-                                           stele_view_buf(&body), err));
-        last = tenant;
-    }
-cleanup:
-    stele_buf_done(&body);
-    return st;
-}
-
-static stele_status stage_frame(struct stele_group *group, struct stele_batch *batch,
-                                const struct stele_batch_frame *frame, const struct stele_tag_key *key,
-                                uint64_t now, stele_err *err) {
-    stele_status st = STELE_OK;
-    uint8_t bytes[STELE_FRAME_EVENTS_MAX * STELE_ENTRY_EVENT_BYTES + STELE_ENTRY_BYTES_MAX];
-    uint8_t leaf[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
-    struct stele_entry entry[STELE_FRAME_EVENTS_MAX];
-    uint64_t first_seq = stele_group__next_seq(group);
-    for (uint8_t i = 0; i < frame->n; i++) {
-        struct stele_batch_event *event = &batch->event[frame->first + i];
-        bool late = stele_entry_is_late(now, event->event_us);
-        if (batch->era != group->next.era || event->late != late) {
-            uint8_t ksalt[STELE_SALT_BYTES];
-            stele_hash_ksalt(frame->kseed, i, ksalt);
-            STELE_TRY(stele_batch__retag(batch, (size_t)frame->first + i, key, late, ksalt, err));
-        }
-        entry[i] = (struct stele_entry){
-            .type = STELE_ENTRY_EVENT, .era = group->next.era, .seq = first_seq + i, .time_us = now};
-        entry[i].as.event.retention_years = group->log->years;
-        entry[i].as.event.late = late;
-        entry[i].as.event.event_us = event->event_us;
-        memcpy(entry[i].as.event.payload_commit, event->payload_commit, STELE_HASH_BYTES);
-        memcpy(entry[i].as.event.keys_commit, event->keys_commit, STELE_HASH_BYTES);
-        (void)stele_entry_encode(&entry[i], bytes + (size_t)i * STELE_ENTRY_EVENT_BYTES);
-    }
-    stele_hash_leaf_many(bytes, STELE_ENTRY_EVENT_BYTES, frame->n, leaf);
-    for (uint8_t i = 0; i < frame->n; i++) {
-        const struct stele_batch_event *event = &batch->event[frame->first + i];
-        stele_view tags = stele_view_of(batch->tags.data + (size_t)event->tags_at * STELE_TAG_BYTES,
-                                        (size_t)event->n_tags * STELE_TAG_BYTES);
-        STELE_TRY(stele_group__add_entry(group, &entry[i], leaf + (size_t)i * STELE_HASH_BYTES,
-                                         stele_view_of(NULL, 0), tags, err));
-    }
-    struct stele_item item = {.kind = STELE_ITEM_FRAME,
-                              .n = frame->n,
-                              .first_seq = first_seq,
-                              .time_us = now,
-                              .raw_bytes = frame->raw_bytes,
-                              .sealed = stele_view_of(batch->sealed.data + frame->sealed_at, frame->sealed_bytes)};
-    STELE_TRY(stele_group__add_item(group, &item, frame->kseed, err));
-cleanup:
-    return st;
-}
-
-/* A frame that does not fit the unit is sealed again in two, so that packs end exactly at their bound. */
-static stele_status stage_split(struct stele_group *group, struct stele_batch *batch,
-                                struct stele_batch_frame *frame, const struct stele_tag_key *key, uint64_t now,
-                                stele_err *err) {
-    stele_status st = STELE_OK;
-    uint8_t done = 0;
-    while (done < frame->n) {
-        STELE_TRY(stele_group__make_room(group, group->next.era, err));
-        uint64_t room = stele_group__room(group);
-        uint8_t left = (uint8_t)(frame->n - done);
-        struct stele_batch_frame part = {.first = (uint16_t)(frame->first + done),
-                                         .n = left > room ? (uint8_t)room : left};
-        stele_random(part.seed, STELE_SEED_BYTES);
-        stele_random(part.kseed, STELE_SEED_BYTES);
-        STELE_TRY(stele_batch__seal(batch, &part, err));
-        STELE_TRY(stage_frame(group, batch, &part, key, now, err));
-        done = (uint8_t)(done + part.n);
-    }
-    /* Its events' commitments are the whole frame's again: the batch may be staged a second time. */
-    STELE_TRY(stele_batch__seal(batch, frame, err));
-cleanup:
-    return st;
-}
-
-static stele_status stage_batch(struct stele_group *group, struct stele_batch *batch,
-                                const struct stele_tag_key *key, uint64_t now, stele_err *err) {
-    stele_status st = STELE_OK;
-    if (batch->is_control) {
-        batch->place = (struct stele_batch_place){.n = 1, .time_us = now};
-        STELE_TRY(stele_group__add_control(group, batch->control_kind, group->next.era, now,
-                                           stele_view_buf(&batch->control_body), err));
-        batch->place.first_seq = stele_group__next_seq(group) - 1;
-        return STELE_OK;
-    }
-    STELE_TRY(stage_tenants(group, batch, now, err));
-    batch->place = (struct stele_batch_place){
-        .first_seq = stele_group__next_seq(group), .time_us = now, .n = batch->n_events};
-    for (size_t f = 0; f < batch->n_frames; f++) {
-        STELE_TRY(stele_group__make_room(group, group->next.era, err));
-        if (batch->frame[f].n <= stele_group__room(group)) {
-            STELE_TRY(stage_frame(group, batch, &batch->frame[f], key, now, err));
-        } else {
-            STELE_TRY(stage_split(group, batch, &batch->frame[f], key, now, err));
-        }
-    }
-cleanup:
-    return st;
-}
-
-/* A new month begins with its EPOCH, whose tag key is on disk before the entry is. */
-static stele_status stage_epoch(struct stele_group *group, uint64_t now, const struct stele_tag_key **ret_key,
-                                stele_err *err) {
-    struct stele_log *log = group->log;
-    stele_status st = STELE_OK;
-    stele_buf body = STELE_BUF_EMPTY;
-    uint32_t month = stele_entry_month(now);
-    uint32_t era = group->next.era / 100 == month ? group->next.era : month * 100;
-    STELE_TRY(stele_keyring_tag_key(log->keyring, log->name, era, era != group->next.era, ret_key, err));
-    if (era != group->next.era) {
-        STELE_TRY(stele_control_epoch_body(era, *ret_key, log->map, &body, err));
-        STELE_TRY(stele_group__add_control(group, STELE_CONTROL_EPOCH, era, now, stele_view_buf(&body), err));
-    }
-cleanup:
-    stele_buf_done(&body);
     return st;
 }
 
@@ -210,35 +49,17 @@ static uint64_t commit_time(struct stele_log *log) {
     return stele_log__watch_clock(log, clock_us, least);
 }
 
-/* What no submitter could know: an event more than a day ahead of the log's clock, or one tenant too many
- * for the log's state. Such a batch is answered alone; the others of its group are committed. */
-static stele_status check_batch(const struct stele_group *group, const struct stele_batch *batch, uint64_t now,
-                                stele_err *err) {
-    for (size_t i = 0; i < batch->n_events; i++) {
-        const struct stele_batch_event *event = &batch->event[i];
-        if (event->event_us > now + STELE_LATE_AFTER_US) {
-            return STELE_FAIL(err, INVALID, "an event is more than a day ahead of the log's clock; check the clock of its source");
-        }
-        if (group->next.state.n >= STELE_LOG_TENANTS_MAX &&
-            !stele_control_has_tenant(&group->next.state, event->tenant)) {
-            return STELE_FAIL(err, LIMIT, "log %s has %zu tenants already; configure another log for new ones",
-                              group->log->full_name, group->next.state.n);
-        }
-    }
-    return STELE_OK;
-}
-
 static stele_status commit(struct stele_log *log, struct stele_batch *first, stele_err *err) {
     struct stele_group group;
     const struct stele_tag_key *key = NULL;
     stele_status st = STELE_OK;
     uint64_t now = commit_time(log);
     STELE_TRY(stele_group__begin(&group, log, err));
-    STELE_TRY(stage_epoch(&group, now, &key, err));
+    STELE_TRY(stele_group__stage_month(&group, now, &key, err));
     for (struct stele_batch *batch = first; batch != NULL; batch = batch->next) {
-        batch->refused.status = check_batch(&group, batch, now, &batch->refused);
+        batch->refused.status = stele_group__check_batch(&group, batch, now, &batch->refused);
         if (batch->refused.status == STELE_OK) {
-            STELE_TRY(stage_batch(&group, batch, key, now, err));
+            STELE_TRY(stele_group__stage_batch(&group, batch, now, &key, err));
         }
     }
     if (group.n_entries > 0) {
@@ -466,34 +287,4 @@ void stele_log__stop(struct stele_log *log) {
     (void)pthread_mutex_unlock(&log->lock);
     (void)pthread_join(log->thread, NULL);
     log->running = false;
-}
-
-static void control_done(void *arg, stele_status st, const stele_err *err, const struct stele_batch_place *place) {
-    (void)place;
-    appended(arg, st, err);
-}
-
-stele_status stele_log__append_control(struct stele_log *log, stele_control_kind kind, stele_view body,
-                                       stele_err *err) {
-    struct append_wait wait = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
-    struct stele_batch *batch = NULL;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_batch_new(log, &batch, err));
-    batch->is_control = true;
-    batch->control_kind = kind;
-    STELE_TRY(stele_buf_append(&batch->control_body, body, err));
-    STELE_TRY(stele_batch_submit(batch, control_done, &wait, err));
-    batch = NULL;
-    (void)pthread_mutex_lock(&wait.lock);
-    while (!wait.done) {
-        (void)pthread_cond_wait(&wait.moved, &wait.lock);
-    }
-    (void)pthread_mutex_unlock(&wait.lock);
-    st = wait.st;
-    if (st != STELE_OK && err != NULL) {
-        *err = wait.err;
-    }
-cleanup:
-    stele_batch_free(batch);
-    return st;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "storage/log_parts.h"
+#include "storage/manifest.h"
 
 /* Grows an array of `size`-byte items to hold one more. */
 static stele_status grow(void **array, size_t n, size_t *capacity, size_t size, stele_err *err) {
@@ -176,6 +177,42 @@ cleanup:
     return st;
 }
 
+stele_status stele_group__add_index(struct stele_group *group, struct stele_manifest *manifest, uint64_t time_us,
+                                    stele_view boundaries, stele_err *err) {
+    stele_status st = STELE_OK;
+    uint8_t bytes[STELE_ENTRY_BYTES_MAX];
+    uint8_t leaf[STELE_HASH_BYTES];
+    struct stele_head after = {0};
+    struct stele_entry entry = {.type = STELE_ENTRY_INDEX, .time_us = time_us};
+    STELE_TRY(stele_group__make_room(group, group->next.era, err));
+    entry.seq = stele_group__next_seq(group);
+    entry.as.index.n_segments = (uint32_t)manifest->n;
+    entry.as.index.covered = manifest->covered;
+    entry.as.index.control = group->next.control;
+    STELE_TRY(stele_tree_shape_root(stele_hash_manifest_inner, manifest->hash, manifest->n,
+                                    entry.as.index.manifest_root, err));
+    stele_state_done(&manifest->state); /* it is there if this is staged a second time */
+    stele_state_init(&manifest->state);
+    STELE_TRY(stele_head_copy(&group->next, &after, err));
+    manifest->state = after.state;
+    manifest->index_seq = entry.seq;
+    manifest->index_time_us = time_us;
+    manifest->control_seq = entry.as.index.control;
+    size_t size = stele_entry_encode(&entry, bytes);
+    memcpy(manifest->index_entry, bytes, sizeof manifest->index_entry);
+    stele_hash_leaf(stele_view_of(bytes, size), leaf);
+    STELE_TRY(stele_group__add_entry(group, &entry, leaf, boundaries, stele_view_of(NULL, 0), err));
+    struct stele_item item = {.kind = STELE_ITEM_INDEX,
+                              .n = 1,
+                              .first_seq = entry.seq,
+                              .time_us = time_us,
+                              .entry = stele_view_of(bytes, size),
+                              .body = boundaries};
+    STELE_TRY(stele_group__add_item(group, &item, NULL, err));
+cleanup:
+    return st;
+}
+
 static size_t part_end_item(const struct stele_group *group, size_t p) {
     return p + 1 < group->n_parts ? group->part[p + 1].first_item : group->n_items;
 }
@@ -278,7 +315,11 @@ void stele_group__publish(struct stele_group *group) {
     struct stele_head old = log->head;
     struct stele_catalog *old_catalog = NULL;
     size_t n_closed = 0;
+    uint64_t data_end = 0;
     assert(group->n_blocks_taken == group->n_parts);
+    for (size_t i = group->n_entries; i > 0 && data_end == 0; i--) {
+        data_end = group->entry[i - 1].entry.type != STELE_ENTRY_INDEX ? group->first_seq + i : 0;
+    }
     for (size_t p = 0; p < group->n_parts; p++) {
         n_closed += group->part[p].snapshot.size > 0 ? 1 : 0;
         publish_part(group, p);
@@ -290,6 +331,8 @@ void stele_group__publish(struct stele_group *group) {
         log->catalog = group->catalog;
     }
     log->size = log->head.frontier.size_leaves;
+    log->covered = log->head.covered;
+    log->data_end = data_end > 0 ? data_end : log->data_end;
     log->n_unpacked += n_closed;
     (void)pthread_mutex_unlock(&log->lock);
     if (group->owns_state) {

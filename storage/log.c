@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "storage/log_parts.h"
+#include "storage/manifest.h"
 
 /* Clocks are set by less than this all the time. */
 #define CLOCK_BEHIND_US UINT64_C(60000000)
@@ -238,6 +239,7 @@ void stele_log__free(struct stele_log *log) {
         return;
     }
     assert(!log->running && log->queue_first == NULL);
+    stele_manifest_unref(log->manifest);
     stele_catalog_unref(log->catalog);
     stele_head_done(&log->head);
     stele_signer_free(log->signer);

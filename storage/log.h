@@ -38,6 +38,7 @@ struct stele_batch_place {
     uint64_t first_seq;
     uint64_t time_us;
     size_t n;
+    uint32_t era;
 };
 /* Called once, from the committer's thread; must not block. Frees nothing: the batch is freed after. */
 typedef void (*stele_batch_done_fn)(void *arg, stele_status st, const stele_err *err,
@@ -62,6 +63,14 @@ void stele_batch_bind(struct stele_batch *batch, uint64_t adoptions);
  * `done` was called with OK. */
 STELE_MUST_USE stele_status stele_batch_submit(struct stele_batch *batch, stele_batch_done_fn done,
                                                void *arg, stele_err *err);
+
+/*
+ * Ends the log's era before its month does: an EPOCH of the next cut, with a tag key of its own. For a tag key
+ * that someone has who should not: what is appended from then on is under the new one; what is there stays
+ * under the old. Waits until it is durable. Errors: LIMIT (99 cuts a month), CLOSED, IO.
+ */
+#define STELE_ERA_CUT_MAX 99
+STELE_MUST_USE stele_status stele_log_cut_era(struct stele_log *log, uint32_t *ret_era, stele_err *err);
 
 /* ------------------------------------------------------------------ reading */
 struct stele_log_view;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * storage/log_parts.h: the inside of a log, for the files that make it up and no one else: batch.c,
- * group.c, committer.c, recovery.c, rebuild.c, packer.c, log.c, log_view.c, log_reader.c, seq_stream.c, store.c.
+ * stage.c, single.c, group.c, committer.c, indexer.c, index_tail.c, recovery.c, rebuild.c, packer.c, log.c, log_view.c, log_reader.c, seq_stream.c, store.c.
  * Layer: storage, private.
  */
 #ifndef STELE_STORAGE_LOG_PARTS_H
@@ -33,7 +33,15 @@ struct stele_batch_frame {
     uint8_t seed[STELE_SEED_BYTES];
     uint8_t kseed[STELE_SEED_BYTES];
 };
+typedef enum stele_batch_kind {
+    STELE_BATCH_EVENTS,
+    STELE_BATCH_CONTROL, /* one control entry of control_kind with `body` */
+    STELE_BATCH_CUT,     /* one EPOCH: the next cut of the month */
+    STELE_BATCH_INDEX,   /* one INDEX entry of `manifest`; its boundary list is `body` */
+} stele_batch_kind;
+struct stele_manifest;
 struct stele_batch {
+    stele_batch_kind kind;
     struct stele_log *log;
     struct stele_batch *next;
     struct stele_batch_event *event;
@@ -48,9 +56,9 @@ struct stele_batch {
     const struct stele_tag_key *tag_key;
     bool bound; /* to n_adoptions */
     uint64_t n_adoptions;
-    bool is_control; /* instead of events: one control entry */
+    struct stele_manifest *manifest; /* INDEX: the submitter's, who waits; staging fills it in */
     stele_control_kind control_kind;
-    stele_buf control_body;
+    stele_buf body;
     stele_batch_done_fn done;
     void *done_arg;
     struct stele_batch_place place; /* filled by the committer */
@@ -80,7 +88,7 @@ struct stele_log {
     size_t n_tenants;
     struct stele_signer *signer;
     uint64_t pack_entries;
-    uint32_t checkpoint_interval_ms;
+    uint32_t checkpoint_interval_ms, index_interval_ms, index_spacing_ms;
     uint64_t floor_us; /* entries are not earlier than the CONTROL that lists the log */
     bool clock_behind; /* the operator was told */
 
@@ -108,6 +116,13 @@ struct stele_log {
     uint64_t checkpoint_pos;
     uint64_t checkpoint_wanted;
     uint64_t checkpoint_due_us; /* monotonic; 0: none */
+    uint64_t covered;           /* M of the newest INDEX entry */
+    uint64_t data_end;          /* no entry from here on is other than INDEX */
+    struct stele_manifest *manifest; /* of the newest INDEX entry since the start; NULL before */
+    uint64_t index_wanted;      /* M that someone waits for */
+    uint64_t index_due_us;      /* monotonic; 0: nothing to index */
+    uint64_t index_next_us;     /* monotonic: no INDEX entry before */
+    stele_err index_failed;     /* why the newest try failed; status OK if it did not */
     pthread_t thread;
 
     pthread_mutex_t catalog_lock; /* taken before `lock` by whoever changes the catalog */
@@ -166,11 +181,54 @@ STELE_MUST_USE stele_status stele_group__add_item(struct stele_group *group, con
 STELE_MUST_USE stele_status stele_group__add_control(struct stele_group *group, stele_control_kind kind,
                                                      uint32_t era, uint64_t time_us, stele_view body,
                                                      stele_err *err);
+/* Makes, admits and stages the INDEX entry of a manifest, and writes into the manifest what only staging
+ * knows: place, time, control entry and state. */
+STELE_MUST_USE stele_status stele_group__add_index(struct stele_group *group, struct stele_manifest *manifest,
+                                                   uint64_t time_us, stele_view boundaries, stele_err *err);
 /* Completes the record (position, link, root) and takes all memory publishing will need. */
 STELE_MUST_USE stele_status stele_group__finish(struct stele_group *group, stele_err *err);
 /* After the record is durable: cannot fail. */
 void stele_group__publish(struct stele_group *group);
 void stele_group__done(struct stele_group *group); /* drops what was not published */
+
+/* ------------------------------------------------------------------ stage.c */
+/* Before anything else of a group: a new month begins with its EPOCH. ret_key: of the era that then is. */
+STELE_MUST_USE stele_status stele_group__stage_month(struct stele_group *group, uint64_t now,
+                                                     const struct stele_tag_key **ret_key, stele_err *err);
+/* What no submitter could know: an event more than a day ahead of the log's clock, one tenant or one cut too
+ * many. Such a batch is answered alone; the others of its group are committed. */
+STELE_MUST_USE stele_status stele_group__check_batch(const struct stele_group *group, const struct stele_batch *batch,
+                                                     uint64_t now, stele_err *err);
+/* key: of the group's era; a cut changes it. */
+STELE_MUST_USE stele_status stele_group__stage_batch(struct stele_group *group, struct stele_batch *batch, uint64_t now,
+                                                     const struct stele_tag_key **key, stele_err *err);
+
+/* ------------------------------------------------------------------ single.c */
+struct stele_append_wait {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    bool done;
+    stele_status st;
+    stele_err err;
+};
+#define STELE_APPEND_WAIT_INIT ((struct stele_append_wait){.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER})
+void stele_append__tell(void *wait, stele_status st, const stele_err *err); /* a stele_append_fn of the engine */
+STELE_MUST_USE stele_status stele_append__await(struct stele_append_wait *wait, stele_err *err);
+/* Appends a control entry and waits until it is durable. */
+STELE_MUST_USE stele_status stele_log__append_control(struct stele_log *log, stele_control_kind kind,
+                                                      stele_view body, stele_err *err);
+/* Appends the INDEX entry of a manifest, fills the manifest in, and waits until the entry is durable. */
+STELE_MUST_USE stele_status stele_log__append_index(struct stele_log *log, struct stele_manifest *manifest,
+                                                    stele_err *err);
+
+/* ------------------------------------------------------------------ manifest.c, for indexer.c */
+/* With room for n segments, none in it. */
+STELE_MUST_USE stele_status stele_manifest__new(size_t n, struct stele_manifest **ret, stele_err *err);
+/* Adds the next segment, at covered; takes a reference of its own. */
+void stele_manifest__add(struct stele_manifest *manifest, struct stele_segment_ref *segment,
+                         const struct stele_descriptor *descriptor);
+STELE_MUST_USE stele_status stele_manifest__boundaries(const struct stele_manifest *manifest, stele_buf *out,
+                                                       stele_err *err);
 
 /* ------------------------------------------------------------------ the others */
 /* Brings back what is stored of a log, and checks it; writes nothing but the claim. */
@@ -181,9 +239,6 @@ STELE_MUST_USE stele_status stele_log__begin(struct stele_log *log, stele_err *e
 STELE_MUST_USE stele_status stele_log__start(struct stele_log *log, stele_err *err); /* the committer */
 void stele_log__stop(struct stele_log *log);
 void stele_log__free(struct stele_log *log);
-/* committer.c: appends a control entry and waits until it is durable. */
-STELE_MUST_USE stele_status stele_log__append_control(struct stele_log *log, stele_control_kind kind,
-                                                      stele_view body, stele_err *err);
 /* Appends a record at the log's position and moves the chain on; synchronous. */
 STELE_MUST_USE stele_status stele_log__append_record(struct stele_log *log, stele_buf *record,
                                                      struct stele_record *head, stele_err *err);

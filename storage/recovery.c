@@ -246,6 +246,8 @@ static stele_status recover_packs(struct stele_log *log, stele_err *err) {
         stele_head_done(&log->head);
         log->head = head;
         log->size = end;
+        log->covered = head.covered;
+        log->data_end = end; /* at most: which of them are INDEX entries does not matter, the next one covers all */
     }
 cleanup:
     stele_unit_unref(unit);

@@ -59,7 +59,7 @@ static void keep(struct stele_log *log, const struct stele_batch *batch) {
 
 static void answer(struct stele_log *log, struct stele_batch *batch) {
     stele_err err = {0};
-    struct stele_batch_place place = {log->n, log->store->now_us, batch->n};
+    struct stele_batch_place place = {.first_seq = log->n, .time_us = log->store->now_us, .n = batch->n};
     stele_status st = STELE_OK;
     if (log->mode != LOG_FAKE_COMMIT) {
         st = STELE_FAIL(&err, IO, "the disk of the test is broken");
