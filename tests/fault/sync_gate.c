@@ -58,6 +58,16 @@ bool sync_gate_wal_between(uint64_t from_ns, uint64_t to_ns) {
     return found;
 }
 
+size_t sync_gate_wal_count(uint64_t from_ns, uint64_t to_ns) {
+    size_t n = 0;
+    (void)pthread_mutex_lock(&lock);
+    for (size_t i = n_spans; i > 0 && span[i - 1].ended_ns >= from_ns; i--) {
+        n += span[i - 1].ended_ns <= to_ns ? 1 : 0;
+    }
+    (void)pthread_mutex_unlock(&lock);
+    return n;
+}
+
 static bool is_wal(int fd) {
     char link[32];
     char path[512];
