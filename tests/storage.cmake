@@ -2,7 +2,7 @@
 include(${CMAKE_CURRENT_LIST_DIR}/fuzz.cmake)
 
 foreach(name status bytes cursor hash tree base64 tiles note checkpoint signer
-    entry tag state)
+    entry tag state history tree_range)
   stele_unit_test(${name} SOURCES support/tree_model.c LIBS stele-storage-core)
 endforeach()
 
