@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,13 +44,28 @@ struct sync_log *sync_count_log(void) {
     return atomic_compare_exchange_strong(&shared_log, &none, mapped) ? mapped : none;
 }
 
+/* Over an event being written, and over what is to fail: threads sync at the same time. */
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+
+void sync_count_fail(const char *path, uint64_t nth, uint64_t n_fail, int os_errno) {
+    struct sync_log *log = sync_count_log();
+    (void)pthread_mutex_lock(&writing);
+    (void)snprintf(log->fail_path, sizeof log->fail_path, "%s", path);
+    log->fail_errno = os_errno;
+    log->fail_n = n_fail;
+    log->fail_at = nth == 0 ? 0 : atomic_load(&log->n_syncs) + nth;
+    (void)pthread_mutex_unlock(&writing);
+}
+
 static void note(int op, const char *path, int os_errno) {
     struct sync_log *log = sync_count_log();
+    (void)pthread_mutex_lock(&writing);
     struct sync_event *event = &log->event[atomic_load(&log->n) % SYNC_EVENTS];
     event->op = op;
     event->os_errno = os_errno;
     (void)snprintf(event->path, sizeof event->path, "%s", path);
     atomic_fetch_add(&log->n, 1); /* after the event is whole: who sees the count sees it */
+    (void)pthread_mutex_unlock(&writing);
 }
 
 static int sync_by(long number, int op, int fd) {
@@ -60,12 +76,14 @@ static int sync_by(long number, int op, int fd) {
     ssize_t size = readlink(link, path, sizeof path - 1);
     path[size < 0 ? 0 : size] = '\0';
     int os_errno = 0;
+    (void)pthread_mutex_lock(&writing);
     if (log->fail_path[0] == '\0' || strstr(path, log->fail_path) != NULL) {
         uint64_t call = atomic_fetch_add(&log->n_syncs, 1) + 1;
         if (log->fail_at != 0 && call >= log->fail_at && call - log->fail_at < log->fail_n) {
             os_errno = log->fail_errno;
         }
     }
+    (void)pthread_mutex_unlock(&writing);
     if (os_errno == 0 && syscall(number, fd) != 0) {
         os_errno = errno;
     }

@@ -17,13 +17,8 @@
 static struct fixture f;
 static struct book book;
 
-/* The nth sync from now of a path with `part` in it fails, and n_fail - 1 after it. */
 static void fail_sync(const char *part, uint64_t nth, uint64_t n_fail) {
-    struct sync_log *log = sync_count_log();
-    (void)snprintf(log->fail_path, sizeof log->fail_path, "%s", part);
-    log->fail_errno = EIO;
-    log->fail_n = n_fail;
-    log->fail_at = nth == 0 ? 0 : atomic_load(&log->n_syncs) + nth;
+    sync_count_fail(part, nth, n_fail, EIO);
 }
 
 static stele_status append_other(void) {
