@@ -11,9 +11,9 @@
 void stele_descriptor_encode(const struct stele_descriptor *descriptor,
                              uint8_t out[STELE_AT_LEAST(STELE_DESCRIPTOR_BYTES)]) {
     const struct stele_segment_info *info = &descriptor->info;
-    const uint64_t numbers[] = {info->lo,         info->hi,        info->t_first, info->t_last,
-                                info->late_first, info->late_last, info->n_keys,  info->n_postings,
-                                0};
+    const uint64_t numbers[] = {info->lo,     info->hi,         info->t_first,
+                                info->t_last, info->late_first, info->late_last,
+                                info->n_keys, info->n_postings, 0};
     stele_put_u32(out, info->era);
     stele_put_u16(out + 4, info->map_version);
     stele_put_u16(out + 6, info->tag_alg);
@@ -24,7 +24,8 @@ void stele_descriptor_encode(const struct stele_descriptor *descriptor,
     memcpy(out + 112, descriptor->key_root, STELE_HASH_BYTES);
 }
 
-stele_status stele_descriptor_decode(stele_view bytes, struct stele_descriptor *ret, stele_err *err) {
+stele_status stele_descriptor_decode(stele_view bytes, struct stele_descriptor *ret,
+                                     stele_err *err) {
     if (bytes.size != STELE_DESCRIPTOR_BYTES) {
         return STELE_FAIL(err, INVALID, "a descriptor of %zu bytes; it has %d", bytes.size,
                           STELE_DESCRIPTOR_BYTES);

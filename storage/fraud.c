@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/fraud.c: judges fraud proofs. Each kind first shows that the operator signed its facts, then
- * that they contradict each other; only then is it OK.
+ * storage/fraud.c: judges fraud proofs. Each kind first shows that the operator signed its facts,
+ * then that they contradict each other; only then is it OK.
  */
 #include "storage/fraud.h"
 
@@ -19,8 +19,8 @@ struct judging {
     struct stele_checkpoint checkpoint, other;
     struct stele_entry_index index;
     struct stele_descriptor descriptor;
-    struct stele_entry entry; /* of leaf[0], where its kind needs one */
-    bool has_tag;             /* the tag in question is among leaf[0]'s */
+    struct stele_entry entry;          /* of leaf[0], where its kind needs one */
+    bool has_tag;                      /* the tag in question is among leaf[0]'s */
     const struct stele_fraud_key *key; /* the leaf that has the tag; NULL if there is none */
     char *text;
     size_t text_bytes;
@@ -28,12 +28,13 @@ struct judging {
 
 /* ------------------------------------------------------------------ facts */
 
-static stele_status check_leaf(const struct stele_fraud_leaf *leaf, const struct stele_checkpoint *checkpoint,
+static stele_status check_leaf(const struct stele_fraud_leaf *leaf,
+                               const struct stele_checkpoint *checkpoint,
                                uint8_t ret_hash[STELE_AT_LEAST(32)], stele_err *err) {
     struct stele_leaf_pos pos = {leaf->index, checkpoint->size_leaves};
     stele_hash_leaf(leaf->entry, ret_hash);
-    return stele_tree_check_inclusion(ret_hash, pos, leaf->path.data, leaf->path.size / STELE_HASH_BYTES,
-                                      checkpoint->root, err);
+    return stele_tree_check_inclusion(ret_hash, pos, leaf->path.data,
+                                      leaf->path.size / STELE_HASH_BYTES, checkpoint->root, err);
 }
 
 /* The INDEX entry in the log, and the descriptor under it. */
@@ -67,20 +68,23 @@ static stele_status check_event(struct judging *j, stele_err *err) {
     STELE_TRY(stele_entry_decode(fraud->leaf[0].entry, &j->entry, err));
     if (j->entry.type != STELE_ENTRY_EVENT || j->entry.seq < info->lo || j->entry.seq >= info->hi ||
         j->entry.seq != fraud->leaf[0].index) {
-        return PROVES_NOTHING(err, "entry %" PRIu64 " is no event of the segment, entries %" PRIu64 " to %" PRIu64,
-                              j->entry.seq, info->lo, info->hi);
+        return PROVES_NOTHING(
+            err, "entry %" PRIu64 " is no event of the segment, entries %" PRIu64 " to %" PRIu64,
+            j->entry.seq, info->lo, info->hi);
     }
     size_t n = fraud->tags.size / STELE_TAG_BYTES;
     if (fraud->tags.size % STELE_TAG_BYTES != 0 || n > STELE_TAGS_MAX) {
-        return PROVES_NOTHING(err, "%zu bytes of tags; an event has up to %d of %d", fraud->tags.size, STELE_TAGS_MAX,
-                              STELE_TAG_BYTES);
+        return PROVES_NOTHING(err, "%zu bytes of tags; an event has up to %d of %d",
+                              fraud->tags.size, STELE_TAGS_MAX, STELE_TAG_BYTES);
     }
     stele_hash_keys(fraud->ksalt, fraud->tags.data, (uint16_t)n, hash);
     if (memcmp(hash, j->entry.as.event.keys_commit, sizeof hash) != 0) {
-        return PROVES_NOTHING(err, "the tags are not the ones entry %" PRIu64 " commits to", j->entry.seq);
+        return PROVES_NOTHING(err, "the tags are not the ones entry %" PRIu64 " commits to",
+                              j->entry.seq);
     }
     for (size_t i = 0; i < n; i++) {
-        j->has_tag |= memcmp(fraud->tags.data + i * STELE_TAG_BYTES, fraud->tag, STELE_TAG_BYTES) == 0;
+        j->has_tag |=
+            memcmp(fraud->tags.data + i * STELE_TAG_BYTES, fraud->tag, STELE_TAG_BYTES) == 0;
     }
 cleanup:
     return st;
@@ -96,7 +100,8 @@ static stele_status check_keys(struct judging *j, stele_err *err) {
         }
     }
     struct stele_leaf_run run = {fraud->first_key, fraud->n_keys, j->descriptor.info.n_keys};
-    return stele_tree_range_check(stele_hash_key_inner, run, hash, fraud->key_siblings, j->descriptor.key_root, err);
+    return stele_tree_range_check(stele_hash_key_inner, run, hash, fraud->key_siblings,
+                                  j->descriptor.key_root, err);
 }
 
 /* The history of the tag around the event's seq, with or without a posting for it. */
@@ -106,28 +111,34 @@ static stele_status check_history(const struct judging *j, bool with_posting, st
     struct stele_history_check check;
     uint8_t hash[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
-    if ((h->has_left && h->left.rep >= j->entry.seq) || (h->has_right && h->right.rep <= j->entry.seq)) {
+    if ((h->has_left && h->left.rep >= j->entry.seq) ||
+        (h->has_right && h->right.rep <= j->entry.seq)) {
         return PROVES_NOTHING(err, "the neighbours do not enclose entry %" PRIu64, j->entry.seq);
     }
     stele_history_check_init(&check, info->lo, info->hi);
     for (size_t i = 0; i < h->n_before; i++) {
-        STELE_TRY(stele_history_check_push(&check, STELE_HISTORY_OPAQUE, h->before[i].rep, h->before[i].hash, err));
+        STELE_TRY(stele_history_check_push(&check, STELE_HISTORY_OPAQUE, h->before[i].rep,
+                                           h->before[i].hash, err));
     }
-    STELE_TRY(h->has_left ? stele_history_check_push(&check, STELE_HISTORY_LEFT, h->left.rep, h->left.hash, err)
+    STELE_TRY(h->has_left ? stele_history_check_push(&check, STELE_HISTORY_LEFT, h->left.rep,
+                                                     h->left.hash, err)
                           : STELE_OK);
     if (with_posting) {
         stele_hash_leaf(j->fraud->leaf[0].entry, hash);
         STELE_TRY(stele_history_check_push(&check, STELE_HISTORY_INSIDE, j->entry.seq, hash, err));
     }
-    STELE_TRY(h->has_right ? stele_history_check_push(&check, STELE_HISTORY_RIGHT, h->right.rep, h->right.hash, err)
+    STELE_TRY(h->has_right ? stele_history_check_push(&check, STELE_HISTORY_RIGHT, h->right.rep,
+                                                      h->right.hash, err)
                            : STELE_OK);
     for (size_t i = 0; i < h->n_after; i++) {
-        STELE_TRY(stele_history_check_push(&check, STELE_HISTORY_OPAQUE, h->after[i].rep, h->after[i].hash, err));
+        STELE_TRY(stele_history_check_push(&check, STELE_HISTORY_OPAQUE, h->after[i].rep,
+                                           h->after[i].hash, err));
     }
     STELE_TRY(stele_history_check_end(&check, h->count, hash, err));
     stele_hash_key_value(h->count, hash, hash);
     if (memcmp(hash, j->key->value, sizeof hash) != 0) {
-        return PROVES_NOTHING(err, "the history shown is not the one the tag's key leaf commits to");
+        return PROVES_NOTHING(err,
+                              "the history shown is not the one the tag's key leaf commits to");
     }
 cleanup:
     return st;
@@ -162,10 +173,11 @@ static stele_status judge_omission(struct judging *j, stele_err *err) {
         return PROVES_NOTHING(err, "the key leaves shown leave room for the tag");
     }
     STELE_TRY(j->key != NULL ? check_history(j, false, err) : STELE_OK);
-    (void)snprintf(j->text, j->text_bytes,
-                   "entry %" PRIu64 " has a tag for which the index of entry %" PRIu64
-                   " does not list it, though it covers it: an answer by this key leaves the event out",
-                   j->entry.seq, j->fraud->index.index);
+    (void)snprintf(
+        j->text, j->text_bytes,
+        "entry %" PRIu64 " has a tag for which the index of entry %" PRIu64
+        " does not list it, though it covers it: an answer by this key leaves the event out",
+        j->entry.seq, j->fraud->index.index);
 cleanup:
     return st;
 }
@@ -176,11 +188,13 @@ static stele_status judge_phantom(struct judging *j, stele_err *err) {
     STELE_TRY(check_event(j, err));
     STELE_TRY(check_keys(j, err));
     if (j->has_tag || j->key == NULL) {
-        return PROVES_NOTHING(err, "entry %" PRIu64 " has the tag, or no key leaf with it is shown", j->entry.seq);
+        return PROVES_NOTHING(err, "entry %" PRIu64 " has the tag, or no key leaf with it is shown",
+                              j->entry.seq);
     }
     STELE_TRY(check_history(j, true, err));
     (void)snprintf(j->text, j->text_bytes,
-                   "the index of entry %" PRIu64 " lists entry %" PRIu64 " under a tag that it does not have",
+                   "the index of entry %" PRIu64 " lists entry %" PRIu64
+                   " under a tag that it does not have",
                    j->fraud->index.index, j->entry.seq);
 cleanup:
     return st;
@@ -190,11 +204,13 @@ static stele_status judge_key_order(struct judging *j, stele_err *err) {
     stele_status st = STELE_OK;
     STELE_TRY(check_index(j, err));
     STELE_TRY(check_keys(j, err));
-    if (j->fraud->n_keys != 2 || memcmp(j->fraud->key[0].tag, j->fraud->key[1].tag, STELE_TAG_BYTES) < 0) {
+    if (j->fraud->n_keys != 2 ||
+        memcmp(j->fraud->key[0].tag, j->fraud->key[1].tag, STELE_TAG_BYTES) < 0) {
         return PROVES_NOTHING(err, "the key leaves shown ascend");
     }
     (void)snprintf(j->text, j->text_bytes,
-                   "key leaves %" PRIu64 " and the next of segment %" PRIu32 " of entry %" PRIu64 " do not ascend",
+                   "key leaves %" PRIu64 " and the next of segment %" PRIu32 " of entry %" PRIu64
+                   " do not ascend",
                    j->fraud->first_key, j->fraud->segment, j->fraud->index.index);
 cleanup:
     return st;
@@ -211,17 +227,18 @@ static stele_status judge_bounds(struct judging *j, stele_err *err) {
     STELE_TRY(stele_entry_decode(j->fraud->leaf[0].entry, &j->entry, err));
     bool covered = at >= info->lo && at < info->hi;
     bool time = (at == info->lo && entry->time_us != info->t_first) ||
-                (at == info->hi - 1 && entry->time_us != info->t_last) || entry->time_us < info->t_first ||
-                entry->time_us > info->t_last;
-    bool late = entry->type == STELE_ENTRY_EVENT && entry->as.event.late &&
-                (entry->as.event.event_us < info->late_first || entry->as.event.event_us > info->late_last);
+                (at == info->hi - 1 && entry->time_us != info->t_last) ||
+                entry->time_us < info->t_first || entry->time_us > info->t_last;
+    bool late =
+        entry->type == STELE_ENTRY_EVENT && entry->as.event.late &&
+        (entry->as.event.event_us < info->late_first || entry->as.event.event_us > info->late_last);
     bool era = entry->type != STELE_ENTRY_INDEX && entry->era != info->era;
     if (!covered || !(time || late || era)) {
         return PROVES_NOTHING(err, "the descriptor's era and times fit entry %" PRIu64, at);
     }
     (void)snprintf(j->text, j->text_bytes,
-                   "segment %" PRIu32 " of the index of entry %" PRIu64 " says another %s than entry %" PRIu64
-                   " has: an answer may pass over it",
+                   "segment %" PRIu32 " of the index of entry %" PRIu64
+                   " says another %s than entry %" PRIu64 " has: an answer may pass over it",
                    j->fraud->segment, j->fraud->index.index,
                    time ? "log time" : (late ? "range of late events" : "era"), at);
 cleanup:
@@ -237,13 +254,15 @@ static stele_status judge_fork(struct judging *j, stele_err *err) {
     if (!forked && fraud->n_leaves == 2) {
         STELE_TRY(check_leaf(&fraud->leaf[0], &j->checkpoint, hash[0], err));
         STELE_TRY(check_leaf(&fraud->leaf[1], &j->other, hash[1], err));
-        forked = fraud->leaf[0].index == fraud->leaf[1].index && memcmp(hash[0], hash[1], STELE_HASH_BYTES) != 0;
+        forked = fraud->leaf[0].index == fraud->leaf[1].index &&
+                 memcmp(hash[0], hash[1], STELE_HASH_BYTES) != 0;
     }
     if (!forked) {
         return PROVES_NOTHING(err, "nothing shown of the two checkpoints contradicts the other");
     }
     (void)snprintf(j->text, j->text_bytes,
-                   "two checkpoints, of %" PRIu64 " and %" PRIu64 " entries, are of different logs under one name",
+                   "two checkpoints, of %" PRIu64 " and %" PRIu64
+                   " entries, are of different logs under one name",
                    j->checkpoint.size_leaves, j->other.size_leaves);
 cleanup:
     return st;
@@ -265,7 +284,8 @@ static stele_status judge_order(struct judging *j, stele_err *err) {
     if (!falls) {
         return PROVES_NOTHING(err, "the entries shown are in order");
     }
-    (void)snprintf(j->text, j->text_bytes, "log time falls after entry %" PRIu64 ", or an entry is not in its place",
+    (void)snprintf(j->text, j->text_bytes,
+                   "log time falls after entry %" PRIu64 ", or an entry is not in its place",
                    fraud->leaf[0].index);
 cleanup:
     return st;
@@ -281,8 +301,8 @@ static stele_status judge_entry(struct judging *j, stele_err *err) {
     if (stele_entry_decode(j->fraud->leaf[0].entry, &j->entry, &why) == STELE_OK) {
         return PROVES_NOTHING(err, "the entry shown is as entries must be");
     }
-    (void)snprintf(j->text, j->text_bytes, "entry %" PRIu64 " breaks its own rules: %.160s", j->fraud->leaf[0].index,
-                   why.text);
+    (void)snprintf(j->text, j->text_bytes, "entry %" PRIu64 " breaks its own rules: %.160s",
+                   j->fraud->leaf[0].index, why.text);
     return STELE_OK;
 }
 
@@ -308,12 +328,13 @@ static const struct kind kinds[] = {
 static bool has_its_parts(const struct stele_fraud *fraud, const struct kind *kind) {
     bool keys = fraud->n_keys > 0;
     return fraud->n_leaves >= kind->leaves_least && fraud->n_leaves <= kind->leaves_most &&
-           fraud->has_index == kind->index && fraud->has_tags == kind->tags && (!keys || kind->keys) &&
-           (!fraud->has_history || (kind->tags && keys)) && (fraud->other_note.size > 0) == kind->other;
+           fraud->has_index == kind->index && fraud->has_tags == kind->tags &&
+           (!keys || kind->keys) && (!fraud->has_history || (kind->tags && keys)) &&
+           (fraud->other_note.size > 0) == kind->other;
 }
 
-stele_status stele_fraud_verify(const struct stele_fraud *fraud, const struct stele_vkey *keys, size_t n_keys,
-                                struct stele_fraud_report *ret, stele_err *err) {
+stele_status stele_fraud_verify(const struct stele_fraud *fraud, const struct stele_vkey *keys,
+                                size_t n_keys, struct stele_fraud_report *ret, stele_err *err) {
     struct stele_fraud_report report = {.kind = fraud->kind};
     struct judging j = {.fraud = fraud, .text = report.text, .text_bytes = sizeof report.text};
     stele_status st = STELE_OK;
@@ -322,8 +343,10 @@ stele_status stele_fraud_verify(const struct stele_fraud *fraud, const struct st
         kind = kinds[i].kind == fraud->kind ? &kinds[i] : kind;
     }
     if (kind == NULL || !has_its_parts(fraud, kind)) {
-        return STELE_FAIL(err, INVALID, "fraud proof: kind %d is unknown, or not all of its parts and no others are there",
-                          (int)fraud->kind);
+        return STELE_FAIL(
+            err, INVALID,
+            "fraud proof: kind %d is unknown, or not all of its parts and no others are there",
+            (int)fraud->kind);
     }
     STELE_TRY(stele_checkpoint_open(fraud->note, keys, n_keys, &j.checkpoint, err));
     if (kind->other) {

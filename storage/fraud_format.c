@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* storage/fraud_format.c: the bytes of a fraud proof. Every kind has the same parts, most of them empty. */
+/* storage/fraud_format.c: the bytes of a fraud proof. Every kind has the same parts, most of them
+ * empty. */
 #include <string.h>
 
 #include "storage/cursor.h"
@@ -42,7 +43,8 @@ static void write_opaque(struct stele_writer *w, const struct stele_fraud_opaque
 
 static void write_history(struct stele_writer *w, const struct stele_fraud_history *h) {
     stele_write_u64(w, h->count);
-    stele_write_u8(w, (uint8_t)((h->has_left ? NEIGHBOUR_LEFT : 0) | (h->has_right ? NEIGHBOUR_RIGHT : 0)));
+    stele_write_u8(
+        w, (uint8_t)((h->has_left ? NEIGHBOUR_LEFT : 0) | (h->has_right ? NEIGHBOUR_RIGHT : 0)));
     if (h->has_left) {
         write_opaque(w, &h->left);
     }
@@ -110,13 +112,14 @@ static stele_status read_hashes(struct stele_reader *r, stele_view *ret, stele_e
     uint8_t n = 0;
     stele_status st = stele_read_u8(r, &n, err);
     if (st == STELE_OK && n > HASHES_MAX) {
-        return STELE_FAIL(err, INVALID, "%s: %u hashes beside a leaf; a proof has at most %d", r->what, n,
-                          HASHES_MAX);
+        return STELE_FAIL(err, INVALID, "%s: %u hashes beside a leaf; a proof has at most %d",
+                          r->what, n, HASHES_MAX);
     }
     return st == STELE_OK ? stele_read_view(r, (size_t)n * STELE_HASH_BYTES, ret, err) : st;
 }
 
-static stele_status read_leaf(struct stele_reader *r, struct stele_fraud_leaf *ret, stele_err *err) {
+static stele_status read_leaf(struct stele_reader *r, struct stele_fraud_leaf *ret,
+                              stele_err *err) {
     uint8_t n = 0;
     stele_status st = STELE_OK;
     STELE_TRY(stele_read_u8(r, &n, err));
@@ -128,19 +131,22 @@ cleanup:
 }
 
 /* A count or a flag that is at most `max`. */
-static stele_status read_up_to(struct stele_reader *r, uint8_t max, const char *of, uint8_t *ret, stele_err *err) {
+static stele_status read_up_to(struct stele_reader *r, uint8_t max, const char *of, uint8_t *ret,
+                               stele_err *err) {
     stele_status st = stele_read_u8(r, ret, err);
     return st == STELE_OK && *ret > max
                ? STELE_FAIL(err, INVALID, "%s: %u where %s goes up to %u", r->what, *ret, of, max)
                : st;
 }
 
-static stele_status read_opaque(struct stele_reader *r, struct stele_fraud_opaque *ret, stele_err *err) {
+static stele_status read_opaque(struct stele_reader *r, struct stele_fraud_opaque *ret,
+                                stele_err *err) {
     stele_status st = stele_read_u64(r, &ret->rep, err);
     return st == STELE_OK ? stele_read_bytes(r, ret->hash, sizeof ret->hash, err) : st;
 }
 
-static stele_status read_history(struct stele_reader *r, struct stele_fraud_history *h, stele_err *err) {
+static stele_status read_history(struct stele_reader *r, struct stele_fraud_history *h,
+                                 stele_err *err) {
     uint8_t flags = 0;
     uint8_t n[2] = {0, 0};
     stele_status st = STELE_OK;

@@ -15,7 +15,8 @@ static unsigned top_bit(uint64_t a, uint64_t b) {
 static void join(struct stele_history *h) {
     struct stele_history_node *left = &h->node[h->n - 2];
     const struct stele_history_node *right = &h->node[h->n - 1];
-    stele_hash_history((uint8_t)top_bit(left->rep, right->rep), left->hash, right->hash, left->hash);
+    stele_hash_history((uint8_t)top_bit(left->rep, right->rep), left->hash, right->hash,
+                       left->hash);
     left->opaque = false;
     h->n--;
 }
@@ -38,7 +39,8 @@ void stele_history_init(struct stele_history *h) {
     h->n = 0;
 }
 
-void stele_history_push(struct stele_history *h, uint64_t rep, const uint8_t hash[STELE_AT_LEAST(32)]) {
+void stele_history_push(struct stele_history *h, uint64_t rep,
+                        const uint8_t hash[STELE_AT_LEAST(32)]) {
     assert(h->n == 0 || h->node[h->n - 1].rep < rep);
     stele_history_settle(h, rep);
     put(h, rep, hash, false);
@@ -106,13 +108,15 @@ stele_status stele_history_check_push(struct stele_history_check *c, stele_histo
                                       stele_err *err) {
     if (seq < c->least_next || seq >= c->hi) {
         return STELE_FAIL(err, UNVERIFIED,
-                          "posting %" PRIu64 " of a history is repeated, out of order or outside of "
+                          "posting %" PRIu64
+                          " of a history is repeated, out of order or outside of "
                           "its segment, entries %" PRIu64 " to %" PRIu64,
                           seq, c->lo, c->hi);
     }
     if (!is_in_order(c, role)) {
         return STELE_FAIL(err, UNVERIFIED,
-                          "posting %" PRIu64 " of a history: a part of it is hidden inside the asked "
+                          "posting %" PRIu64
+                          " of a history: a part of it is hidden inside the asked "
                           "window, or its neighbours are missing",
                           seq);
     }
@@ -145,7 +149,8 @@ stele_status stele_history_check_end(struct stele_history_check *c, uint64_t cou
     while (c->trie.n > 1) {
         check_join(c);
     }
-    if (c->refused || c->trie.node[0].opaque || (c->n_opaque > 0 && !c->has_left && !c->has_right)) {
+    if (c->refused || c->trie.node[0].opaque ||
+        (c->n_opaque > 0 && !c->has_left && !c->has_right)) {
         return STELE_FAIL(err, UNVERIFIED,
                           "a part of a history that may not be hidden is given as a hash");
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* storage/tree_range.c: range proofs by RFC 6962's recursion; its depth is that of a tree of 2^64. */
+/* storage/tree_range.c: range proofs by RFC 6962's recursion; its depth is that of a tree of 2^64.
+ */
 #include "storage/tree_range.h"
 
 #include <inttypes.h>
@@ -86,8 +87,8 @@ static bool fold(struct checking *c, uint64_t lo, uint64_t n, uint8_t *ret) {
             return false;
         }
         memcpy(ret, c->siblings.data, STELE_HASH_BYTES);
-        c->siblings = stele_view_slice(c->siblings, STELE_HASH_BYTES,
-                                       c->siblings.size - STELE_HASH_BYTES);
+        c->siblings =
+            stele_view_slice(c->siblings, STELE_HASH_BYTES, c->siblings.size - STELE_HASH_BYTES);
         return true;
     }
     if (n == 1) {

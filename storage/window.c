@@ -39,5 +39,6 @@ bool stele_windows_meet(const struct stele_windows *windows, bool late,
         return false;
     }
     return !late || !windows->by_event_time ||
-           (info->late_first < windows->range.until_us && info->late_last >= windows->range.since_us);
+           (info->late_first < windows->range.until_us &&
+            info->late_last >= windows->range.since_us);
 }

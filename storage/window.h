@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/window.h: which part of log time a question is about, for on-time and for late events, and
- * which segments that meets. Layer: storage, part of the verifier: the prover opens what these say, and
- * the verifier demands it. Pure. Source: FORMAT.md, "Windows".
+ * storage/window.h: which part of log time a question is about, for on-time and for late events,
+ * and which segments that meets. Layer: storage, part of the verifier: the prover opens what these
+ * say, and the verifier demands it. Pure. Source: FORMAT.md, "Windows".
  */
 #ifndef STELE_STORAGE_WINDOW_H
 #define STELE_STORAGE_WINDOW_H

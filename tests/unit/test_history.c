@@ -80,7 +80,8 @@ static void test_history__blocks_stand_for_their_postings(void **state) {
                 end++;
             }
             model_root(i, end, hash);
-            stele_history_push(&h, seqs[i] >> shift << shift, hash); /* any place in the block will do */
+            stele_history_push(&h, seqs[i] >> shift << shift,
+                               hash); /* any place in the block will do */
             i = end;
         }
         stele_history_root(&h, hash);
@@ -117,7 +118,8 @@ static void show(stele_history_role role, size_t i) {
 /* The greatest subtrees of [from, to) that do not hold seqs[apart], which is beside it. */
 static void hide_beside(size_t from, size_t to, size_t apart) {
     for (unsigned bit = 64; bit-- > 0;) {
-        unsigned at = apart < from ? 63 - bit : bit; /* nearest first on the right, farthest on the left */
+        unsigned at =
+            apart < from ? 63 - bit : bit; /* nearest first on the right, farthest on the left */
         size_t first = from;
         while (first < to && (63u - (unsigned)__builtin_clzll(seqs[first] ^ seqs[apart])) != at) {
             first++;

@@ -11,12 +11,15 @@
 
 static uint8_t leaves[SIZE_MAX_TRIED * 32];
 
-static stele_status node(void *ctx, unsigned level, uint64_t index, uint8_t ret[static 32], stele_err *err) {
+static stele_status node(void *ctx, unsigned level, uint64_t index, uint8_t ret[static 32],
+                         stele_err *err) {
     (void)ctx;
-    return stele_tree_shape_root(stele_hash_key_inner, leaves + (index << level) * 32, (size_t)1 << level, ret, err);
+    return stele_tree_shape_root(stele_hash_key_inner, leaves + (index << level) * 32,
+                                 (size_t)1 << level, ret, err);
 }
 
-static stele_status check(struct stele_leaf_run run, const uint8_t *shown, stele_view siblings, const uint8_t *root) {
+static stele_status check(struct stele_leaf_run run, const uint8_t *shown, stele_view siblings,
+                          const uint8_t *root) {
     return stele_tree_range_check(stele_hash_key_inner, run, shown, siblings, root, NULL);
 }
 
@@ -38,9 +41,11 @@ static void try_run(struct rng *rng, struct stele_leaf_run run) {
     assert_ok(stele_buf_append(&siblings, stele_view_of(root, 32), NULL)); /* one too many */
     assert_status(check(run, shown, stele_view_buf(&siblings), root), UNVERIFIED);
     if (siblings.size > 32) { /* one too few, one changed */
-        assert_status(check(run, shown, stele_view_of(siblings.data, siblings.size - 64), root), UNVERIFIED);
+        assert_status(check(run, shown, stele_view_of(siblings.data, siblings.size - 64), root),
+                      UNVERIFIED);
         siblings.data[rng_below(rng, siblings.size - 32)] ^= 1;
-        assert_status(check(run, shown, stele_view_of(siblings.data, siblings.size - 32), root), UNVERIFIED);
+        assert_status(check(run, shown, stele_view_of(siblings.data, siblings.size - 32), root),
+                      UNVERIFIED);
     }
     stele_buf_done(&siblings);
 }
@@ -61,15 +66,17 @@ static void test_tree_range__every_run_of_small_trees(void **state) {
 static void test_tree_range__impossible_runs_are_refused(void **state) {
     (void)state;
     uint8_t root[32] = {0};
-    const struct stele_leaf_run bad[] = {
-        {0, 0, 4}, {0, 5, 4}, {4, 1, 4}, {UINT64_MAX, 2, 4}, {2, UINT64_MAX, 4}, {0, 1, 0}};
+    const struct stele_leaf_run bad[] = {{0, 0, 4},          {0, 5, 4},          {4, 1, 4},
+                                         {UINT64_MAX, 2, 4}, {2, UINT64_MAX, 4}, {0, 1, 0}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         stele_buf out = STELE_BUF_EMPTY;
         assert_status(check(bad[i], leaves, stele_view_of(NULL, 0), root), INVALID);
-        assert_status(stele_tree_range_prove(stele_hash_key_inner, bad[i], node, NULL, &out, NULL), INVALID);
+        assert_status(stele_tree_range_prove(stele_hash_key_inner, bad[i], node, NULL, &out, NULL),
+                      INVALID);
     }
     /* The greatest tree there can be: the recursion ends when the hashes do. */
-    assert_status(check((struct stele_leaf_run){UINT64_MAX - 1, 1, UINT64_MAX}, leaves, stele_view_of(NULL, 0), root),
+    assert_status(check((struct stele_leaf_run){UINT64_MAX - 1, 1, UINT64_MAX}, leaves,
+                        stele_view_of(NULL, 0), root),
                   UNVERIFIED);
 }
 
@@ -98,7 +105,8 @@ static void test_descriptor__bytes_and_back(void **state) {
     assert_ok(stele_descriptor_decode(stele_view_of(bytes, sizeof bytes), &read, NULL));
     stele_descriptor_encode(&read, again);
     assert_memory_equal(bytes, again, sizeof bytes);
-    assert_status(stele_descriptor_decode(stele_view_of(bytes, sizeof bytes - 1), &read, NULL), INVALID);
+    assert_status(stele_descriptor_decode(stele_view_of(bytes, sizeof bytes - 1), &read, NULL),
+                  INVALID);
     static const struct {
         size_t at;
         uint8_t value;
@@ -106,11 +114,13 @@ static void test_descriptor__bytes_and_back(void **state) {
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         memcpy(again, bytes, sizeof bytes);
         again[bad[i].at] = bad[i].value;
-        assert_status(stele_descriptor_decode(stele_view_of(again, sizeof again), &read, NULL), INVALID);
+        assert_status(stele_descriptor_decode(stele_view_of(again, sizeof again), &read, NULL),
+                      INVALID);
     }
     memcpy(again, bytes, sizeof bytes);
     memset(again + 56, 0, 16); /* no keys, under a root of some */
-    assert_status(stele_descriptor_decode(stele_view_of(again, sizeof again), &read, NULL), INVALID);
+    assert_status(stele_descriptor_decode(stele_view_of(again, sizeof again), &read, NULL),
+                  INVALID);
 }
 
 int main(void) {
