@@ -20,7 +20,8 @@ static void start(struct serve_rig *rig) {
     static char append[] = "append";
     static char query[] = "query";
     static char *every[] = {any};
-    static char *may[] = {append, query};
+    static char read_log[] = "read_log";
+    static char *may[] = {append, query, read_log};
     static struct stele_config_log logs[] = {{.name = "system", .retention_years = 7},
                                              {.name = "3y", .retention_years = 3},
                                              {.name = "1y", .retention_years = 1}};
@@ -31,7 +32,7 @@ static void start(struct serve_rig *rig) {
                                                 .tenants = every,
                                                 .tenants_count = 1,
                                                 .may = may,
-                                                .may_count = 2};
+                                                .may_count = 3};
     static struct stele_config_tls tls = {path[0], path[1], path[2]};
     static struct stele_server_config config = {.listen = "127.0.0.1:0",
                                                 .operator_domain = "example.org",
