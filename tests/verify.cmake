@@ -9,6 +9,13 @@ endforeach()
 foreach(name verify verify_entries)
   stele_unit_test(${name} SOURCES ${sample} support/verify_bed.c LIBS stele-verify PkgConfig::CMOCKA)
 endforeach()
+# Complete answers, over logs that are naive models.
+add_library(stele-test-complete STATIC support/complete_model.c support/complete_trees.c support/complete_plan.c
+  support/complete_encode.c support/complete_bed.c support/sample_log.c support/tree_model.c)
+target_link_libraries(stele-test-complete PUBLIC stele-verify PkgConfig::CMOCKA)
+foreach(name complete)
+  stele_unit_test(${name} LIBS stele-test-complete)
+endforeach()
 stele_unit_test(golden_verify LABEL golden SOURCES ${sample} LIBS stele-verify)
 # The same files read by a second implementation, in Python's standard library.
 add_test(NAME golden.verify_python COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/golden/v1/check_verify.py)
