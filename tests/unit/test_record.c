@@ -117,6 +117,36 @@ static void test_record__an_item_no_version_writes_is_refused(void **state) {
     stele_buf_done(&bytes);
 }
 
+static void test_record__a_body_over_its_bound_is_refused(void **state) {
+    uint8_t entry[STELE_ENTRY_BYTES_MAX];
+    stele_buf bytes = STELE_BUF_EMPTY;
+    stele_buf body = STELE_BUF_EMPTY;
+    struct stele_item item;
+    stele_err err;
+    (void)state;
+    struct stele_entry control = {.type = STELE_ENTRY_CONTROL, .seq = 7, .era = 202511 * 100};
+    control.as.control.kind = STELE_CONTROL_TENANTS;
+    control.as.control.n_state = 1;
+    size_t size = stele_entry_encode(&control, entry);
+    assert_ok(stele_buf_reserve(&body, STELE_CONTROL_BODY_MAX + 1, NULL));
+    memset(body.data, 'x', STELE_CONTROL_BODY_MAX + 1);
+    for (size_t over = 0; over < 2; over++) {
+        struct stele_item written = {.kind = STELE_ITEM_CONTROL,
+                                     .n = 1,
+                                     .entry = stele_view_of(entry, size),
+                                     .body = stele_view_of(body.data, STELE_CONTROL_BODY_MAX + over)};
+        stele_buf_clear(&bytes);
+        struct stele_writer w = stele_writer_to(&bytes);
+        stele_item_write(&w, &written);
+        assert_ok(stele_writer_end(&w, NULL));
+        struct stele_reader r = stele_reader_of(stele_view_buf(&bytes), "item");
+        stele_status st = stele_item_read(&r, &item, &err);
+        assert_string_equal(stele_status_name(st), over == 0 ? "OK" : "INVALID");
+    }
+    stele_buf_done(&bytes);
+    stele_buf_done(&body);
+}
+
 static void read_golden(const char *path, char golden[2048]) {
     FILE *file = fopen(path, "re");
     assert_non_null(file);
@@ -194,6 +224,7 @@ int main(void) {
         cmocka_unit_test(test_record__what_is_written_is_read),
         cmocka_unit_test(test_record__every_flipped_bit_and_every_cut_is_corrupt),
         cmocka_unit_test(test_record__an_item_no_version_writes_is_refused),
+        cmocka_unit_test(test_record__a_body_over_its_bound_is_refused),
         cmocka_unit_test(test_record__an_index_entry_carries_its_boundaries),
         cmocka_unit_test(test_record__the_form_is_frozen),
     };
