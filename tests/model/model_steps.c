@@ -68,7 +68,7 @@ static void publish_note(struct model_state *next, const struct model_record *no
 /* stele_batch_submit puts a batch into the queue. */
 static void submit(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit, void *ctx) {
     struct model_state next = *s;
-    bool under_way = s->committer == COM_WRITTEN || s->committer == COM_SYNCED;
+    bool under_way = s->committer != COM_IDLE && s->committer != COM_SHOWN;
     unsigned end = s->size + s->queued + (under_way ? s->record[s->pos].n : 0u);
     if (s->queued < 2 && end < bounds->seqs) {
         next.queued++;
@@ -196,13 +196,26 @@ static void answer(const struct model_state *s, model_emit_fn emit, void *ctx) {
     }
 }
 
+/* check_claimed in engine_chain.c, enter in engine_rocks.c: another log's write failed, and no log writes until
+ * it has claimed again. Queued batches wait. */
+static void another_fails(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit,
+                          void *ctx) {
+    struct model_state next = *s;
+    if (s->committer == COM_IDLE && s->failures < bounds->failures && !is(bounds, MODEL_NO_CLAIM) && !writing(s)) {
+        next.failures++;
+        next.committer = COM_STOPPED;
+        emit(ctx, &next, "another log's sync fails (check_claimed)");
+    }
+}
+
 /* try_resume: stele_rocks_reopen puts what it finds into synced tables; what a failed sync left may be
  * there or not. */
 static void reopen(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit, void *ctx) {
     if (s->committer != COM_STOPPED || s->packer == PACK_TRIM_WRITTEN) {
         return;
     }
-    for (unsigned landed = 0; landed < 2; landed++) {
+    unsigned written = s->record[s->pos].state == REC_NONE ? 0 : 1;
+    for (unsigned landed = 0; landed <= written; landed++) {
         struct model_state next = *s;
         if (landed) {
             current(&next)->state = is(bounds, MODEL_ADOPT_WITHOUT_SYNC) ? REC_LIMBO : REC_DURABLE;
@@ -253,6 +266,23 @@ static void pack(const struct model_bounds *bounds, const struct model_state *s,
     }
 }
 
+/* A blob that cannot be written, or a folder that cannot be synced, whose new name is taken back
+ * (stele_blob_writer_place): the packer begins again later. */
+static void pack_fails(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit,
+                       void *ctx) {
+    struct model_state next = *s;
+    if (s->packer == PACK_IDLE || s->packer >= PACK_DONE || s->failures >= bounds->failures) {
+        return;
+    }
+    next.failures++;
+    next.packer = PACK_IDLE;
+    for (unsigned kind = 0; kind < BLOB_KINDS && s->packer % 2 == 1; kind++) {
+        uint8_t *blob = &next.blob[s->packed][kind];
+        *blob = *blob == BLOB_NAMED || *blob == BLOB_HOLLOW ? BLOB_NONE : *blob;
+    }
+    emit(ctx, &next, "packing fails (stele_log__pack_one)");
+}
+
 /* swap in packer.c, then trim: stele_chains_trim writes, then syncs. */
 static void swap_and_trim(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit,
                           void *ctx) {
@@ -288,6 +318,8 @@ void model_steps(const struct model_bounds *bounds, const struct model_state *st
         reopen(bounds, state, emit, ctx);
         resume(bounds, state, emit, ctx);
         pack(bounds, state, emit, ctx);
+        pack_fails(bounds, state, emit, ctx);
+        another_fails(bounds, state, emit, ctx);
         swap_and_trim(bounds, state, emit, ctx);
     }
     if (state->run == RUN_UP || state->run == RUN_SIGNING) {
