@@ -328,6 +328,7 @@ static void start_clock(struct run *run) {
     run->start_us = now_us();
     run->end_us = run->start_us + (uint64_t)(load->duration_s * 1e6);
     run->n_calls = load->events_per_s > 0 ? (uint64_t)(calls_per_s * load->duration_s) : UINT64_MAX;
+    run->n_calls = run->n_calls == 0 ? 1 : run->n_calls; /* a batch may take longer to fill than the run is long */
     run->n_queries = (uint64_t)(load->queries_per_s * load->duration_s);
 }
 
