@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ZLIB_CONST
 #include <zlib.h>
@@ -20,12 +21,67 @@
 /* The first lines name the cause; a few of them are enough and fit into a message. */
 #define LOG_BYTES 512
 
+/* A client that tries again and again must not fill the operator's disk. */
+#define REPORTS_PER_S 5u
+
+static struct {
+    pthread_mutex_t lock;
+    stele_rpc_report_fn report;
+    void *ctx;
+    time_t second;
+    uint32_t n, n_left_out; /* in this second */
+} reports = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
 static _Thread_local bool log_kept;
 static _Thread_local char log_text[LOG_BYTES];
 static pthread_once_t log_once = PTHREAD_ONCE_INIT;
 
+/* Locked. */
+static void report_error(const char *text) {
+    stele_err err;
+    struct timespec now;
+    char left_out[64] = "";
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    if (now.tv_sec != reports.second) {
+        if (reports.n_left_out > 0) {
+            (void)snprintf(left_out, sizeof left_out, " (%u like it before were left out)",
+                           reports.n_left_out);
+        }
+        reports.second = now.tv_sec;
+        reports.n = reports.n_left_out = 0;
+    }
+    if (reports.n >= REPORTS_PER_S) {
+        reports.n_left_out++;
+        return;
+    }
+    reports.n++;
+    if (strstr(text, "Handshake failed") != NULL) {
+        const char *why = strstr(text, "routines::"); /* in front of it stand OpenSSL's numbers */
+        (void)STELE_FAIL(&err, DENIED,
+                         "a connection was refused: TLS: %.80s; check the client's certificate, "
+                         "its dates, and that tls.client_ca signed it%s",
+                         why != NULL ? why + strlen("routines::") : text, left_out);
+    } else {
+        (void)STELE_FAIL(&err, IO, "gRPC: %.180s%s", text, left_out);
+    }
+    reports.report(reports.ctx, "connections", &err);
+}
+
+void stele_rpc_log_report(stele_rpc_report_fn report, void *ctx) {
+    (void)pthread_mutex_lock(&reports.lock);
+    reports.report = report;
+    reports.ctx = ctx;
+    (void)pthread_mutex_unlock(&reports.lock);
+}
+
 static void log_keep(gpr_log_func_args *args) {
-    if (log_kept && args->severity == GPR_LOG_SEVERITY_ERROR) {
+    if (!log_kept && args->severity == GPR_LOG_SEVERITY_ERROR) {
+        (void)pthread_mutex_lock(&reports.lock);
+        if (reports.report != NULL) {
+            report_error(args->message);
+        }
+        (void)pthread_mutex_unlock(&reports.lock);
+    } else if (log_kept && args->severity == GPR_LOG_SEVERITY_ERROR) {
         size_t used = strlen(log_text);
         (void)snprintf(log_text + used, sizeof log_text - used, "%s%s", used > 0 ? "; " : "",
                        args->message);

@@ -7,7 +7,7 @@
 #ifndef STELE_PROTO_RPC_CORE_H
 #define STELE_PROTO_RPC_CORE_H
 
-#include "storage/bytes.h"
+#include "proto/rpc_server.h"
 
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>
@@ -23,6 +23,11 @@ void stele_rpc_core_stop(void);
  * back. */
 void stele_rpc_log_begin(void);
 const char *stele_rpc_log_end(void);
+
+/* What core logs as an error otherwise is told to `report`, a few times a second: why a TLS handshake
+ * failed is said nowhere else, least of all to the client. NULL ends it, after a call under way. One
+ * of a process. report must not call core. */
+void stele_rpc_log_report(stele_rpc_report_fn report, void *ctx);
 
 /* Reads a received buffer to its end and appends it to `out`, decompressed if the sender compressed
  * it. Core's own decompression is off, since it expands a message before anyone looks at its size.

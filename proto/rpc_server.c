@@ -52,6 +52,7 @@ struct stele_rpc_server {
     uint16_t port;
     pthread_mutex_t drain_lock; /* one drain at a time, and only once */
     bool drained;
+    bool reports; /* core's errors go to the options' report */
 };
 
 /* ---- options ---- */
@@ -324,6 +325,10 @@ static stele_status start_core(struct stele_rpc_server *server,
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     stele_rpc_core_start();
+    if (options->report != NULL) {
+        stele_rpc_log_report(options->report, options->report_ctx);
+        server->reports = true;
+    }
     server->core = create_core(options);
     make_queues(server, options);
     STELE_TRY(register_methods(server, err));
@@ -408,6 +413,9 @@ static void stop_core(struct stele_rpc_server *server) {
     grpc_completion_queue_destroy(server->stop_cq);
     grpc_server_destroy(server->core);
     server->core = NULL;
+    if (server->reports) {
+        stele_rpc_log_report(NULL, NULL);
+    }
     stele_rpc_core_stop();
 }
 

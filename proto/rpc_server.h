@@ -52,6 +52,9 @@ struct stele_rpc_peer {
     const char *address;                 /* for logs */
 };
 
+/* What the transport cannot tell a client, for the operator's log; from any thread, must not block. */
+typedef void (*stele_rpc_report_fn)(void *ctx, const char *what, const stele_err *err);
+
 struct stele_rpc_server_options {
     const char *listen;          /* "127.0.0.1:7443"; port 0 picks one */
     const char *certificate_pem; /* contents; NULL with insecure */
@@ -65,6 +68,8 @@ struct stele_rpc_server_options {
     uint32_t drain_ms; /* how long running calls may finish after shutdown began */
     const struct stele_rpc_method *methods;
     size_t n_methods;
+    stele_rpc_report_fn report; /* refused handshakes; may be NULL; one server of a process */
+    void *report_ctx;
     /* Health and reflection (of proto/descriptors.h) are always served beside `methods`. Everything
      * in here is copied or only read until start returns, except what `methods` points to. */
 };

@@ -102,7 +102,7 @@ cleanup:
 }
 
 static stele_status listen_on(struct stele_serve *serve, const struct stele_server_config *config,
-                              stele_err *err) {
+                              const struct stele_regions_options *regions, stele_err *err) {
     stele_buf certificate = STELE_BUF_EMPTY;
     stele_buf key = STELE_BUF_EMPTY;
     stele_buf ca = STELE_BUF_EMPTY;
@@ -127,7 +127,9 @@ static stele_status listen_on(struct stele_serve *serve, const struct stele_serv
         .calls_per_client_max = CALLS_PER_CLIENT_MAX,
         .drain_ms = config->drain_ms == 0 ? DRAIN_MS_DEFAULT : config->drain_ms,
         .methods = serve->method,
-        .n_methods = n_ingest + n_query};
+        .n_methods = n_ingest + n_query,
+        .report = regions->report,
+        .report_ctx = regions->report_ctx};
     STELE_TRY(stele_rpc_server_start(&options, &serve->server, err));
     const char *colon = strrchr(config->listen, ':');
     (void)snprintf(serve->address, sizeof serve->address, "%.*s:%u",
@@ -156,7 +158,7 @@ stele_status stele_serve_start(const struct stele_server_config *config,
     STELE_TRY(stele_regions_open(config, options, &serve->regions, err));
     STELE_TRY(make_access(config, &serve->access, err));
     STELE_TRY(make_services(serve, config, err));
-    STELE_TRY(listen_on(serve, config, err));
+    STELE_TRY(listen_on(serve, config, options, err));
     stele_rpc_server_set_serving(serve->server, true);
     *ret = serve;
     serve = NULL;
