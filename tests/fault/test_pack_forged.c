@@ -121,12 +121,16 @@ static void flip_each(struct file *file, size_t from, size_t to, size_t stride, 
     }
 }
 
+static size_t pack_directory_at(const struct file *file) {
+    return (size_t)stele_get_u64(file->bytes.data + file->bytes.size - PACK_FOOT_BYTES);
+}
+
 static void test_pack_forged__every_byte_that_describes_a_pack_counts(void **state) {
     struct file file;
     (void)state;
     load_blob(&file, 'p');
     size_t foot = file.bytes.size - PACK_FOOT_BYTES;
-    size_t dir = (size_t)stele_get_u64(file.bytes.data + foot);
+    size_t dir = pack_directory_at(&file);
     flip_each(&file, 0, PACK_HEAD_BYTES, 1, false);
     flip_each(&file, dir, foot, 31, false);
     flip_each(&file, foot, file.bytes.size, 1, false);
@@ -142,6 +146,18 @@ static void test_pack_forged__every_byte_beside_a_pack_counts(void **state) {
         flip_each(&file, file.bytes.size - SIDE_FOOT_BYTES, file.bytes.size, 1, true);
         put_back(&file);
     }
+}
+
+static void seal_pack(struct file *file) {
+    struct stele_sha256 sha;
+    uint8_t *foot = file->bytes.data + file->bytes.size - PACK_FOOT_BYTES;
+    size_t dir = pack_directory_at(file);
+    stele_sha256_init(&sha);
+    stele_sha256_update(&sha, stele_view_of(file->bytes.data, PACK_HEAD_BYTES));
+    stele_sha256_update(&sha,
+                        stele_view_of(file->bytes.data + dir, (size_t)(foot - file->bytes.data) -
+                                                                  dir + PACK_FOOT_FIELDS_BYTES));
+    stele_sha256_final(&sha, foot + PACK_FOOT_FIELDS_BYTES);
 }
 
 /* With the digest that fits: only the rules of the layout are left. */
@@ -167,7 +183,6 @@ static void test_pack_forged__fields_that_do_not_fit_are_refused(void **state) {
         stele_err err;
         load_blob(&file, 'p');
         uint8_t *foot = file.bytes.data + file.bytes.size - PACK_FOOT_BYTES;
-        size_t dir = (size_t)stele_get_u64(foot);
         uint8_t *field = (forged[i].foot ? foot : file.bytes.data) + forged[i].at;
         uint8_t *last = field + forged[i].bytes - 1; /* big-endian */
         uint64_t value = 0;
@@ -178,15 +193,37 @@ static void test_pack_forged__fields_that_do_not_fit_are_refused(void **state) {
         for (uint8_t *byte = last; byte >= field; byte--, value >>= 8) {
             *byte = (uint8_t)value;
         }
-        struct stele_sha256 sha;
-        stele_sha256_init(&sha);
-        stele_sha256_update(&sha, stele_view_of(file.bytes.data, PACK_HEAD_BYTES));
-        stele_sha256_update(&sha,
-                            stele_view_of(file.bytes.data + dir, (size_t)(foot - file.bytes.data) -
-                                                                     dir + PACK_FOOT_FIELDS_BYTES));
-        stele_sha256_final(&sha, foot + PACK_FOOT_FIELDS_BYTES);
+        seal_pack(&file);
         write_file(&file, &file.bytes);
         expect_words(forged[i].what, check(false, &err), &err, "header and footer do not fit");
+        put_back(&file);
+    }
+}
+
+static void test_pack_forged__a_place_outside_the_items_is_not_read(void **state) {
+    const size_t item = 5; /* of the directory; each row has its first entry and its offset */
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct stele_log_view *view = NULL;
+        struct stele_log_reader *reader = NULL;
+        struct stele_stored_entry stored;
+        struct file file;
+        stele_err err;
+        load_blob(&file, 'p');
+        uint8_t *row = file.bytes.data + pack_directory_at(&file) + item * PACK_DIR_ENTRY_BYTES;
+        const uint64_t offset[] = {8, pack_directory_at(&file) + 1, UINT64_MAX};
+        uint64_t seq = stele_get_u32(row);
+        stele_put_u64(row + 4, offset[i]);
+        seal_pack(&file);
+        write_file(&file, &file.bytes);
+        assert_ok(fixture_try_open(&f, true, &err));
+        assert_ok(stele_log_view_open(stele_store_log(f.store, "3y"), &view, NULL));
+        assert_ok(stele_log_reader_new(view, &reader, NULL));
+        expect_words("a place", stele_log_read(reader, seq, &stored, &err), &err,
+                     "lies at impossible offsets");
+        stele_log_reader_free(reader);
+        stele_log_view_close(view);
+        fixture_close(&f);
         put_back(&file);
     }
 }
@@ -333,6 +370,7 @@ int main(void) {
         cmocka_unit_test(test_pack_forged__every_byte_that_describes_a_pack_counts),
         cmocka_unit_test(test_pack_forged__every_byte_beside_a_pack_counts),
         cmocka_unit_test(test_pack_forged__fields_that_do_not_fit_are_refused),
+        cmocka_unit_test(test_pack_forged__a_place_outside_the_items_is_not_read),
         cmocka_unit_test(test_pack_forged__an_entry_with_another_leaf_hash_is_not_read),
         cmocka_unit_test(test_pack_forged__tile_hashes_that_are_not_the_entries_are_found),
         cmocka_unit_test(test_pack_forged__another_tag_key_is_named),
