@@ -96,7 +96,6 @@ static bool is_in_order(const struct stele_history_check *c, stele_history_role 
     case STELE_HISTORY_LEFT:
         return !c->has_left && !c->has_inside && !c->has_right;
     case STELE_HISTORY_INSIDE:
-        return !c->has_right && (c->n_opaque == 0 || c->has_left);
     case STELE_HISTORY_RIGHT:
         return !c->has_right && (c->n_opaque == 0 || c->has_left);
     }

@@ -82,7 +82,7 @@ static bool split_listen(const char *listen, char host[HOST_BYTES]) {
 /* Everything that can be wrong with the flags, before anything is written. Returns an exit code, or
  * STELE_GO_ON. */
 static int check(struct init *init) {
-    if (init->data == NULL || init->data[0] == '\0') {
+    if (init->data[0] == '\0') {
         return stele_usage_error("init", "name the folder to make with --data DIR");
     }
     if (init->n_regions == 0) {
@@ -122,6 +122,7 @@ static int parse(int argc, char **argv, struct init *ret) {
         {"data", required_argument, NULL, 'd'},   {"region", required_argument, NULL, 'r'},
         {"origin", required_argument, NULL, 'o'}, {"listen", required_argument, NULL, 'l'},
         {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+    ret->data = ""; /* not given */
     ret->listen = "127.0.0.1:7443";
     stele_flags_begin();
     for (int c = 0; (c = getopt_long(argc, argv, ":h", names, NULL)) != -1;) {
