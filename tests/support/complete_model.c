@@ -255,6 +255,7 @@ static void commit(const struct cm_log *log, struct cm_entry *made,
     struct sample_event tagged = *event;
     stele_buf other = STELE_BUF_EMPTY;
     tagged.actor = spoil == CM_TAGS_OF_OTHER ? "u-other" : event->actor;
+    tagged.tenant = spoil == CM_TAGS_OF_TENANT ? "acme" : event->tenant;
     sample_event_encode(event, &made->payload);
     sample_event_encode(&tagged, &other);
     recipe(log, "salt", made->entry.seq, bytes);
@@ -328,38 +329,52 @@ static const struct cm_gone *gone_with(const struct cm_log *log, uint64_t lo,
 
 uint64_t cm_index(struct cm_log *log, uint64_t time_us, uint64_t covered,
                   uint64_t segment_entries) {
+    struct stele_descriptor *descriptor = NULL;
+    size_t n = 0;
     enter(log, time_us);
-    log->index = grown(log->index, log->n_indexes + 1, sizeof *log->index);
-    struct cm_index *index = &log->index[log->n_indexes++];
-    *index = (struct cm_index){.seq = log->n};
     for (uint64_t lo = 0; lo < covered;) {
         struct cm_segment segment;
         const struct stele_descriptor *kept = NULL;
-        index->descriptor = grown(index->descriptor, index->n + 1, sizeof *index->descriptor);
+        descriptor = grown(descriptor, n + 1, sizeof *descriptor);
         if (gone_with(log, lo, &kept) != NULL) {
-            index->descriptor[index->n++] = *kept;
+            descriptor[n++] = *kept;
             lo = kept->info.hi;
             continue;
         }
         uint64_t hi = segment_end(log, lo, covered, segment_entries);
         cm_segment_build(log, lo, hi, &segment);
-        index->descriptor[index->n++] = segment.descriptor;
+        descriptor[n++] = segment.descriptor;
         cm_segment_done(&segment);
         lo = hi;
     }
-    uint8_t *hashes = grown(NULL, index->n, STELE_HASH_BYTES);
-    for (size_t i = 0; i < index->n; i++) {
-        stele_descriptor_hash(&index->descriptor[i], hashes + i * STELE_HASH_BYTES);
+    return cm_index_of(log, time_us, covered, descriptor, n);
+}
+
+uint64_t cm_index_of(struct cm_log *log, uint64_t time_us, uint64_t covered,
+                     struct stele_descriptor *descriptor, size_t n) {
+    uint8_t *hashes = grown(NULL, n, STELE_HASH_BYTES);
+    for (size_t i = 0; i < n; i++) {
+        stele_descriptor_hash(&descriptor[i], hashes + i * STELE_HASH_BYTES);
     }
+    log->index = grown(log->index, log->n_indexes + 1, sizeof *log->index);
+    log->index[log->n_indexes++] = (struct cm_index){log->n, n, descriptor};
     struct cm_entry *made = make_entry();
     made->entry =
         (struct stele_entry){.type = STELE_ENTRY_INDEX, .seq = log->n, .time_us = time_us};
-    made->entry.as.index.n_segments = (uint32_t)index->n;
+    made->entry.as.index.n_segments = (uint32_t)n;
     made->entry.as.index.covered = covered;
     made->entry.as.index.control = log->control[log->n_controls - 1].seq;
-    cm_root(stele_hash_manifest_inner, hashes, index->n, made->entry.as.index.manifest_root);
+    cm_root(stele_hash_manifest_inner, hashes, n, made->entry.as.index.manifest_root);
     stele_free(hashes);
     return append(log, made);
+}
+
+struct stele_descriptor *cm_descriptors(const struct cm_log *log, size_t *ret_n) {
+    const struct cm_index *index = cm_index_newest(log);
+    struct stele_descriptor *copy = grown(NULL, index->n, sizeof *copy);
+    memcpy(copy, index->descriptor, index->n * sizeof *copy);
+    *ret_n = index->n;
+    return copy;
 }
 
 const struct cm_control *cm_control_at(const struct cm_log *log, uint64_t seq) {

@@ -82,6 +82,7 @@ typedef enum cm_spoil {
     CM_TAGS_OF_OTHER,      /* tags of another actor's event */
     CM_EVENT_US,           /* the entry's event_us is one off */
     CM_CLASS,              /* a class that is not the log's */
+    CM_TAGS_OF_TENANT,     /* tags of tenant acme's */
 } cm_spoil;
 /* event->time_unix_nano is the event's own time. */
 uint64_t cm_event(struct cm_log *log, uint64_t time_us, const struct sample_event *event,
@@ -90,6 +91,12 @@ uint64_t cm_event(struct cm_log *log, uint64_t time_us, const struct sample_even
 void cm_phantom(struct cm_log *log, uint64_t seq, const struct sample_event *event);
 /* Segments of up to segment_entries that tile [0, covered), an INDEX entry over them. */
 uint64_t cm_index(struct cm_log *log, uint64_t time_us, uint64_t covered, uint64_t segment_entries);
+
+/* An INDEX entry over these descriptors, whatever they are; takes them over. */
+uint64_t cm_index_of(struct cm_log *log, uint64_t time_us, uint64_t covered,
+                     struct stele_descriptor *descriptor, size_t n);
+/* A copy of the newest INDEX entry's descriptors. */
+struct stele_descriptor *cm_descriptors(const struct cm_log *log, size_t *ret_n);
 
 /* The tag key of an era. */
 void cm_tag_key(const struct cm_log *log, uint32_t era, uint8_t out[STELE_AT_LEAST(32)]);
