@@ -43,15 +43,22 @@ struct stele_rocks {
 
 static const char *const family_names[FAMILIES] = {"default", "chain", "view", "meta"};
 
-/* RocksDB's C interface reports text only. The words are those of its Status::ToString. */
-static stele_status rocks_fail(const struct stele_rocks *r, const char *doing, char *text,
-                               stele_err *err) {
+/* RocksDB's C interface reports text only. The words are those of its Status::ToString. 0: none
+ * that is known. */
+static int errno_in(const char *text) {
     static const int known[] = {ENOSPC, EDQUOT, EIO,    EROFS, EFBIG,
                                 EMFILE, ENFILE, EACCES, EPERM, ENOMEM};
-    int os_errno = 0;
-    for (size_t i = 0; i < sizeof known / sizeof known[0] && os_errno == 0; i++) {
-        os_errno = strstr(text, strerror(known[i])) != NULL ? known[i] : 0;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strstr(text, strerror(known[i])) != NULL) {
+            return known[i];
+        }
     }
+    return 0;
+}
+
+static stele_status rocks_fail(const struct stele_rocks *r, const char *doing, char *text,
+                               stele_err *err) {
+    int os_errno = errno_in(text);
     stele_status st = STELE_IO;
     const char *advice = "check the disk, then claim the log or open the store again";
     if (strncmp(text, "Corruption", 10) == 0) {
@@ -67,8 +74,12 @@ static stele_status rocks_fail(const struct stele_rocks *r, const char *doing, c
         st = stele_status_of_errno(os_errno);
         advice = st == STELE_NO_SPACE ? "free space, then claim the log again" : advice;
     }
-    st = stele_err__set(err, st, os_errno, STELE_WHERE, "%s '%.60s': %.110s; %s", doing, r->path,
-                        text, advice);
+    /* The reason stands at the end of the text, behind a path that may be long. */
+    st = os_errno == 0
+             ? stele_err__set(err, st, os_errno, STELE_WHERE, "%s '%.60s': %.110s; %s", doing,
+                              r->path, text, advice)
+             : stele_err__set(err, st, os_errno, STELE_WHERE, "%s '%.60s': %s (%.60s); %s", doing,
+                              r->path, strerror(os_errno), text, advice);
     rocksdb_free(text);
     return st;
 }
@@ -218,7 +229,8 @@ static stele_status open_for_writing(struct stele_rocks *r, stele_err *err) {
     r->failed = st != STELE_OK;
     r->generation++;
     if (st != STELE_OK) {
-        (void)snprintf(r->why, sizeof r->why, "%s", detail.text);
+        (void)snprintf(r->why, sizeof r->why, "%s",
+                       detail.os_errno == 0 ? detail.text : strerror(detail.os_errno));
     }
     (void)pthread_mutex_unlock(&r->gate.mutex);
     if (st != STELE_OK && err != NULL) {
@@ -304,7 +316,8 @@ static void mark_failed(struct stele_rocks *r, const char *text) {
     if (!r->failed) {
         r->failed = true;
         r->generation++;
-        (void)snprintf(r->why, sizeof r->why, "%s", text);
+        int os_errno = errno_in(text);
+        (void)snprintf(r->why, sizeof r->why, "%s", os_errno == 0 ? text : strerror(os_errno));
     }
     (void)pthread_mutex_unlock(&r->gate.mutex);
 }

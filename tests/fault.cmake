@@ -121,3 +121,10 @@ target_compile_definitions(test_broken_disk PRIVATE STELE_DISK_WRITER="$<TARGET_
 stele_fault_test(broken_server SOURCES fault/disk_fault.c fault/disk_fault_control.c ${serve_sources} LIBS stele-tools)
 set_tests_properties(fault.broken_server PROPERTIES
   ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp")
+# The same with steled as it is: the libraries are preloaded. A sanitizer's runtime wants to be the first itself.
+if(STELE_PYTHON3 AND NOT STELE_FUZZ AND NOT STELE_SANITIZE)
+  add_test(NAME fault.preloaded COMMAND ${STELE_PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/tools/cli_test.py
+    $<TARGET_FILE_DIR:stele> cli_disk)
+  set_tests_properties(fault.preloaded PROPERTIES LABELS fault TIMEOUT 600
+    ENVIRONMENT "STELE_TEST_LIBS=$<TARGET_FILE_DIR:stele-disk-fault>")
+endif()
