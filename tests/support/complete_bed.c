@@ -32,6 +32,7 @@ int complete_bed_teardown(void **state) {
         cm_log_free(bed->logs[i]);
     }
     stele_buf_done(&bed->file);
+    stele_verify_report_done(&bed->report);
     stele_free(bed);
     return 0;
 }
@@ -57,13 +58,13 @@ stele_status complete_bed_judge(struct complete_bed *bed, stele_view file, size_
     struct stele_verifier *v = NULL;
     stele_status st = STELE_OK;
     bed->n_found = 0;
+    stele_verify_report_done(&bed->report);
     STELE_TRY(stele_verifier_new(bed->keys, bed->n_logs, keep_event, bed, &v, err));
     for (size_t at = 0; at < file.size; at += piece) {
         size_t size = piece < file.size - at ? piece : file.size - at;
         STELE_TRY(stele_verifier_feed(v, stele_view_slice(file, at, size), err));
     }
     STELE_TRY(stele_verifier_end(v, &bed->report, err));
-    stele_verify_report_done(&bed->report);
 cleanup:
     stele_verifier_free(v);
     return st;

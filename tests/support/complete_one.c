@@ -32,6 +32,7 @@ void one_end(struct one *x) {
         cm_log_free(x->bed.logs[i]);
     }
     stele_buf_done(&x->bed.file);
+    stele_verify_report_done(&x->bed.report);
     stele_question_done(&x->question);
 }
 
