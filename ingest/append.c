@@ -14,8 +14,8 @@
 /* ------------------------------------------------------------------ life */
 
 stele_status stele_append_new(struct stele_ingest *ingest, struct stele_rpc_message *message,
-                              stele_append_message kind, struct stele_append **ret,
-                              stele_err *err) {
+                              const struct stele_ingest_room *room, stele_append_message kind,
+                              struct stele_append **ret, stele_err *err) {
     struct stele_append_request request;
     stele_view bytes = stele_rpc_message_view(message);
     stele_status st = stele_append_request_read(bytes, kind, &request, err);
@@ -31,6 +31,7 @@ stele_status stele_append_new(struct stele_ingest *ingest, struct stele_rpc_mess
     }
     append->ingest = ingest;
     append->message = message;
+    append->room = *room;
     append->all_or_nothing = request.all_or_nothing;
     append->want_receipt = request.want_receipt;
     append->n_events = request.n_events;
@@ -57,11 +58,11 @@ void stele_append_free(struct stele_append *append) {
         stele_batch_free(batch->batch);
         stele_free(batch);
     }
-    size_t bytes = stele_rpc_message_view(append->message).size;
+    struct stele_ingest_room room = append->room;
     struct stele_ingest *ingest = append->ingest;
     stele_rpc_message_release(append->message);
     stele_free(append);
-    stele_ingest_drop(ingest, bytes); /* last: the service may end now */
+    stele_ingest_drop(ingest, &room); /* last: the service may end now */
 }
 
 /* ------------------------------------------------------------------ fates */

@@ -58,6 +58,7 @@ struct stele_append {
     struct stele_work work; /* first, so that the work is the request */
     struct stele_ingest *ingest;
     struct stele_rpc_message *message; /* owned */
+    struct stele_ingest_room room;     /* the message's */
     const struct stele_rpc_peer *peer; /* the owner keeps the call, and with it the peer */
     bool all_or_nothing;
     bool want_receipt;
@@ -78,11 +79,12 @@ struct stele_append {
 };
 
 /*
- * Takes a message apart. On OK the request owns the message, which the caller has held
- * (stele_ingest_hold); freeing it drops the hold. Errors: LIMIT, INVALID, NO_MEMORY.
+ * Takes a message apart. On OK the request owns the message and the room the caller took for it
+ * (stele_ingest_hold); freeing it gives both back. Errors: LIMIT, INVALID, NO_MEMORY.
  */
 STELE_MUST_USE stele_status stele_append_new(struct stele_ingest *ingest,
                                              struct stele_rpc_message *message,
+                                             const struct stele_ingest_room *room,
                                              stele_append_message kind, struct stele_append **ret,
                                              stele_err *err);
 void stele_append_free(struct stele_append *append); /* NULL is fine; decided or never run */

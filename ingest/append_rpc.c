@@ -13,6 +13,7 @@ struct unary {
     struct stele_ingest *ingest;
     struct stele_rpc_call *call;       /* a reference */
     struct stele_rpc_message *message; /* owned until a request takes it */
+    struct stele_ingest_room room;     /* the same */
 };
 
 static void finish(struct stele_rpc_call *call, stele_status st, const stele_err *err,
@@ -82,7 +83,8 @@ static stele_status start(struct unary *unary, struct stele_append **ret, stele_
     if (stele_rpc_call_cancelled(unary->call) || stele_rpc_call_time_left_us(unary->call) == 0) {
         return STELE_FAIL(err, CLOSED, "the client gave up before anything was stored");
     }
-    stele_status st = stele_append_new(unary->ingest, unary->message, STELE_APPEND_UNARY, ret, err);
+    stele_status st = stele_append_new(unary->ingest, unary->message, &unary->room,
+                                       STELE_APPEND_UNARY, ret, err);
     if (st != STELE_OK && st != STELE_NO_MEMORY) {
         stele_ingest_note_message(unary->ingest, stele_rpc_call_peer(unary->call),
                                   stele_rpc_message_view(unary->message), err);
@@ -104,36 +106,38 @@ static void unary_run(struct stele_work *work) {
         return;
     }
     struct stele_ingest *ingest = unary->ingest;
-    size_t bytes = stele_rpc_message_view(unary->message).size;
+    struct stele_ingest_room room = unary->room;
     stele_rpc_message_release(unary->message);
     finish(unary->call, st, &err, stele_view_of(NULL, 0));
     stele_free(unary);
-    stele_ingest_drop(ingest, bytes); /* last: the service may end now */
+    stele_ingest_drop(ingest, &room); /* last: the service may end now */
 }
 
 void stele_append_unary_on_message(void *service, struct stele_rpc_call *call,
                                    struct stele_rpc_message *message) {
     struct stele_ingest *ingest = service;
-    size_t bytes = stele_rpc_message_view(message).size;
+    struct stele_ingest_room room;
     stele_err err = {0};
     stele_rpc_call_ref(call);
-    if (!stele_ingest_hold(ingest, bytes)) {
+    stele_status st =
+        stele_ingest_hold(ingest, call, stele_rpc_message_view(message).size, &room, &err);
+    if (st != STELE_OK) {
         stele_rpc_message_release(message);
-        stele_status st = stele_ingest_refuse_hold(&err);
         finish(call, st, &err, stele_view_of(NULL, 0));
         return;
     }
     struct unary *unary = stele_alloc(1, sizeof *unary);
     if (unary == NULL) {
         stele_rpc_message_release(message);
-        stele_status st = STELE_FAIL(&err, NO_MEMORY, "no memory for a call; send it again");
+        st = STELE_FAIL(&err, NO_MEMORY, "no memory for a call; send it again");
         finish(call, st, &err, stele_view_of(NULL, 0));
-        stele_ingest_drop(ingest, bytes);
+        stele_ingest_drop(ingest, &room);
         return;
     }
     unary->work.run = unary_run;
     unary->ingest = ingest;
     unary->call = call;
     unary->message = message;
+    unary->room = room;
     stele_work_post(ingest->pool, &unary->work);
 }

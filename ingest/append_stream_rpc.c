@@ -21,6 +21,7 @@ struct streamed {
     struct stele_append_stream *stream;
     struct streamed *next;
     struct stele_rpc_message *message; /* until taken apart */
+    struct stele_ingest_room room;     /* the same */
     uint64_t first_event;
     uint64_t n_events;
     stele_buf response; /* its part of a response, once decided */
@@ -53,9 +54,8 @@ struct stele_append_stream {
 
 static void streamed_free(struct streamed *m) {
     if (m->message != NULL) {
-        size_t bytes = stele_rpc_message_view(m->message).size;
         stele_rpc_message_release(m->message);
-        stele_ingest_drop(m->stream->ingest, bytes);
+        stele_ingest_drop(m->stream->ingest, &m->room);
     }
     stele_buf_done(&m->response);
     stele_free(m);
@@ -267,7 +267,7 @@ static struct stele_append *next_request(struct stele_append_stream *stream) {
         return NULL;
     }
     stele_status st =
-        stele_append_new(stream->ingest, m->message, STELE_APPEND_STREAM, &append, &err);
+        stele_append_new(stream->ingest, m->message, &m->room, STELE_APPEND_STREAM, &append, &err);
     if (st != STELE_OK) {
         if (st != STELE_NO_MEMORY) {
             stele_ingest_note_message(stream->ingest, stele_rpc_call_peer(stream->call),
@@ -389,8 +389,8 @@ void stele_append_stream_on_message(void *service, struct stele_rpc_call *call,
     stele_status st = STELE_OK;
     if (stream == NULL || m == NULL) {
         st = STELE_FAIL(&err, NO_MEMORY, "no memory for a message; send it again on a new stream");
-    } else if (!stele_ingest_hold(ingest, stele_rpc_message_view(message).size)) {
-        st = stele_ingest_refuse_hold(&err);
+    } else {
+        st = stele_ingest_hold(ingest, call, stele_rpc_message_view(message).size, &m->room, &err);
     }
     if (st != STELE_OK) {
         stele_rpc_message_release(message);

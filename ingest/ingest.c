@@ -10,19 +10,29 @@
 
 /* ------------------------------------------------------------------ room */
 
-bool stele_ingest_hold(struct stele_ingest *ingest, size_t bytes) {
+stele_status stele_ingest_hold(struct stele_ingest *ingest, struct stele_rpc_call *call,
+                               size_t bytes, struct stele_ingest_room *ret, stele_err *err) {
     size_t held = atomic_fetch_add(&ingest->held_bytes, bytes) + bytes;
     size_t calls = atomic_fetch_add(&ingest->held_calls, 1) + 1;
-    if (held <= STELE_INGEST_HELD_BYTES_MAX && calls <= STELE_INGEST_HELD_CALLS_MAX) {
-        return true;
+    bool full = held > STELE_INGEST_HELD_BYTES_MAX || calls > STELE_INGEST_HELD_CALLS_MAX;
+    struct stele_ingest_room room = {.bytes = bytes};
+    if (!full) {
+        room.share = stele_rpc_share_take(ingest->held_of, stele_rpc_call_peer(call), bytes);
+    }
+    if (room.share != NULL) {
+        *ret = room;
+        return STELE_OK;
     }
     (void)atomic_fetch_add(&ingest->busy, 1);
-    stele_ingest_drop(ingest, bytes);
-    return false;
+    stele_ingest_drop(ingest, &room);
+    return STELE_FAIL(err, BUSY,
+                      "this %s as many undecided events as it may; send it again after %d ms",
+                      full ? "server holds" : "certificate has", STELE_INGEST_RETRY_AFTER_MS);
 }
 
-void stele_ingest_drop(struct stele_ingest *ingest, size_t bytes) {
-    (void)atomic_fetch_sub(&ingest->held_bytes, bytes);
+void stele_ingest_drop(struct stele_ingest *ingest, const struct stele_ingest_room *room) {
+    stele_rpc_share_give(ingest->held_of, room->share, room->bytes);
+    (void)atomic_fetch_sub(&ingest->held_bytes, room->bytes);
     if (atomic_fetch_sub(&ingest->held_calls, 1) == 1) {
         (void)pthread_mutex_lock(&ingest->lock);
         (void)pthread_cond_broadcast(&ingest->idle);
@@ -33,13 +43,6 @@ void stele_ingest_drop(struct stele_ingest *ingest, size_t bytes) {
 bool stele_ingest_is_tight(const struct stele_ingest *ingest) {
     return atomic_load(&ingest->held_bytes) > STELE_INGEST_HELD_BYTES_SOFT ||
            atomic_load(&ingest->held_calls) > STELE_INGEST_HELD_CALLS_MAX / 2;
-}
-
-stele_status stele_ingest_refuse_hold(stele_err *err) {
-    return STELE_FAIL(err, BUSY,
-                      "this server holds as many undecided events as it may; send it again "
-                      "after %d ms",
-                      STELE_INGEST_RETRY_AFTER_MS);
 }
 
 void stele_ingest_note_message(struct stele_ingest *ingest, const struct stele_rpc_peer *peer,
@@ -109,6 +112,8 @@ stele_status stele_ingest_new(const struct stele_ingest_config *config, struct s
     (void)pthread_mutex_init(&ingest->streams_lock, NULL);
     (void)pthread_cond_init(&ingest->idle, NULL);
     set_methods(ingest);
+    STELE_TRY(
+        stele_rpc_shares_new(STELE_INGEST_HELD_BYTES_CLIENT_MAX, &ingest->held_of, err));
     uint32_t window = config->duplicate_window_events == 0 ? STELE_DEDUP_WINDOW_DEFAULT
                                                            : config->duplicate_window_events;
     for (size_t i = 0; i < config->n_stores; i++) {
@@ -148,6 +153,7 @@ void stele_ingest_free(struct stele_ingest *ingest) {
         stele_doubt_free(ingest->doubt[i]);
         stele_dedup_free(ingest->dedup[i]);
     }
+    stele_rpc_shares_free(ingest->held_of);
     (void)pthread_cond_destroy(&ingest->idle);
     (void)pthread_mutex_destroy(&ingest->streams_lock);
     (void)pthread_mutex_destroy(&ingest->lock);

@@ -17,6 +17,7 @@
 #include "ingest/ingest.h"
 #include "ingest/journal.h"
 #include "ingest/work.h"
+#include "proto/rpc_share.h"
 
 struct stele_ingest {
     struct stele_admission admission;
@@ -30,6 +31,7 @@ struct stele_ingest {
     atomic_uint_fast64_t events_stored, events_refused, events_duplicate, batches, busy;
     atomic_size_t held_bytes; /* of messages that are not decided */
     atomic_size_t held_calls;
+    struct stele_rpc_shares *held_of; /* bytes, by client */
     pthread_mutex_t lock;
     pthread_cond_t idle; /* held_calls fell to 0 */
 
@@ -38,14 +40,19 @@ struct stele_ingest {
     struct stele_append_stream *streams; /* whose calls are not over */
 };
 
-/* Takes room for a message of `bytes`; false: the server holds as much as it may. Every hold has
- * its drop. */
-bool stele_ingest_hold(struct stele_ingest *ingest, size_t bytes);
-void stele_ingest_drop(struct stele_ingest *ingest, size_t bytes);
+/* Room for one message. */
+struct stele_ingest_room {
+    size_t bytes;
+    struct stele_rpc_share *share;
+};
+/* Takes room for a message of `bytes` that `call` brought. Every hold has its drop, but a refused one.
+ * Errors: BUSY: the server, or this client of it, holds as much as it may; for the client to be told. */
+STELE_MUST_USE stele_status stele_ingest_hold(struct stele_ingest *ingest,
+                                              struct stele_rpc_call *call, size_t bytes,
+                                              struct stele_ingest_room *ret, stele_err *err);
+void stele_ingest_drop(struct stele_ingest *ingest, const struct stele_ingest_room *room);
 /* Whether streams should have one message under way only. */
 bool stele_ingest_is_tight(const struct stele_ingest *ingest);
-/* Fills *err with what a client is told when stele_ingest_hold said no: BUSY. */
-STELE_MUST_USE stele_status stele_ingest_refuse_hold(stele_err *err);
 
 /* A message that could not be taken apart, or was over a limit: into the journal. */
 void stele_ingest_note_message(struct stele_ingest *ingest, const struct stele_rpc_peer *peer,

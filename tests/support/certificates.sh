@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes what a test of TLS needs in the folder $1: two authorities (ca, foreign), a server certificate
-# for localhost and 127.0.0.1, and client certificates "client" (from ca) and "stranger" (from foreign).
+# for localhost and 127.0.0.1, and client certificates "client" and "second" (from ca) and "stranger" (from foreign).
 set -eu
 cd "$1"
 key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1.key" 2>/dev/null; }
@@ -19,4 +19,5 @@ authority ca
 authority foreign
 leaf server ca "DNS:localhost,IP:127.0.0.1"
 leaf client ca "URI:spiffe://test/exporter,DNS:exporter.test"
+leaf second ca "URI:spiffe://test/second"
 leaf stranger foreign "URI:spiffe://test/exporter"

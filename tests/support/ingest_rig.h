@@ -22,11 +22,11 @@ struct ingest_rig {
 };
 
 /* The anonymous client may append for tenants "acme" and "beta" everywhere; with TLS the
- * certificate "client" (SAN spiffe://test/exporter) may, and nobody else. */
+ * certificate "client" (SAN spiffe://test/exporter) may, and nobody else: not "second" either. */
 void ingest_rig_start(struct ingest_rig *rig, struct stele_store *const *stores, size_t n_stores,
                       bool tls);
 void ingest_rig_stop(struct ingest_rig *rig);
-/* A connection of its own; with TLS as "client" or "stranger", NULL: no certificate. */
+/* A connection of its own; with TLS as "client", "second" or "stranger", NULL: no certificate. */
 struct stele_rpc_client *ingest_rig_client(struct ingest_rig *rig, const char *who);
 
 /* A valid event, but for what the options break. */

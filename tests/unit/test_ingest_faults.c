@@ -340,8 +340,13 @@ static void test_ingest_faults__one_untaggable_event_sinks_itself_only(void **st
 
 static void test_ingest_faults__what_is_held_is_bounded(void **state) {
     (void)state;
-    enum { CALLS = 40 }; /* of almost 4 MiB: 160 MiB, of which 128 may be held */
+    enum { CALLS = 40 }; /* of almost 4 MiB: 160 MiB, of which one client may have 96 held */
     static struct later later[CALLS];
+    struct rig_call *other = call_of("other", NULL);
+    struct stele_rpc_client *second = NULL;
+    ingest_rig_stop(&rig);
+    ingest_rig_start(&rig, &store, 1, true);
+    rig.client = ingest_rig_client(&rig, "client");
     log_fake_set(log3, LOG_FAKE_HOLD);
     for (int i = 0; i < CALLS; i++) {
         struct rig_call *call = rig_call_new();
@@ -358,8 +363,14 @@ static void test_ingest_faults__what_is_held_is_bounded(void **state) {
         stele_ingest_stats_of(rig.ingest, &stats);
     }
     assert_int_equal(log_fake_held(log3) + stats.busy, CALLS);
-    assert_true(stats.busy >= 8);
-    assert_true(log_fake_held(log3) >= 30);
+    assert_true(stats.busy >= 16);
+    assert_true(log_fake_held(log3) >= 22);
+    /* Another certificate has room: its event is looked at, and refused for what it is. */
+    second = ingest_rig_client(&rig, "second");
+    assert_ok(rig_call_send(other, second));
+    expect_result(other, 0, STELE_RPC_PERMISSION_DENIED, "second");
+    stele_rpc_client_close(second);
+    rig_call_free(other);
     log_fake_set(log3, LOG_FAKE_COMMIT);
     size_t n_ok = 0;
     for (int i = 0; i < CALLS; i++) {
@@ -367,6 +378,7 @@ static void test_ingest_faults__what_is_held_is_bounded(void **state) {
         n_ok += st == STELE_OK;
         assert_true(st == STELE_OK || later[i].call->result.code == STELE_RPC_RESOURCE_EXHAUSTED);
         assert_true(st == STELE_OK || later[i].call->result.retry_after_ms == 100);
+        assert_true(st == STELE_OK || strstr(later[i].call->err.text, "this certificate has") != NULL);
         rig_call_free(later[i].call);
     }
     assert_int_equal(n_ok, CALLS - stats.busy);
