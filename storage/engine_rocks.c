@@ -43,8 +43,7 @@ struct stele_rocks {
 
 static const char *const family_names[FAMILIES] = {"default", "chain", "view", "meta"};
 
-/* RocksDB's C interface reports text only. The words are those of its Status::ToString. 0: none
- * that is known. */
+/* RocksDB's C interface reports text only: Status::ToString. 0: no error of the system's. */
 static int errno_in(const char *text) {
     static const int known[] = {ENOSPC, EDQUOT, EIO,    EROFS, EFBIG,
                                 EMFILE, ENFILE, EACCES, EPERM, ENOMEM};
@@ -75,11 +74,9 @@ static stele_status rocks_fail(const struct stele_rocks *r, const char *doing, c
         advice = st == STELE_NO_SPACE ? "free space, then claim the log again" : advice;
     }
     /* The reason stands at the end of the text, behind a path that may be long. */
-    st = os_errno == 0
-             ? stele_err__set(err, st, os_errno, STELE_WHERE, "%s '%.60s': %.110s; %s", doing,
-                              r->path, text, advice)
-             : stele_err__set(err, st, os_errno, STELE_WHERE, "%s '%.60s': %s (%.60s); %s", doing,
-                              r->path, strerror(os_errno), text, advice);
+    const char *reason = os_errno == 0 ? "RocksDB" : strerror(os_errno);
+    st = stele_err__set(err, st, os_errno, STELE_WHERE, "%s '%.60s': %s (%.90s); %s", doing,
+                        r->path, reason, text, advice);
     rocksdb_free(text);
     return st;
 }
