@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tools/bench_ceiling.c: the work that no design can avoid, without queues, network and disk around it. */
+/* tools/bench_ceiling.c: the work that no design can avoid, without queues, network and disk around
+ * it. */
 #include "tools/bench_ceiling.h"
 
 #include <errno.h>
@@ -35,8 +36,8 @@ struct work {
 };
 
 /* One frame of 16 events: what the submitter and the committer hash and compress. */
-static stele_status do_frame(struct work *work, const stele_view *payload, struct stele_compressor *compressor,
-                             stele_err *err) {
+static stele_status do_frame(struct work *work, const stele_view *payload,
+                             struct stele_compressor *compressor, stele_err *err) {
     uint8_t entries[STELE_FRAME_EVENTS_MAX * STELE_ENTRY_EVENT_BYTES + STELE_ENTRY_BYTES_MAX];
     uint8_t leaves[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
     uint8_t seed[STELE_SEED_BYTES] = {1};
@@ -60,7 +61,8 @@ static stele_status do_frame(struct work *work, const stele_view *payload, struc
     stele_hash_leaf_many(entries, STELE_ENTRY_EVENT_BYTES, STELE_FRAME_EVENTS_MAX, leaves);
     STELE_TRY(stele_frontier_push_many(&work->frontier, leaves, STELE_FRAME_EVENTS_MAX, err));
     stele_buf_clear(&work->sealed);
-    STELE_TRY(stele_frame_seal(compressor, seed, payload, STELE_FRAME_EVENTS_MAX, &work->sealed, &raw_bytes, err));
+    STELE_TRY(stele_frame_seal(compressor, seed, payload, STELE_FRAME_EVENTS_MAX, &work->sealed,
+                               &raw_bytes, err));
 cleanup:
     return st;
 }
@@ -69,11 +71,12 @@ static stele_status measure_hash_compress(double *ret_per_s, stele_err *err) {
     struct work *work = stele_alloc(1, sizeof *work);
     stele_buf *payload = stele_alloc(N_EVENTS, sizeof *payload);
     stele_view frame[STELE_FRAME_EVENTS_MAX];
-    struct stele_bench_events events = {1, "bench-1", 10000};
+    struct stele_bench_events events = {1, "bench-1", 10000, NULL};
     struct stele_compressor *compressor = NULL;
     uint8_t secret[32] = {7};
     stele_status st = STELE_OK;
-    STELE_TRY(work == NULL || payload == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory to measure") : STELE_OK);
+    STELE_TRY(work == NULL || payload == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory to measure")
+                                              : STELE_OK);
     stele_tag_key_init(&work->key, secret);
     stele_frontier_init(&work->frontier);
     STELE_TRY(stele_compressor_mine(&compressor, err));

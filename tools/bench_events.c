@@ -29,7 +29,8 @@ static void text(struct stele_wire_out *w, uint32_t number, const char *value) {
     stele_wire_out_bytes(w, number, stele_view_str(value));
 }
 
-static void random_bytes(struct stele_bench_events *events, struct stele_wire_out *w, uint32_t number, size_t n) {
+static void random_bytes(struct stele_bench_events *events, struct stele_wire_out *w,
+                         uint32_t number, size_t n) {
     uint64_t words[4];
     for (size_t i = 0; i < 4; i++) {
         words[i] = next(events);
@@ -48,12 +49,22 @@ void stele_bench_actor(uint32_t rank, char out[STELE_AT_LEAST(32)]) {
     (void)snprintf(out, 32, "user-%06u", rank);
 }
 
+static uint64_t now_ns(const struct stele_bench_events *events) {
+    struct timespec now;
+    if (events->clock != NULL) {
+        return stele_bench_clock_step_us(events->clock) * 1000u;
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static void write_head(struct stele_bench_events *events, struct stele_wire_out *w, uint64_t now) {
     char id[64];
     uint64_t random = next(events);
     uint64_t ms = now / 1000000;
-    (void)snprintf(id, sizeof id, "%08x-%04x-7%03x-8%03x-%012llx", (unsigned)(ms >> 16 & 0xffffffff),
-                   (unsigned)(ms & 0xffff), (unsigned)(random & 0xfff), (unsigned)(random >> 12 & 0xfff),
+    (void)snprintf(id, sizeof id, "%08x-%04x-7%03x-8%03x-%012llx",
+                   (unsigned)(ms >> 16 & 0xffffffff), (unsigned)(ms & 0xffff),
+                   (unsigned)(random & 0xfff), (unsigned)(random >> 12 & 0xfff),
                    (unsigned long long)(next(events) & 0xffffffffffff));
     text(w, 1, id);
     stele_wire_out_fixed64(w, 2, now);
@@ -75,14 +86,13 @@ static void write_actor(struct stele_bench_events *events, struct stele_wire_out
     stele_wire_out_end(w, mark);
 }
 
-stele_status stele_bench_event(struct stele_bench_events *events, stele_buf *payload, stele_err *err) {
+stele_status stele_bench_event(struct stele_bench_events *events, stele_buf *payload,
+                               stele_err *err) {
     struct stele_wire_out w = stele_wire_out_to(payload);
-    struct timespec clock;
     char model[32];
     size_t before = payload->size;
-    (void)clock_gettime(CLOCK_REALTIME, &clock);
     (void)snprintf(model, sizeof model, "model-%02u", zipf(events, N_MODELS));
-    write_head(events, &w, (uint64_t)clock.tv_sec * 1000000000u + (uint64_t)clock.tv_nsec);
+    write_head(events, &w, now_ns(events));
     write_actor(events, &w);
     stele_wire_out_uint(&w, 7, 6); /* invoke */
     stele_wire_out_uint(&w, 8, 1); /* success */

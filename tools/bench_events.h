@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_events.h: made-up inference events to measure with: about 314 bytes, 8 index keys and the
- * tenant's, incompressible digests and ids, actors and models by Zipf's law. Layer: tools.
+ * tools/bench_events.h: made-up inference events to measure with: about 314 bytes, 8 index keys and
+ * the tenant's, incompressible digests and ids, actors and models by Zipf's law. Layer: tools.
  */
 #ifndef STELE_TOOLS_BENCH_EVENTS_H
 #define STELE_TOOLS_BENCH_EVENTS_H
 
 #include "storage/bytes.h"
+#include "tools/bench_clock.h"
 
 struct stele_bench_events {
-    uint64_t state;    /* of the generator; a seed */
+    uint64_t state; /* of the generator; a seed */
     const char *region;
-    uint32_t n_actors; /* rank 0 is the busiest */
+    uint32_t n_actors;               /* rank 0 is the busiest */
+    struct stele_bench_clock *clock; /* steps for each event; NULL: the real time */
 };
 
-/* Appends one event that happened now. Errors: NO_MEMORY. */
-STELE_MUST_USE stele_status stele_bench_event(struct stele_bench_events *events, stele_buf *payload, stele_err *err);
+/* Appends one event that happens now, on that clock. Errors: NO_MEMORY. */
+STELE_MUST_USE stele_status stele_bench_event(struct stele_bench_events *events, stele_buf *payload,
+                                              stele_err *err);
 /* "user-000042". */
 void stele_bench_actor(uint32_t rank, char out[STELE_AT_LEAST(32)]);
 

@@ -27,7 +27,8 @@ void stele_bench_histogram_add(struct stele_bench_histogram *histogram, uint64_t
     histogram->count[bucket_of(us)]++;
 }
 
-void stele_bench_histogram_merge(struct stele_bench_histogram *into, const struct stele_bench_histogram *from) {
+void stele_bench_histogram_merge(struct stele_bench_histogram *into,
+                                 const struct stele_bench_histogram *from) {
     into->n += from->n;
     into->max_us = from->max_us > into->max_us ? from->max_us : into->max_us;
     for (unsigned i = 0; i < STELE_BENCH_BUCKETS; i++) {

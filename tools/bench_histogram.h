@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_histogram.h: latencies of any number of calls in 20 KiB, each within 1.6 % of what it was,
- * from a microsecond to twelve days. Layer: tools. Threads: one at a time for one histogram.
+ * tools/bench_histogram.h: latencies of any number of calls in 20 KiB, each within 1.6 % of what it
+ * was, from a microsecond to twelve days. Layer: tools. Threads: one at a time for one histogram.
  */
 #ifndef STELE_TOOLS_BENCH_HISTOGRAM_H
 #define STELE_TOOLS_BENCH_HISTOGRAM_H
@@ -17,7 +17,8 @@ struct stele_bench_histogram {
 };
 
 void stele_bench_histogram_add(struct stele_bench_histogram *histogram, uint64_t us);
-void stele_bench_histogram_merge(struct stele_bench_histogram *into, const struct stele_bench_histogram *from);
+void stele_bench_histogram_merge(struct stele_bench_histogram *into,
+                                 const struct stele_bench_histogram *from);
 /* The latency that `fraction` of all are not above, in milliseconds; 0 of none. */
 double stele_bench_histogram_ms(const struct stele_bench_histogram *histogram, double fraction);
 

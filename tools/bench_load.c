@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_load.c: threads that take the next due call, wait for its time, make it, and count. When all
- * are busy the next calls are late, and their lateness counts.
+ * tools/bench_load.c: threads that take the next due call, wait for its time, make it, and count.
+ * When all are busy the next calls are late, and their lateness counts.
  */
 #include "tools/bench_load.h"
 
@@ -17,11 +17,12 @@
 #include "tools/bench_query.h"
 #include "tools/shipper.h"
 
-#define QUERY_CLIENTS 8u      /* searches under way at a time */
-#define QUERY_LIMIT 1000u     /* hits of one: what a person looks at, so that load does not grow with the store */
-#define TIMEOUT_MS 60000u     /* of a call, and of not being answered at all */
+#define QUERY_CLIENTS 8u /* searches under way at a time */
+#define QUERY_LIMIT                                                                                \
+    1000u /* hits of one: what a person looks at, so that load does not grow with the store */
+#define TIMEOUT_MS 60000u /* of a call, and of not being answered at all */
 #define REPEAT_MS_MAX 1000u
-#define BUSY_CODE 8u          /* RESOURCE_EXHAUSTED */
+#define BUSY_CODE 8u /* RESOURCE_EXHAUSTED */
 
 struct worker {
     struct run *run;
@@ -52,7 +53,8 @@ static uint64_t now_us(void) {
 }
 
 static void sleep_until(uint64_t at_us) {
-    struct timespec at = {.tv_sec = (time_t)(at_us / 1000000u), .tv_nsec = (long)(at_us % 1000000u) * 1000};
+    struct timespec at = {.tv_sec = (time_t)(at_us / 1000000u),
+                          .tv_nsec = (long)(at_us % 1000000u) * 1000};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR) {
     }
 }
@@ -69,23 +71,30 @@ static void count(struct worker *worker, uint64_t due, uint64_t done) {
     }
     double unix_s = worker->run->unix_s + ((double)due - (double)worker->run->start_us) / 1e6;
     struct stele_bench_stall *last =
-        worker->n_stalls == 0 ? NULL : &worker->stall[(worker->n_stalls - 1) % STELE_BENCH_STALLS_MAX];
+        worker->n_stalls == 0 ? NULL
+                              : &worker->stall[(worker->n_stalls - 1) % STELE_BENCH_STALLS_MAX];
     if (last != NULL && unix_s <= last->unix_s + last->ms / 1e3) {
         double until_s = unix_s + (double)us / 1e6;
-        last->ms = until_s > last->unix_s + last->ms / 1e3 ? (until_s - last->unix_s) * 1e3 : last->ms;
+        last->ms =
+            until_s > last->unix_s + last->ms / 1e3 ? (until_s - last->unix_s) * 1e3 : last->ms;
         return;
     }
-    worker->stall[worker->n_stalls++ % STELE_BENCH_STALLS_MAX] = (struct stele_bench_stall){unix_s, (double)us / 1e3};
+    worker->stall[worker->n_stalls++ % STELE_BENCH_STALLS_MAX] =
+        (struct stele_bench_stall){unix_s, (double)us / 1e3};
 }
 
 /* ------------------------------------------------------------------ single appends */
-static stele_status read_result(struct worker *worker, stele_view reply, uint32_t *ret_code, stele_err *err) {
+static stele_status read_result(struct worker *worker, stele_view reply, uint32_t *ret_code,
+                                stele_err *err) {
     struct stele_wire wire = stele_wire_of(reply);
     struct stele_append_result result;
     stele_status st = stele_append_response_next(&wire, &result, err);
     if (st == STELE_OK && result.code != 0 && result.code != BUSY_CODE) {
-        st = STELE_FAIL(err, INVALID, "an event was refused: %.*s; does the region of client.conf take tenant 'acme'?",
-                        result.error.size < 120 ? (int)result.error.size : 120, (const char *)result.error.data);
+        st = STELE_FAIL(
+            err, INVALID,
+            "an event was refused: %.*s; does the region of client.conf take tenant 'acme'?",
+            result.error.size < 120 ? (int)result.error.size : 120,
+            (const char *)result.error.data);
     }
     if (st == STELE_OK) {
         *ret_code = result.code;
@@ -95,8 +104,8 @@ static stele_status read_result(struct worker *worker, stele_view reply, uint32_
 }
 
 /* One event, sent until it is stored. */
-static stele_status append_one(struct worker *worker, stele_buf *payload, stele_buf *request, stele_buf *reply,
-                               stele_err *err) {
+static stele_status append_one(struct worker *worker, stele_buf *payload, stele_buf *request,
+                               stele_buf *reply, stele_err *err) {
     stele_status st = STELE_OK;
     uint32_t code = BUSY_CODE;
     stele_buf_clear(payload);
@@ -106,8 +115,8 @@ static stele_status append_one(struct worker *worker, stele_buf *payload, stele_
     while (code == BUSY_CODE && !atomic_load(&worker->run->stop)) {
         struct stele_rpc_result result = {0};
         stele_buf_clear(reply);
-        st = stele_rpc_unary(worker->cli.client, STELE_APPEND_PATH, stele_view_buf(request), TIMEOUT_MS, reply, &result,
-                             err);
+        st = stele_rpc_unary(worker->cli.client, STELE_APPEND_PATH, stele_view_buf(request),
+                             TIMEOUT_MS, reply, &result, err);
         if (st == STELE_OK) {
             STELE_TRY(read_result(worker, stele_view_buf(reply), &code, err));
         } else if (st != STELE_BUSY) {
@@ -163,12 +172,14 @@ static void shipped(void *ctx, const struct stele_shipped *event) {
     const struct stele_bench_load *load = worker->run->load;
     if (event->code != 0) {
         if (worker->st == STELE_OK) {
-            worker->st = STELE_FAIL(&worker->err, INVALID, "an event was refused: %.200s", event->error);
+            worker->st =
+                STELE_FAIL(&worker->err, INVALID, "an event was refused: %.200s", event->error);
         }
         return;
     }
     worker->stored++;
-    count(worker, due_us(worker->run, event->line / load->batch, load->events_per_s / (double)load->batch),
+    count(worker,
+          due_us(worker->run, event->line / load->batch, load->events_per_s / (double)load->batch),
           event->decided_us);
 }
 
@@ -194,14 +205,18 @@ static void *append_batches(void *arg) {
     stele_buf payload = STELE_BUF_EMPTY;
     stele_err *err = &worker->err;
     stele_status st = STELE_OK;
-    struct stele_shipper_options options = {.batch_events = (uint32_t)load->batch, .timeout_ms = TIMEOUT_MS};
+    struct stele_shipper_options options = {.batch_events = (uint32_t)load->batch,
+                                            .timeout_ms = TIMEOUT_MS};
     STELE_TRY(stele_shipper_open(worker->cli.client, &options, shipped, worker, &shipper, err));
-    for (uint64_t number = worker->number; number < run->n_calls && !atomic_load(&run->stop); number += load->clients) {
-        STELE_TRY(wait_until(shipper, due_us(run, number, load->events_per_s / (double)load->batch), err));
+    for (uint64_t number = worker->number; number < run->n_calls && !atomic_load(&run->stop);
+         number += load->clients) {
+        STELE_TRY(wait_until(shipper, due_us(run, number, load->events_per_s / (double)load->batch),
+                             err));
         for (uint64_t i = 0; i < load->batch; i++) {
             stele_buf_clear(&payload);
             STELE_TRY(stele_bench_event(&worker->events, &payload, err));
-            STELE_TRY(stele_shipper_put(shipper, number * load->batch + i, stele_view_buf(&payload), err));
+            STELE_TRY(stele_shipper_put(shipper, number * load->batch + i, stele_view_buf(&payload),
+                                        err));
         }
     }
     STELE_TRY(stele_shipper_finish(shipper, err));
@@ -215,7 +230,8 @@ cleanup:
 
 /* ------------------------------------------------------------------ queries */
 static void *ask(void *arg) {
-    static const uint32_t ranks[] = {0, 3, 10, 100, 1000, STELE_BENCH_ACTORS - 1, STELE_BENCH_ACTORS + 1};
+    static const uint32_t ranks[] = {
+        0, 3, 10, 100, 1000, STELE_BENCH_ACTORS - 1, STELE_BENCH_ACTORS + 1};
     struct worker *worker = arg;
     struct run *run = worker->run;
     stele_status st = STELE_OK;
@@ -229,7 +245,8 @@ static void *ask(void *arg) {
         }
         sleep_until(due);
         stele_bench_actor(ranks[number % (sizeof ranks / sizeof ranks[0])], actor);
-        STELE_TRY(stele_bench_ask(&worker->cli, run->load->region, actor, QUERY_LIMIT, &asked, &worker->err));
+        STELE_TRY(stele_bench_ask(&worker->cli, run->load->region, actor, QUERY_LIMIT, &asked,
+                                  &worker->err));
         worker->hits += asked.events;
         count(worker, due, now_us());
     }
@@ -246,8 +263,8 @@ static int compare_stalls(const void *a, const void *b) {
 }
 
 /* Stalls of all workers that overlap are one. */
-static stele_status gather_stalls(const struct worker *workers, size_t n, struct stele_bench_load_figures *ret,
-                                  stele_err *err) {
+static stele_status gather_stalls(const struct worker *workers, size_t n,
+                                  struct stele_bench_load_figures *ret, stele_err *err) {
     size_t n_all = 0;
     struct stele_bench_stall *all = stele_alloc(n * STELE_BENCH_STALLS_MAX, sizeof *all);
     if (all == NULL) {
@@ -278,8 +295,8 @@ static stele_status gather_stalls(const struct worker *workers, size_t n, struct
     return STELE_OK;
 }
 
-static stele_status gather(const struct worker *workers, size_t n, struct stele_bench_load_figures *ret,
-                           stele_err *err) {
+static stele_status gather(const struct worker *workers, size_t n,
+                           struct stele_bench_load_figures *ret, stele_err *err) {
     for (size_t i = 0; i < n; i++) {
         if (workers[i].st != STELE_OK) {
             *err = workers[i].err;
@@ -294,16 +311,19 @@ static stele_status gather(const struct worker *workers, size_t n, struct stele_
     return gather_stalls(workers, n, ret, err);
 }
 
-static stele_status open_workers(struct run *run, struct worker *workers, size_t n, stele_err *err) {
+static stele_status open_workers(struct run *run, struct worker *workers, size_t n,
+                                 stele_err *err) {
     stele_status st = STELE_OK;
     for (size_t i = 0; i < n && st == STELE_OK; i++) {
         workers[i].run = run;
         workers[i].number = i;
-        workers[i].events = (struct stele_bench_events){(uint64_t)time(NULL) * 1000003u + i, run->load->region,
-                                                        STELE_BENCH_ACTORS};
+        workers[i].events =
+            (struct stele_bench_events){(uint64_t)time(NULL) * 1000003u + i, run->load->region,
+                                        STELE_BENCH_ACTORS, run->load->clock};
         workers[i].latency = stele_alloc(1, sizeof *workers[i].latency);
-        st = workers[i].latency == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory for %zu histograms", n)
-                                        : stele_cli_open("bench", run->load->config, &workers[i].cli, err);
+        st = workers[i].latency == NULL
+                 ? STELE_FAIL(err, NO_MEMORY, "no memory for %zu histograms", n)
+                 : stele_cli_open("bench", run->load->config, &workers[i].cli, err);
         /* A handshake is no part of what is measured. */
         if (st == STELE_OK && !stele_rpc_client_wait(workers[i].cli.client, TIMEOUT_MS)) {
             st = STELE_FAIL(err, CLOSED, "no connection to '%s' within %u s; is steled running?",
@@ -323,17 +343,20 @@ static void start_clock(struct run *run) {
     const struct stele_bench_load *load = run->load;
     struct timespec wall;
     (void)clock_gettime(CLOCK_REALTIME, &wall);
-    double calls_per_s = load->batch == 0 ? load->events_per_s : load->events_per_s / (double)load->batch;
+    double calls_per_s =
+        load->batch == 0 ? load->events_per_s : load->events_per_s / (double)load->batch;
     run->unix_s = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9;
     run->start_us = now_us();
     run->end_us = run->start_us + (uint64_t)(load->duration_s * 1e6);
     run->n_calls = load->events_per_s > 0 ? (uint64_t)(calls_per_s * load->duration_s) : UINT64_MAX;
-    run->n_calls = run->n_calls == 0 ? 1 : run->n_calls; /* a batch may take longer to fill than the run is long */
+    run->n_calls = run->n_calls == 0
+                       ? 1
+                       : run->n_calls; /* a batch may take longer to fill than the run is long */
     run->n_queries = (uint64_t)(load->queries_per_s * load->duration_s);
 }
 
-stele_status stele_bench_load_run(const struct stele_bench_load *load, struct stele_bench_load_figures *ret,
-                                  stele_err *err) {
+stele_status stele_bench_load_run(const struct stele_bench_load *load,
+                                  struct stele_bench_load_figures *ret, stele_err *err) {
     size_t n = load->clients + (load->queries_per_s > 0 ? QUERY_CLIENTS : 0);
     struct worker *workers = stele_alloc(n, sizeof *workers);
     pthread_t thread[STELE_BENCH_CLIENTS_MAX + QUERY_CLIENTS];
@@ -347,7 +370,9 @@ stele_status stele_bench_load_run(const struct stele_bench_load *load, struct st
     start_clock(&run);
     double cpu = cpu_s();
     for (; n_threads < n && st == STELE_OK; n_threads += st == STELE_OK ? 1 : 0) {
-        void *(*work)(void *) = n_threads >= load->clients ? ask : load->batch == 0 ? append_singles : append_batches;
+        void *(*work)(void *) = n_threads >= load->clients ? ask
+                                : load->batch == 0         ? append_singles
+                                                           : append_batches;
         int failed = pthread_create(&thread[n_threads], NULL, work, &workers[n_threads]);
         if (failed != 0) {
             st = STELE_FAIL_ERRNO(err, failed, "cannot start a thread");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_load.h: load whose calls are due at fixed times, whatever the server does. A call's latency
- * counts from when it was due, not from when it could be sent: a server that stops for a second then shows
- * in each call of that second, not in the one that happened to wait. Layer: tools.
+ * tools/bench_load.h: load whose calls are due at fixed times, whatever the server does. A call's
+ * latency counts from when it was due, not from when it could be sent: a server that stops for a
+ * second then shows in each call of that second, not in the one that happened to wait. Layer:
+ * tools.
  */
 #ifndef STELE_TOOLS_BENCH_LOAD_H
 #define STELE_TOOLS_BENCH_LOAD_H
@@ -16,15 +17,16 @@
 
 #define STELE_BENCH_CLIENTS_MAX 256u /* a thread and a connection each */
 #define STELE_BENCH_STALL_US 1000000u
-#define STELE_BENCH_STALLS_MAX 64u   /* kept; all are counted */
+#define STELE_BENCH_STALLS_MAX 64u /* kept; all are counted */
 
 struct stele_bench_load {
     const char *config, *region;
-    double events_per_s;  /* 0: each client sends when the one before is answered, a closed loop */
+    double events_per_s; /* 0: each client sends when the one before is answered, a closed loop */
     double duration_s;
     uint64_t clients;
-    uint64_t batch;       /* events of one message of a stream; 0: single Append calls */
-    double queries_per_s; /* 0: none */
+    uint64_t batch;                  /* events of one message of a stream; 0: single Append calls */
+    double queries_per_s;            /* 0: none */
+    struct stele_bench_clock *clock; /* of the events; NULL: the real one */
 };
 
 /* Calls answered over a second after they were due, gathered into one while they overlap. */
@@ -43,10 +45,12 @@ struct stele_bench_load_figures {
 
 /* Errors: those of the calls; INVALID if an event is refused. */
 STELE_MUST_USE stele_status stele_bench_load_run(const struct stele_bench_load *load,
-                                                 struct stele_bench_load_figures *ret, stele_err *err);
+                                                 struct stele_bench_load_figures *ret,
+                                                 stele_err *err);
 /* `server` NULL: not a server of bench's own. */
-void stele_bench_load_print(const struct stele_bench_load *load, const struct stele_bench_load_figures *figures,
-                            const struct stele_bench_usage *server, const struct stele_bench_ceiling *ceiling,
-                            bool json);
+void stele_bench_load_print(const struct stele_bench_load *load,
+                            const struct stele_bench_load_figures *figures,
+                            const struct stele_bench_usage *server,
+                            const struct stele_bench_ceiling *ceiling, bool json);
 
 #endif

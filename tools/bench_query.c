@@ -25,8 +25,8 @@ static double now_ms(void) {
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-stele_status stele_bench_ask(struct stele_cli *cli, const char *region, const char *actor, uint64_t limit,
-                             struct stele_bench_asked *ret, stele_err *err) {
+stele_status stele_bench_ask(struct stele_cli *cli, const char *region, const char *actor,
+                             uint64_t limit, struct stele_bench_asked *ret, stele_err *err) {
     struct stele_search_request *request = stele_alloc(1, sizeof *request);
     struct stele_rpc_stream *stream = NULL;
     stele_buf message = STELE_BUF_EMPTY;
@@ -66,8 +66,8 @@ cleanup:
     return st;
 }
 
-static stele_status ask_rank(struct stele_cli *cli, const char *region, uint64_t times, struct row *ret,
-                             stele_err *err) {
+static stele_status ask_rank(struct stele_cli *cli, const char *region, uint64_t times,
+                             struct row *ret, stele_err *err) {
     char actor[32];
     stele_status st = STELE_OK;
     stele_bench_actor(ret->rank, actor);
@@ -88,18 +88,22 @@ static void print_row(const struct row *row, json_t *rows) {
     double all_p50 = stele_bench_histogram_ms(&row->all, 0.5);
     double all_p99 = stele_bench_histogram_ms(&row->all, 0.99);
     if (rows != NULL) {
-        (void)json_array_append_new(rows, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "actor_rank", (json_int_t)row->rank,
-                                                    "events", (json_int_t)row->events, "first_p50_ms", first_p50,
-                                                    "first_p99_ms", first_p99, "all_p50_ms", all_p50, "all_p99_ms",
-                                                    all_p99));
+        (void)json_array_append_new(rows, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "actor_rank",
+                                                    (json_int_t)row->rank, "events",
+                                                    (json_int_t)row->events, "first_p50_ms",
+                                                    first_p50, "first_p99_ms", first_p99,
+                                                    "all_p50_ms", all_p50, "all_p99_ms", all_p99));
     } else {
-        (void)printf("actor rank %-6u %8" PRIu64 " events   first p50 %.2f p99 %.2f ms   all p50 %.2f p99 %.2f ms\n",
+        (void)printf("actor rank %-6u %8" PRIu64
+                     " events   first p50 %.2f p99 %.2f ms   all p50 %.2f p99 %.2f ms\n",
                      row->rank, row->events, first_p50, first_p99, all_p50, all_p99);
     }
 }
 
-stele_status stele_bench_queries(const char *config, const char *region, uint64_t times, bool json, stele_err *err) {
-    static const uint32_t ranks[] = {0, 10, 100, 1000, STELE_BENCH_ACTORS - 1, STELE_BENCH_ACTORS + 1};
+stele_status stele_bench_queries(const char *config, const char *region, uint64_t times, bool json,
+                                 stele_err *err) {
+    static const uint32_t ranks[] = {
+        0, 10, 100, 1000, STELE_BENCH_ACTORS - 1, STELE_BENCH_ACTORS + 1};
     struct stele_cli cli = {0};
     struct row *row = stele_alloc(1, sizeof *row);
     stele_status st = STELE_OK;

@@ -12,10 +12,12 @@ struct stele_bench_asked {
     double first_ms, all_ms;
 };
 /* One search for one actor's events, all of them, or the newest `limit`. */
-STELE_MUST_USE stele_status stele_bench_ask(struct stele_cli *cli, const char *region, const char *actor,
-                                            uint64_t limit, struct stele_bench_asked *ret, stele_err *err);
-/* Asks `times` times each for busy and rare actors, one after another, and prints a line for each. */
-STELE_MUST_USE stele_status stele_bench_queries(const char *config, const char *region, uint64_t times, bool json,
-                                                stele_err *err);
+STELE_MUST_USE stele_status stele_bench_ask(struct stele_cli *cli, const char *region,
+                                            const char *actor, uint64_t limit,
+                                            struct stele_bench_asked *ret, stele_err *err);
+/* Asks `times` times each for busy and rare actors, one after another, and prints a line for each.
+ */
+STELE_MUST_USE stele_status stele_bench_queries(const char *config, const char *region,
+                                                uint64_t times, bool json, stele_err *err);
 
 #endif

@@ -9,14 +9,18 @@
 static const struct {
     const char *text, *json;
     double at;
-} points[] = {{"p50", "p50_ms", 0.5}, {"p90", "p90_ms", 0.9}, {"p99", "p99_ms", 0.99}, {"p99.9", "p999_ms", 0.999}};
+} points[] = {{"p50", "p50_ms", 0.5},
+              {"p90", "p90_ms", 0.9},
+              {"p99", "p99_ms", 0.99},
+              {"p99.9", "p999_ms", 0.999}};
 #define N_POINTS (sizeof points / sizeof points[0])
 
 static void put(json_t *out, const char *name, double value) {
     (void)json_object_set_new(out, name, json_real(value));
 }
 
-static void put_latency(json_t *out, const char *name, const struct stele_bench_histogram *histogram) {
+static void put_latency(json_t *out, const char *name,
+                        const struct stele_bench_histogram *histogram) {
     json_t *latency = json_object();
     for (size_t i = 0; i < N_POINTS; i++) {
         put(latency, points[i].json, stele_bench_histogram_ms(histogram, points[i].at));
@@ -25,8 +29,10 @@ static void put_latency(json_t *out, const char *name, const struct stele_bench_
     (void)json_object_set_new(out, name, latency);
 }
 
-static void print_json(const struct stele_bench_load *load, const struct stele_bench_load_figures *f,
-                       const struct stele_bench_usage *server, const struct stele_bench_ceiling *ceiling) {
+static void print_json(const struct stele_bench_load *load,
+                       const struct stele_bench_load_figures *f,
+                       const struct stele_bench_usage *server,
+                       const struct stele_bench_ceiling *ceiling) {
     double n = (double)f->stored;
     json_t *out = json_object();
     json_t *stalls = json_array();
@@ -45,7 +51,8 @@ static void print_json(const struct stele_bench_load *load, const struct stele_b
         put_latency(out, "query", &f->query);
     }
     for (uint64_t i = 0; i < f->n_stalls && i < STELE_BENCH_STALLS_MAX; i++) {
-        (void)json_array_append_new(stalls, json_pack("{s:f, s:f}", "unix_s", f->stall[i].unix_s, "ms", f->stall[i].ms));
+        (void)json_array_append_new(
+            stalls, json_pack("{s:f, s:f}", "unix_s", f->stall[i].unix_s, "ms", f->stall[i].ms));
     }
     put(out, "n_stalls", (double)f->n_stalls);
     (void)json_object_set_new(out, "stalls", stalls);
@@ -63,17 +70,20 @@ static void print_json(const struct stele_bench_load *load, const struct stele_b
     json_decref(out);
 }
 
-static void print_latency(const char *name, const struct stele_bench_histogram *histogram, const char *note) {
+static void print_latency(const char *name, const struct stele_bench_histogram *histogram,
+                          const char *note) {
     (void)printf("%-17s ", name);
     for (size_t i = 0; i < N_POINTS; i++) {
-        (void)printf("%s %.2f  ", points[i].text, stele_bench_histogram_ms(histogram, points[i].at));
+        (void)printf("%s %.2f  ", points[i].text,
+                     stele_bench_histogram_ms(histogram, points[i].at));
     }
     (void)printf("longest %.2f ms (%s)\n", (double)histogram->max_us / 1000.0, note);
 }
 
-void stele_bench_load_print(const struct stele_bench_load *load, const struct stele_bench_load_figures *figures,
-                            const struct stele_bench_usage *server, const struct stele_bench_ceiling *ceiling,
-                            bool json) {
+void stele_bench_load_print(const struct stele_bench_load *load,
+                            const struct stele_bench_load_figures *figures,
+                            const struct stele_bench_usage *server,
+                            const struct stele_bench_ceiling *ceiling, bool json) {
     const struct stele_bench_load_figures *f = figures;
     double n = (double)f->stored;
     const char *loop = load->events_per_s > 0 ? "open loop: from when each was due" : "closed loop";
@@ -95,8 +105,8 @@ void stele_bench_load_print(const struct stele_bench_load *load, const struct st
     (void)printf("; %" PRIu64 " calls sent again for lack of room\n", f->repeated);
     print_latency("append latency", &f->append, loop);
     if (load->queries_per_s > 0) {
-        (void)printf("queries           %" PRIu64 ", %.0f a second asked, %" PRIu64 " hits\n", f->query.n,
-                     load->queries_per_s, f->hits);
+        (void)printf("queries           %" PRIu64 ", %.0f a second asked, %" PRIu64 " hits\n",
+                     f->query.n, load->queries_per_s, f->hits);
         print_latency("query latency", &f->query, "open loop");
     }
     (void)printf("over a second     %" PRIu64 " times\n", f->n_stalls);
@@ -104,8 +114,8 @@ void stele_bench_load_print(const struct stele_bench_load *load, const struct st
     if (server != NULL) {
         (void)printf(", server %.2f us an event\n", server->cpu_s * 1e6 / n);
         (void)printf("memory            server %.0f MiB at most\n", server->rss_mib);
-        (void)printf("disk              %.0f bytes written, %.0f bytes stored an event", server->written_mib * 1048576.0 / n,
-                     server->stored_mib * 1048576.0 / n);
+        (void)printf("disk              %.0f bytes written, %.0f bytes stored an event",
+                     server->written_mib * 1048576.0 / n, server->stored_mib * 1048576.0 / n);
     }
     (void)printf("\nceiling           one thread that only hashes and compresses: %.0f events/s\n",
                  ceiling->hash_compress_per_s);

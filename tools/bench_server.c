@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -17,8 +19,14 @@
 
 #include "storage/bytes.h"
 #include "storage/file.h"
+#include "tools/save.h"
+#include "tools/serve.h"
+
+#define READY_MS_MAX 60000 /* a store is opened in well under a second; the machine may be busy */
 
 extern char **environ;
+
+static sigset_t signals; /* that stop a server; set before one starts */
 
 /* The folder this program is in. */
 static stele_status own_folder(char ret[4096], stele_err *err) {
@@ -38,7 +46,8 @@ static stele_status own_folder(char ret[4096], stele_err *err) {
 static stele_status run(char *const argv[], const char *output, pid_t *ret, stele_err *err) {
     posix_spawn_file_actions_t actions;
     (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    (void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output,
+                                           O_WRONLY | O_CREAT | O_APPEND, 0600);
     (void)posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
     int failed = posix_spawn(ret, argv[0], &actions, NULL, argv, environ);
     (void)posix_spawn_file_actions_destroy(&actions);
@@ -46,15 +55,25 @@ static stele_status run(char *const argv[], const char *output, pid_t *ret, stel
 }
 
 /* `stele init` in the server's folder. */
-static stele_status make_folder(const struct stele_bench_server *server, const char *programs, stele_err *err) {
+static stele_status make_folder(const struct stele_bench_server *server, const char *programs,
+                                stele_err *err) {
     char program[4200];
-    char path[128];
-    char output[128];
+    char path[STELE_BENCH_PATH_BYTES];
+    char output[STELE_BENCH_PATH_BYTES];
     (void)snprintf(program, sizeof program, "%s/stele", programs);
     (void)snprintf(path, sizeof path, "%s/data", server->dir);
     (void)snprintf(output, sizeof output, "%s/output", server->dir);
-    char *argv[] = {program, (char[]){"init"}, (char[]){"--data"}, path, (char[]){"--region"}, (char[]){STELE_BENCH_REGION},
-                    (char[]){"--origin"}, (char[]){"bench.invalid"}, (char[]){"--listen"}, (char[]){"127.0.0.1:0"}, NULL};
+    char *argv[] = {program,
+                    (char[]){"init"},
+                    (char[]){"--data"},
+                    path,
+                    (char[]){"--region"},
+                    (char[]){STELE_BENCH_REGION},
+                    (char[]){"--origin"},
+                    (char[]){"bench.invalid"},
+                    (char[]){"--listen"},
+                    (char[]){"127.0.0.1:0"},
+                    NULL};
     pid_t pid = 0;
     int status = 0;
     stele_status st = run(argv, output, &pid, err);
@@ -64,19 +83,51 @@ static stele_status make_folder(const struct stele_bench_server *server, const c
     return st;
 }
 
-/* Waits for the ready file, and puts the address in place of the one in client.conf. */
-static stele_status connect_config(struct stele_bench_server *server, const char *ready, stele_err *err) {
+/* The end of what the server printed, for a message. */
+static const char *read_output(const struct stele_bench_server *server) {
+    static char text[401];
+    char path[STELE_BENCH_PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/output", server->dir);
+    FILE *file = fopen(path, "re");
+    size_t n = 0;
+    if (file != NULL) {
+        (void)fseek(file, -400,
+                    SEEK_END); /* a shorter file is read from where it stands, its start */
+        n = fread(text, 1, sizeof text - 1, file);
+        (void)fclose(file);
+    }
+    text[n] = '\0';
+    return text;
+}
+
+/* Until the ready file is there: the address, as one line. */
+static stele_status await_ready(struct stele_bench_server *server, const char *ready,
+                                stele_buf *address, stele_err *err) {
+    const struct timespec pause = {0, 20000000};
+    stele_status st = STELE_NOT_FOUND;
+    for (int ms = 0; ms < READY_MS_MAX && st == STELE_NOT_FOUND; ms += 20) {
+        if (waitpid(server->pid, NULL, WNOHANG) == server->pid) {
+            server->pid = 0;
+            return STELE_FAIL(err, CLOSED, "the server ended at once; its output was: %.400s",
+                              read_output(server));
+        }
+        (void)nanosleep(&pause, NULL);
+        st = stele_file_read(ready, 512, address, err);
+    }
+    return st == STELE_NOT_FOUND ? STELE_FAIL(err, CLOSED, "the server was not ready within %d s",
+                                              READY_MS_MAX / 1000)
+                                 : st;
+}
+
+/* Puts the address the server has in place of the one in client.conf. */
+static stele_status connect_config(struct stele_bench_server *server, const char *ready,
+                                   stele_err *err) {
     stele_buf address = STELE_BUF_EMPTY;
     stele_buf config = STELE_BUF_EMPTY;
     stele_buf out = STELE_BUF_EMPTY;
-    stele_status st = STELE_NOT_FOUND;
-    for (int i = 0; i < 600 && st == STELE_NOT_FOUND; i++) {
-        struct timespec pause = {0, 50000000};
-        (void)nanosleep(&pause, NULL);
-        st = stele_file_read(ready, 512, &address, err);
-    }
-    STELE_TRY(st);
-    char path[128];
+    stele_status st = STELE_OK;
+    char path[STELE_BENCH_PATH_BYTES];
+    STELE_TRY(await_ready(server, ready, &address, err));
     (void)snprintf(path, sizeof path, "%s/data/client.conf", server->dir);
     STELE_TRY(stele_file_read(path, 65536, &config, err));
     STELE_TRY(stele_buf_append(&config, stele_view_of("", 1), err));
@@ -85,8 +136,10 @@ static stele_status connect_config(struct stele_bench_server *server, const char
     if (end == NULL) {
         STELE_TRY(STELE_FAIL(err, CORRUPT, "%s names no server", path));
     }
-    STELE_TRY(stele_buf_printf(&out, err, "server: %.*s%s", (int)address.size, (const char *)address.data, end + 1));
-    (void)snprintf(server->client_conf, sizeof server->client_conf, "%s/data/bench.conf", server->dir);
+    STELE_TRY(stele_buf_printf(&out, err, "server: %.*s%s", (int)address.size,
+                               (const char *)address.data, end + 1));
+    (void)snprintf(server->client_conf, sizeof server->client_conf, "%s/data/bench.conf",
+                   server->dir);
     STELE_TRY(stele_file_create(server->client_conf, stele_view_buf(&out), err));
 cleanup:
     stele_buf_done(&address);
@@ -95,26 +148,124 @@ cleanup:
     return st;
 }
 
-stele_status stele_bench_server_start(struct stele_bench_server *ret, stele_err *err) {
+/* ------------------------------------------------------------------ a server with our clock */
+
+/* What steled does, without its flags and its log. */
+static stele_status serve(const char *config_path, const char *ready,
+                          struct stele_bench_clock *clock, stele_err *err) {
+    struct stele_server_config *config = NULL;
+    struct stele_serve *running = NULL;
+    struct stele_regions_options options = {.clock = stele_bench_clock_now_us, .clock_ctx = clock};
+    stele_status st = STELE_OK;
+    char line[320];
+    int number = 0;
+    STELE_TRY(stele_server_config_load(config_path, &config, err));
+    STELE_TRY(stele_serve_start(config, &options, &running, err));
+    (void)snprintf(line, sizeof line, "%s\n", stele_serve_address(running));
+    STELE_TRY(stele_save_file(ready, stele_view_str(line), err));
+    (void)sigwait(&signals, &number);
+cleanup:
+    stele_serve_stop(running);
+    stele_server_config_free(config);
+    return st;
+}
+
+static stele_status fork_server(const char *config, const char *ready, const char *output,
+                                struct stele_bench_clock *clock, pid_t *ret, stele_err *err) {
+    pid_t pid = fork();
+    if (pid < 0) {
+        return STELE_FAIL_ERRNO(err, errno, "cannot fork a server");
+    }
+    if (pid > 0) {
+        *ret = pid;
+        return STELE_OK;
+    }
+    stele_err why;
+    int fd = open(output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0) {
+        _exit(1);
+    }
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a bench that is killed leaves no server behind */
+    (void)signal(SIGPIPE, SIG_IGN);
+    stele_status st = serve(config, ready, clock, &why);
+    if (st != STELE_OK) {
+        (void)dprintf(STDERR_FILENO, "%s\n", why.text);
+    }
+    _exit(st == STELE_OK ? 0 : 1);
+}
+
+/* ------------------------------------------------------------------ start, stop, signals */
+
+/* Holds whoever stops the server; whoever comes second finds it stopped. */
+static pthread_mutex_t stopping = PTHREAD_MUTEX_INITIALIZER;
+static struct stele_bench_server started; /* a copy for the thread below; set before it starts */
+
+static void *stop_on_signal(void *arg) {
+    int number = 0;
+    (void)arg;
+    if (sigwait(&signals, &number) == 0) {
+        stele_bench_server_stop(&started);
+        (void)signal(number, SIG_DFL);
+        (void)pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+        (void)raise(number);
+    }
+    return NULL;
+}
+
+/* Blocked before any child or thread exists, so that all inherit it. What is ignored stays so. */
+static void block_signals(void) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action;
+    (void)sigemptyset(&signals);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) {
+            (void)sigaddset(&signals, numbers[i]);
+        }
+    }
+    (void)sigaddset(&signals, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+static stele_status watch_signals(const struct stele_bench_server *server, stele_err *err) {
+    pthread_t thread;
+    started = *server;
+    int failed = pthread_create(&thread, NULL, stop_on_signal, NULL);
+    if (failed == 0) {
+        (void)pthread_detach(thread);
+    }
+    return failed == 0 ? STELE_OK : STELE_FAIL_ERRNO(err, failed, "no thread to wait for Ctrl-C");
+}
+
+stele_status stele_bench_server_start(struct stele_bench_clock *clock,
+                                      struct stele_bench_server *ret, stele_err *err) {
     struct stele_bench_server server = {.pid = 0};
     char folder[4096];
     char program[4200];
-    char config[128];
-    char ready[128];
-    char output[128];
+    char config[STELE_BENCH_PATH_BYTES];
+    char ready[STELE_BENCH_PATH_BYTES];
+    char output[STELE_BENCH_PATH_BYTES];
     stele_status st = STELE_OK;
-    (void)snprintf(server.dir, sizeof server.dir, "/tmp/stele-bench-XXXXXX");
+    const char *parent = getenv("TMPDIR");
+    parent = parent == NULL || parent[0] == '\0' ? "/tmp" : parent;
+    int n = snprintf(server.dir, sizeof server.dir, "%s/stele-bench-XXXXXX", parent);
+    if (n < 0 || (size_t)n >= sizeof server.dir) {
+        return STELE_FAIL(err, INVALID, "TMPDIR is too long for a folder in it");
+    }
     if (mkdtemp(server.dir) == NULL) {
-        return STELE_FAIL_ERRNO(err, errno, "cannot make a folder in /tmp");
+        return STELE_FAIL_ERRNO(err, errno, "cannot make a folder in '%.200s': %s", parent,
+                                strerror(errno));
     }
     (void)snprintf(config, sizeof config, "%s/data/steled.conf", server.dir);
     (void)snprintf(ready, sizeof ready, "%s/ready", server.dir);
     (void)snprintf(output, sizeof output, "%s/output", server.dir);
+    block_signals();
     STELE_TRY(own_folder(folder, err));
     STELE_TRY(make_folder(&server, folder, err));
     (void)snprintf(program, sizeof program, "%s/steled", folder);
     char *argv[] = {program, (char[]){"--config"}, config, (char[]){"--ready-file"}, ready, NULL};
-    STELE_TRY(run(argv, output, &server.pid, err));
+    STELE_TRY(clock == NULL ? run(argv, output, &server.pid, err)
+                            : fork_server(config, ready, output, clock, &server.pid, err));
+    STELE_TRY(watch_signals(&server, err));
     STELE_TRY(connect_config(&server, ready, err));
     *ret = server;
     return STELE_OK;
@@ -148,7 +299,8 @@ static double number_in(const char *path, const char *name) {
     return value;
 }
 
-/* utime + stime: the 12th and 13th words behind the program's name, which ends with the last ')'. */
+/* utime + stime: the 12th and 13th words behind the program's name, which ends with the last ')'.
+ */
 static bool cpu_ticks(const char *stat_line, double *ret) {
     const char *at = strrchr(stat_line, ')');
     double ticks = 0;
@@ -160,8 +312,8 @@ static bool cpu_ticks(const char *stat_line, double *ret) {
     return at != NULL;
 }
 
-stele_status stele_bench_server_usage(const struct stele_bench_server *server, struct stele_bench_usage *ret,
-                                      stele_err *err) {
+stele_status stele_bench_server_usage(const struct stele_bench_server *server,
+                                      struct stele_bench_usage *ret, stele_err *err) {
     char path[64];
     char line[1024];
     double ticks = 0;
@@ -193,9 +345,13 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 }
 
 void stele_bench_server_stop(struct stele_bench_server *server) {
+    (void)pthread_mutex_lock(&stopping); /* never unlocked: there is one server, stopped once */
     if (server->pid > 0) {
         (void)kill(server->pid, SIGTERM);
         (void)waitpid(server->pid, NULL, 0);
+        server->pid = 0;
     }
-    (void)nftw(server->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (server->dir[0] != '\0') {
+        (void)nftw(server->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    }
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_server.h: a steled of bench's own, as a child process in a temporary folder, so that what the
- * server and what the client cost can be told apart. Layer: tools.
+ * tools/bench_server.h: a server of bench's own, as a child process in a temporary folder (TMPDIR,
+ * or /tmp), so that what the server and what the client cost can be told apart. Layer: tools.
+ *
+ * A steled, or, where a clock of bench's own is to be the log clock, the same server forked from
+ * this process: steled always has the real clock. Ctrl-C and SIGTERM stop the server and remove the
+ * folder before they end the process. One per process.
  */
 #ifndef STELE_TOOLS_BENCH_SERVER_H
 #define STELE_TOOLS_BENCH_SERVER_H
@@ -9,22 +13,31 @@
 #include <sys/types.h>
 
 #include "storage/status.h"
+#include "tools/bench_clock.h"
 
 #define STELE_BENCH_REGION "bench-1"
+#define STELE_BENCH_DIR_BYTES 256 /* a longer TMPDIR is refused */
+#define STELE_BENCH_PATH_BYTES (STELE_BENCH_DIR_BYTES + 64)
 
 struct stele_bench_server {
     pid_t pid;
-    char dir[64];
-    char client_conf[128];
+    char dir[STELE_BENCH_DIR_BYTES];
+    char client_conf[STELE_BENCH_PATH_BYTES];
 };
 struct stele_bench_usage {
-    double cpu_s;          /* user and system time of the process so far */
-    double rss_mib;        /* highest so far */
-    double written_mib;    /* what it gave the block layer */
-    double stored_mib;     /* size of its folder */
+    double cpu_s;       /* user and system time of the process so far */
+    double rss_mib;     /* highest so far */
+    double written_mib; /* what it gave the block layer */
+    double stored_mib;  /* size of its folder */
 };
-/* Runs `stele init` and `steled`, found beside this program. */
-STELE_MUST_USE stele_status stele_bench_server_start(struct stele_bench_server *ret, stele_err *err);
+/*
+ * `clock` NULL: runs `stele init` and `steled`, found beside this program. Else forks, so it must
+ * be called before this process has other threads or has used gRPC. Errors: IO, NO_MEMORY, and
+ * CLOSED if the server ends at once or is not ready in time.
+ */
+STELE_MUST_USE stele_status stele_bench_server_start(struct stele_bench_clock *clock,
+                                                     struct stele_bench_server *ret,
+                                                     stele_err *err);
 STELE_MUST_USE stele_status stele_bench_server_usage(const struct stele_bench_server *server,
                                                      struct stele_bench_usage *ret, stele_err *err);
 /* SIGTERM, wait, remove the folder. */
