@@ -83,8 +83,8 @@ static stele_status start(struct unary *unary, struct stele_append **ret, stele_
     if (stele_rpc_call_cancelled(unary->call) || stele_rpc_call_time_left_us(unary->call) == 0) {
         return STELE_FAIL(err, CLOSED, "the client gave up before anything was stored");
     }
-    stele_status st = stele_append_new(unary->ingest, unary->message, &unary->room,
-                                       STELE_APPEND_UNARY, ret, err);
+    stele_status st =
+        stele_append_new(unary->ingest, unary->message, &unary->room, STELE_APPEND_UNARY, ret, err);
     if (st != STELE_OK && st != STELE_NO_MEMORY) {
         stele_ingest_note_message(unary->ingest, stele_rpc_call_peer(unary->call),
                                   stele_rpc_message_view(unary->message), err);

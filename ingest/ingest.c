@@ -112,8 +112,7 @@ stele_status stele_ingest_new(const struct stele_ingest_config *config, struct s
     (void)pthread_mutex_init(&ingest->streams_lock, NULL);
     (void)pthread_cond_init(&ingest->idle, NULL);
     set_methods(ingest);
-    STELE_TRY(
-        stele_rpc_shares_new(STELE_INGEST_HELD_BYTES_CLIENT_MAX, &ingest->held_of, err));
+    STELE_TRY(stele_rpc_shares_new(STELE_INGEST_HELD_BYTES_CLIENT_MAX, &ingest->held_of, err));
     uint32_t window = config->duplicate_window_events == 0 ? STELE_DEDUP_WINDOW_DEFAULT
                                                            : config->duplicate_window_events;
     for (size_t i = 0; i < config->n_stores; i++) {

@@ -253,9 +253,8 @@ void stele_rpc_call_refuse(struct stele_rpc_call *call, uint32_t code, const cha
         stele_rpc_details_encode(code, clean, retry_after_ms, &rich, NULL) != STELE_OK) {
         stele_buf_clear(&rich); /* without memory the hint is lost, the code is not */
     }
-    struct outcome outcome = {.code = code,
-                              .text = grpc_slice_from_copied_string(clean),
-                              .rich = grpc_empty_slice()};
+    struct outcome outcome = {
+        .code = code, .text = grpc_slice_from_copied_string(clean), .rich = grpc_empty_slice()};
     if (rich.size > 0) {
         outcome.rich = grpc_slice_from_copied_buffer((const char *)rich.data, rich.size);
     }

@@ -36,9 +36,9 @@ struct stele_rpc_live {
     pthread_mutex_t lock;
     pthread_cond_t fewer; /* n_running is 0, perhaps n too */
     struct stele_rpc_call *first;
-    uint32_t n;         /* all in the list, refused ones too */
-    uint32_t n_running; /* those a drain waits for */
-    uint32_t n_max; /* of n_running: a call that is refused takes nobody's place */
+    uint32_t n;                      /* all in the list, refused ones too */
+    uint32_t n_running;              /* those a drain waits for */
+    uint32_t n_max;                  /* of n_running: a call that is refused takes nobody's place */
     struct stele_rpc_shares *shares; /* of the same, by client; NULL: not counted */
     bool draining;
 };
@@ -124,8 +124,9 @@ STELE_MUST_USE stele_status stele_rpc_call_arm(struct stele_rpc_queue *queue,
                                                const struct stele_rpc_slot *slot, stele_err *err);
 /* Handles one event of the queue: `tag` as core returned it. */
 void stele_rpc_call_event(void *tag, bool ok);
-/* Refuses new calls from now on, except health checks, and ends those whose slot says ends_at_drain and
- * those that no service knows of yet: a stream opened and never used would hold the drain to its end. */
+/* Refuses new calls from now on, except health checks, and ends those whose slot says ends_at_drain
+ * and those that no service knows of yet: a stream opened and never used would hold the drain to
+ * its end. */
 void stele_rpc_live_drain(struct stele_rpc_live *live);
 /* Waits until no running call is left; false if that takes longer than timeout_ms. */
 bool stele_rpc_live_wait_running(struct stele_rpc_live *live, uint32_t timeout_ms);
@@ -146,7 +147,8 @@ void stele_rpc_call__begin(struct stele_rpc_call *call, struct stele_rpc_batch *
 void stele_rpc_call__end(struct stele_rpc_call *call, struct stele_rpc_batch *batch);
 /* Not locked. Does nothing with an empty batch. */
 void stele_rpc_batch__start(const struct stele_rpc_batch *batch);
-/* stele_rpc_finish_error with a code of its own; refuse_idle does it only to a call that has not begun. */
+/* stele_rpc_finish_error with a code of its own; refuse_idle does it only to a call that has not
+ * begun. */
 void stele_rpc_call_refuse_idle(struct stele_rpc_call *call, uint32_t code, const char *text);
 void stele_rpc_call_refuse(struct stele_rpc_call *call, uint32_t code, const char *text,
                            uint32_t retry_after_ms);

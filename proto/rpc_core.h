@@ -24,9 +24,9 @@ void stele_rpc_core_stop(void);
 void stele_rpc_log_begin(void);
 const char *stele_rpc_log_end(void);
 
-/* What core logs as an error otherwise is told to `report`, a few times a second: why a TLS handshake
- * failed is said nowhere else, least of all to the client. NULL ends it, after a call under way. One
- * of a process. report must not call core. */
+/* What core logs as an error otherwise is told to `report`, a few times a second: why a TLS
+ * handshake failed is said nowhere else, least of all to the client. NULL ends it, after a call
+ * under way. One of a process. report must not call core. */
 void stele_rpc_log_report(stele_rpc_report_fn report, void *ctx);
 
 /* Reads a received buffer to its end and appends it to `out`, decompressed if the sender compressed

@@ -379,10 +379,11 @@ void stele_rpc_server_set_serving(struct stele_rpc_server *server, bool serving)
 
 /* ---- the way down ---- */
 
-/* Running calls first, and the farewell after them: core's graceful GOAWAY ends with a ping that the client
- * answers when it has read everything before it. With GOAWAY first, core would close each connection
- * together with its last stream; bytes of the client that nobody read any more turn that close into a
- * reset, and a reset throws away the end of an answer that is still on its way. */
+/* Running calls first, and the farewell after them: core's graceful GOAWAY ends with a ping that
+ * the client answers when it has read everything before it. With GOAWAY first, core would close
+ * each connection together with its last stream; bytes of the client that nobody read any more turn
+ * that close into a reset, and a reset throws away the end of an answer that is still on its way.
+ */
 static void stop_core(struct stele_rpc_server *server) {
     void *tag = server;
     bool finished = stele_rpc_live_wait_running(&server->live, server->drain_ms);

@@ -52,7 +52,8 @@ struct stele_rpc_peer {
     const char *address;                 /* for logs */
 };
 
-/* What the transport cannot tell a client, for the operator's log; from any thread, must not block. */
+/* What the transport cannot tell a client, for the operator's log; from any thread, must not block.
+ */
 typedef void (*stele_rpc_report_fn)(void *ctx, const char *what, const stele_err *err);
 
 struct stele_rpc_server_options {
@@ -65,7 +66,7 @@ struct stele_rpc_server_options {
     uint32_t message_bytes_max;  /* 4 MiB and a little: a full batch */
     uint32_t streams_per_connection_max;
     uint32_t calls_per_client_max; /* of one certificate's names; 0: as many as the server takes */
-    uint32_t drain_ms; /* how long running calls may finish after shutdown began */
+    uint32_t drain_ms;             /* how long running calls may finish after shutdown began */
     const struct stele_rpc_method *methods;
     size_t n_methods;
     stele_rpc_report_fn report; /* refused handshakes; may be NULL; one server of a process */
@@ -79,10 +80,11 @@ STELE_MUST_USE stele_status stele_rpc_server_start(const struct stele_rpc_server
 uint16_t stele_rpc_server_port(const struct stele_rpc_server *server);
 /* What grpc.health.v1 answers; starts as not serving. */
 void stele_rpc_server_set_serving(struct stele_rpc_server *server, bool serving);
-/* Health says not serving, new calls and those whose first message has not come get UNAVAILABLE, running
- * ones finish or are cancelled after drain_ms; then the connections are closed. Returns when every on_done has run, at the latest some two
- * seconds after drain_ms. Streams that clients keep open for ever are the service's to finish: begin
- * with that, then drain. Not from a callback. */
+/* Health says not serving, new calls and those whose first message has not come get UNAVAILABLE,
+ * running ones finish or are cancelled after drain_ms; then the connections are closed. Returns
+ * when every on_done has run, at the latest some two seconds after drain_ms. Streams that clients
+ * keep open for ever are the service's to finish: begin with that, then drain. Not from a callback.
+ */
 void stele_rpc_server_drain(struct stele_rpc_server *server);
 void stele_rpc_server_free(struct stele_rpc_server *server); /* drains first if that was not done */
 

@@ -279,13 +279,13 @@ static int conclude(const struct options *options, struct answer *answer, stele_
         }
         return code;
     }
-    if (answer->cursor.size > 0 && options->prove == NULL) {
+    if (answer->cursor.size > 0 && (options->prove == NULL || answer->budget_spent)) {
         (void)fprintf(stderr, "There may be more. The next page: --cursor %.*s\n",
                       (int)answer->cursor.size, (const char *)answer->cursor.data);
     }
     if (answer->budget_spent) {
-        (void)fprintf(stderr, "The server's budget ended the answer; narrow the time range and ask "
-                              "again.\n");
+        (void)fprintf(stderr, "The server's budget ended the answer; ask for its next page, or narrow "
+                              "the time range and ask again.\n");
         return STELE_EXIT_INCOMPLETE;
     }
     if (answer->printer.n == 0) {

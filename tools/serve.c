@@ -15,8 +15,8 @@
 /* A full batch is 4 MiB of events; the rest is its envelope. */
 #define MESSAGE_BYTES_MAX ((4u << 20) + 65536)
 #define STREAMS_PER_CONNECTION_MAX 1024
-/* A quarter of the calls the server takes, and all the streams of one connection: a client that opens
- * more of them than it ends leaves room for three like it. */
+/* A quarter of the calls the server takes, and all the streams of one connection: a client that
+ * opens more of them than it ends leaves room for three like it. */
 #define CALLS_PER_CLIENT_MAX 1024
 /* A call that has not ended by then is cut: its client asks again. A restart is done in seconds
  * also where exporters keep idle streams open. */
@@ -88,12 +88,11 @@ static stele_status make_services(struct stele_serve *serve,
                                          .default_retention_years = config->default_retention_years,
                                          .duplicate_window_events =
                                              config->duplicate_window_events};
-    struct stele_query_config query = {
-        .stores = serve->regions.store,
-        .n_stores = serve->regions.n,
-        .access = serve->access,
-        .rows_budget = config->query_rows,
-        .time_budget_ms = config->query_ms};
+    struct stele_query_config query = {.stores = serve->regions.store,
+                                       .n_stores = serve->regions.n,
+                                       .access = serve->access,
+                                       .rows_budget = config->query_rows,
+                                       .time_budget_ms = config->query_ms};
     stele_status st = STELE_OK;
     STELE_TRY(stele_ingest_new(&ingest, &serve->ingest, err));
     STELE_TRY(stele_query_new(&query, &serve->query, err));

@@ -225,7 +225,8 @@ static void test_search_call__one_client_takes_its_share_only(void **state) {
     struct stele_search_request all = everything();
     struct stele_rpc_peer other = peer_auditor;
     static const char *const other_name = "spiffe://test/other";
-    other.san[other.n_sans++] = other_name; /* of the grant by its common name, another certificate */
+    other.san[other.n_sans++] =
+        other_name; /* of the grant by its common name, another certificate */
     client_open(&client, bed, &(struct stele_query_config){0});
     client_encode(&all, &request);
     for (size_t i = 0; i < STELE_QUERY_SEARCHES_CLIENT_MAX; i++) {

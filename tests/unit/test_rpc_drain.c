@@ -118,7 +118,8 @@ static void test_rpc_drain__timeout_cancels_what_still_runs(void **state) {
     stele_buf_done(&message);
 }
 
-/* Opened, and no message ever came: no service knows of it, so that nobody could end it but the drain. */
+/* Opened, and no message ever came: no service knows of it, so that nobody could end it but the
+ * drain. */
 static void test_rpc_drain__streams_never_used_do_not_hold_it(void **state) {
     (void)state;
     stele_buf message = STELE_BUF_EMPTY;
