@@ -16,6 +16,8 @@ target_link_libraries(stele-test-complete PUBLIC stele-verify PkgConfig::CMOCKA)
 foreach(name complete complete_forgery complete_forged_parts complete_lies complete_gaps complete_corruption)
   stele_unit_test(${name} LIBS stele-test-complete)
 endforeach()
+stele_unit_test(golden_complete LABEL golden LIBS stele-test-complete)
+stele_fuzz_target(complete LIBS stele-verify)
 stele_unit_test(golden_verify LABEL golden SOURCES ${sample} LIBS stele-verify)
 # The same files read by a second implementation, in Python's standard library.
 add_test(NAME golden.verify_python COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/golden/v1/check_verify.py)

@@ -50,12 +50,15 @@ static void claim_complete(const struct stele_verify_report *report,
         by_log = by_log && proof->log[i].by_log;
     }
     prove(claims, "Each log's checkpoint is signed with a key you gave.");
-    prove(claims,
-          by_log ? "Each event is in its log, byte for byte, at its place and with its log time."
-                 : "Each event is in its log or in its log's index, which the log signs, byte "
-                   "for byte (inclusion by index: see above).");
-    prove(claims,
-          "Each event is one the question asks for, none stands twice, and they are in order.");
+    if (report->n_events > 0) {
+        prove(claims,
+              by_log
+                  ? "Each event is in its log, byte for byte, at its place and with its log time."
+                  : "Each event is in its log or in its log's index, which the log signs, byte "
+                    "for byte (inclusion by index: see above).");
+        prove(claims,
+              "Each event is one the question asks for, none stands twice, and they are in order.");
+    }
     prove(
         claims,
         proof->n_gaps == 0
