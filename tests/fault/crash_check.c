@@ -78,27 +78,45 @@ static const char *check_end(const struct pass *pass, uint64_t size) {
     return NULL;
 }
 
-/* What a witness does: the log itself proves that its newest tree extends an older one. */
+/* The checkpoint that is signed now is of the tree that was walked. */
+static const char *check_signed(struct pass *pass, struct stele_log *log,
+                                struct stele_checkpoint *ret) {
+    uint8_t root[STELE_HASH_BYTES];
+    stele_buf note = STELE_BUF_EMPTY;
+    stele_err err;
+    stele_frontier_root(&pass->tree, root);
+    stele_status st = stele_log_checkpoint(log, pass->tree.size_leaves, &note, ret, &err);
+    stele_buf_done(&note);
+    if (st != STELE_OK) {
+        return COMPLAIN("%s: no checkpoint: %s (%s)", pass->name, err.text, err.where);
+    }
+    return ret->size_leaves == pass->tree.size_leaves && memcmp(ret->root, root, sizeof root) == 0
+               ? NULL
+               : COMPLAIN("%s: what is signed of %" PRIu64 " entries is not their root", pass->name,
+                          ret->size_leaves);
+}
+
+/* What a witness does: the log itself proves that its newest checkpoint extends an older one. */
 static const char *check_proofs(struct crash_rig *rig, struct pass *pass,
                                 struct stele_log_view *view) {
     struct stele_tree_path path;
-    uint8_t root[STELE_HASH_BYTES];
+    struct stele_checkpoint now;
     stele_err err;
-    stele_frontier_root(&pass->tree, root);
-    for (size_t i = 0; i < PROOFS && pass->log->n_notes > 0; i++) {
+    const char *wrong = check_signed(pass, stele_log_view_log(view), &now);
+    for (size_t i = 0; wrong == NULL && i < PROOFS && pass->log->n_notes > 0; i++) {
         const struct crash_note *note = &pass->log->note[rng_below(&rig->rng, pass->log->n_notes)];
-        stele_status st = stele_tree_prove_consistency(note->size, pass->tree.size_leaves,
+        stele_status st = stele_tree_prove_consistency(note->size, now.size_leaves,
                                                        stele_log_view_node, view, &path, &err);
         if (st == STELE_OK) {
-            st = stele_tree_check_consistency(note->size, pass->tree.size_leaves, path.node[0],
-                                              path.n, note->root, root, &err);
+            st = stele_tree_check_consistency(note->size, now.size_leaves, path.node[0], path.n,
+                                              note->root, now.root, &err);
         }
         if (st != STELE_OK) {
-            return COMPLAIN("%s: consistency with %" PRIu64 " entries: %s", pass->name, note->size,
-                            err.text);
+            wrong = COMPLAIN("%s: consistency with %" PRIu64 " entries: %s", pass->name, note->size,
+                             err.text);
         }
     }
-    return NULL;
+    return wrong;
 }
 
 static const char *check_log(struct crash_rig *rig, struct stele_store *store, size_t l) {
