@@ -3,46 +3,7 @@
 #include "storage/catalog.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
-
-static stele_status read_segment(void *ctx, uint64_t offset, size_t size, stele_buf *out, stele_err *err) {
-    struct stele_segment_ref *ref = ctx;
-    return ref->engine->ops->blob_get(ref->engine, ref->key, offset, size, out, err);
-}
-
-stele_status stele_segment_ref_open(struct stele_engine *engine, const char *key, struct stele_segment_ref **ret,
-                                    stele_err *err) {
-    uint64_t size = 0;
-    stele_status st = STELE_OK;
-    struct stele_segment_ref *ref = stele_alloc(1, sizeof *ref);
-    if (ref == NULL) {
-        return STELE_FAIL(err, NO_MEMORY, "no memory for an index segment");
-    }
-    atomic_init(&ref->refs, 1);
-    ref->engine = engine;
-    (void)snprintf(ref->key, sizeof ref->key, "%s", key);
-    STELE_TRY(engine->ops->blob_size(engine, key, &size, err));
-    STELE_TRY(stele_segment_open(read_segment, ref, size, &ref->segment, err));
-    *ret = ref;
-    ref = NULL;
-cleanup:
-    stele_segment_ref_unref(ref);
-    return st;
-}
-
-void stele_segment_ref_unref(struct stele_segment_ref *ref) {
-    if (ref == NULL || atomic_fetch_sub_explicit(&ref->refs, 1, memory_order_acq_rel) != 1) {
-        return;
-    }
-    if (atomic_load(&ref->superseded)) {
-        /* A failure leaves a blob that the next start finds superseded and removes. */
-        stele_status ignored = ref->engine->ops->blob_expire(ref->engine, ref->key, UINT64_MAX, NULL);
-        (void)ignored;
-    }
-    stele_segment_close(ref->segment);
-    stele_free(ref);
-}
 
 stele_status stele_catalog_new(size_t n_units, size_t n_segments, struct stele_catalog **ret, stele_err *err) {
     struct stele_catalog *catalog = stele_alloc(1, sizeof *catalog);
@@ -110,7 +71,8 @@ stele_status stele_catalog_edited(const struct stele_catalog *from, const struct
     }
     splice((void **)to->unit, (void *const *)from->unit, from->n_units, edit->unit_at, edit->units_out,
            (void *const *)edit->units, edit->units_in);
-    splice((void **)to->segment, (void *const *)from->segment, from->n_segments, edit->segment_at,
+    size_t segment_at = edit->segment_at == STELE_SEGMENTS_END ? from->n_segments : edit->segment_at;
+    splice((void **)to->segment, (void *const *)from->segment, from->n_segments, segment_at,
            edit->segments_out, (void *const *)edit->segments, edit->segments_in);
     for (size_t i = 0; i < to->n_units; i++) {
         stele_unit_ref(to->unit[i]);

@@ -8,17 +8,36 @@
 #ifndef STELE_STORAGE_CATALOG_H
 #define STELE_STORAGE_CATALOG_H
 
+#include "storage/seal.h"
 #include "storage/unit.h"
 
+/* An index segment and its seal: in blobs beside each other, or in memory. */
 struct stele_segment_ref {
     _Atomic size_t refs;
-    struct stele_engine *engine;
+    struct stele_engine *engine; /* NULL: in memory */
     char key[STELE_BLOB_KEY_MAX];
+    char seal_key[STELE_BLOB_KEY_MAX];
+    stele_buf segment_bytes, seal_bytes; /* in memory */
     struct stele_segment *segment;
-    _Atomic bool superseded; /* merged away: the blob goes with the last reference */
+    struct stele_seal *seal;
+    _Atomic bool superseded; /* merged away: the blobs go with the last reference */
 };
+/* key: of the segment, "<log>/i/<lo>-<hi>"; the seal is "<log>/s/<lo>-<hi>". Errors: NOT_FOUND if either
+ * is not there, CORRUPT, UNSUPPORTED, IO. */
 STELE_MUST_USE stele_status stele_segment_ref_open(struct stele_engine *engine, const char *key,
                                                    struct stele_segment_ref **ret, stele_err *err);
+/* Without the seal, which is yet to be made. */
+STELE_MUST_USE stele_status stele_segment_ref_open_bare(struct stele_engine *engine, const char *key,
+                                                        struct stele_segment_ref **ret, stele_err *err);
+/* Makes the seal of the stored segment `key` from its postings, and stores it. The same bytes each time. */
+STELE_MUST_USE stele_status stele_segment_ref_seal(struct stele_engine *engine, const char *key,
+                                                   struct stele_leaf_source leaves, stele_err *err);
+/* A segment and its seal in memory, of n postings in any order, with room for as many again. info's counts
+ * are filled. For the newest entries, which are in no pack yet. */
+STELE_MUST_USE stele_status stele_segment_ref_build(const struct stele_segment_info *info,
+                                                    struct stele_posting *postings, size_t n,
+                                                    struct stele_leaf_source leaves,
+                                                    struct stele_segment_ref **ret, stele_err *err);
 void stele_segment_ref_unref(struct stele_segment_ref *ref);
 
 struct stele_catalog {
@@ -34,6 +53,7 @@ void stele_catalog_ref(struct stele_catalog *catalog);
 void stele_catalog_unref(struct stele_catalog *catalog);
 /* A new catalog: `units` (may be NULL with n 0) replace [unit_at, unit_at + units_out) and the same for
  * segments. Takes references of its own. */
+#define STELE_SEGMENTS_END SIZE_MAX /* as segment_at: behind the last one */
 struct stele_catalog_edit {
     size_t unit_at, units_out, units_in;
     struct stele_unit *const *units;

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "storage/leaf_window.h"
 #include "storage/log_parts.h"
 #include "storage/pack.h"
 
@@ -41,6 +42,49 @@ static void add_posting(const struct check *check, struct posting_sum *sum, cons
     sum->n++;
 }
 
+/* The stored seal, and how much of it was found again. */
+struct seal_bytes {
+    const struct stele_segment_ref *ref;
+    uint64_t at;
+    stele_buf stored;
+};
+
+static stele_status compare_seal(void *ctx, stele_view bytes, stele_err *err) {
+    struct seal_bytes *seal = ctx;
+    const struct stele_segment_info *info = stele_segment_info_of(seal->ref->segment);
+    stele_buf_clear(&seal->stored);
+    stele_status st =
+        seal->ref->engine->ops->blob_get(seal->ref->engine, seal->ref->seal_key, seal->at, bytes.size, &seal->stored, err);
+    seal->at += bytes.size;
+    if (st == STELE_OK && !stele_view_equal(stele_view_buf(&seal->stored), bytes)) {
+        st = STELE_FAIL(err, CORRUPT,
+                        "the seal of the index of entries %" PRIu64 " to %" PRIu64 " is not what segment and leaf hashes "
+                        "give, from byte %" PRIu64 " on; remove it, and a start of the server makes it again",
+                        info->lo, info->hi - 1, seal->at - bytes.size);
+    }
+    return st;
+}
+
+/* Every byte of a seal follows from its segment and the leaf hashes: it is made again and compared. */
+static stele_status check_seal(struct check *check, const struct stele_segment_ref *ref, stele_err *err) {
+    struct seal_bytes seal = {.ref = ref};
+    struct stele_leaf_window window;
+    struct stele_descriptor descriptor;
+    uint64_t size = 0;
+    stele_status st = STELE_OK;
+    stele_leaf_window_init(&window, check->view->catalog);
+    STELE_TRY(stele_seal_build(ref->segment, stele_leaf_window_source(&window), compare_seal, &seal, &descriptor, err));
+    STELE_TRY(ref->engine->ops->blob_size(ref->engine, ref->seal_key, &size, err));
+    if (size != seal.at) {
+        st = STELE_FAIL(err, CORRUPT, "blob %.120s has %" PRIu64 " bytes, and %" PRIu64 " are right; remove it, and a "
+                        "start of the server makes it again", ref->seal_key, size, seal.at);
+    }
+cleanup:
+    stele_leaf_window_done(&window);
+    stele_buf_done(&seal.stored);
+    return st;
+}
+
 static stele_status check_segment(struct check *check, stele_err *err) {
     struct stele_segment *segment = check->view->catalog->segment[check->segment]->segment;
     const struct stele_segment_info *info = stele_segment_info_of(segment);
@@ -63,6 +107,7 @@ static stele_status check_segment(struct check *check, stele_err *err) {
                              " postings, %" PRIu64 " by the events); delete that segment from a copy and rebuild it from the packs",
                              check->log->full_name, info->lo, info->hi - 1, stored.n, check->sum.n));
     }
+    STELE_TRY(check_seal(check, check->view->catalog->segment[check->segment], err));
     check->report->segments++;
     check->report->postings += stored.n;
     check->sum = (struct posting_sum){0, 0, 0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * storage/log_parts.h: the inside of a log, for the files that make it up and no one else: batch.c,
- * stage.c, single.c, group.c, committer.c, indexer.c, index_tail.c, recovery.c, rebuild.c, packer.c, log.c, log_view.c, log_reader.c, seq_stream.c, store.c.
+ * stage.c, single.c, group.c, committer.c, indexer.c, index_tail.c, recovery.c, rebuild.c, packer.c, merger.c, log.c, log_view.c, log_reader.c, seq_stream.c, store.c.
  * Layer: storage, private.
  */
 #ifndef STELE_STORAGE_LOG_PARTS_H
@@ -254,8 +254,19 @@ STELE_MUST_USE stele_status stele_log__check_note(struct stele_log *log, stele_v
 /* rebuild.c: writes a pack's index segment again, byte for byte. Before the log runs. */
 STELE_MUST_USE stele_status stele_log__rebuild_segment(struct stele_log *log, const struct stele_unit *unit,
                                                        stele_err *err);
-/* packer.c: packs the oldest closed tail, or merges segments; *ret_did says whether there was any. */
+/* packer.c. The catalog as it is now, with a reference. */
+struct stele_catalog *stele_log__pin(struct stele_log *log);
+/*
+ * Applies an edit to the current catalog. Its positions must hold for that one, whichever it is: the
+ * committer appends units, the packer's thread turns units into packs and appends their segments, and the
+ * merger's thread alone takes segments away. n_packed: tails that are packs now.
+ */
+STELE_MUST_USE stele_status stele_log__edit(struct stele_log *log, const struct stele_catalog_edit *edit,
+                                            size_t n_packed, stele_err *err);
+/* Packs the oldest closed tail; *ret_did says whether there was one. The packer's thread. */
 STELE_MUST_USE stele_status stele_log__pack_one(struct stele_log *log, bool *ret_did, stele_err *err);
+/* merger.c: merges some neighbouring segments and their seals, if there are any to merge. The merger's
+ * thread. Errors: CLOSED if the store is being closed meanwhile. */
 STELE_MUST_USE stele_status stele_log__merge_one(struct stele_log *log, bool *ret_did, stele_err *err);
 
 struct stele_log_view {
@@ -266,6 +277,7 @@ struct stele_log_view {
 
 /* store.c */
 void stele_store__wake_packer(struct stele_store *store);
+bool stele_store__stopping(struct stele_store *store);
 void stele_store__report(struct stele_store *store, const char *log, const stele_err *err);
 bool stele_store__read_only(const struct stele_store *store);
 /* The signed notes the store must extend; borrowed for as long as the store is being opened. */

@@ -3,8 +3,8 @@
  * storage/pack.h: a closed unit as immutable blobs. Layer: storage. Format: FORMAT.md, "Pack", "Hash blob",
  * "Keys-seed blob".
  *
- * <log>/k/<lo>-<hi> keys seeds, <log>/h/... leaf and tile hashes, <log>/i/... the index segment, then
- * <log>/p/... the items, directory and head snapshot: the pack is last, so that where it is, the others
+ * <log>/k/<lo>-<hi> keys seeds, <log>/h/... leaf and tile hashes, <log>/i/... the index segment, <log>/s/...
+ * its seal, then <log>/p/... the items, directory and head snapshot: the pack is last, so that where it is, the others
  * are. Packs are the unit of disposal; hashes stay for ever; keys seeds and segments go with their era.
  * The same unit always gives the same bytes, so a pack interrupted by a crash is simply written again.
  */
@@ -25,7 +25,7 @@ STELE_MUST_USE stele_status stele_pack_key_parse(const char *key, uint64_t *ret_
 STELE_MUST_USE stele_status stele_pack_write(struct stele_engine *engine, const char *log,
                                              const struct stele_unit *unit, const struct stele_epoch *epoch,
                                              const struct stele_lock *lock, stele_err *err);
-/* Writes a unit's index segment alone. `postings` holds its n postings in any order, and has room for as
+/* Writes a unit's index segment and its seal alone. `postings` holds its n postings in any order, and has room for as
  * many again. The same postings always give the same bytes. */
 STELE_MUST_USE stele_status stele_pack_put_segment(struct stele_engine *engine, const char *log,
                                                    const struct stele_unit *unit,

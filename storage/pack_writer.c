@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "storage/leaf_window.h"
 #include "storage/pack.h"
 #include "storage/pack_format.h"
 
@@ -108,6 +109,18 @@ cleanup:
     return sink_close(&sink, st, NULL, err);
 }
 
+/* The segment is stored: its seal is made of it. */
+static stele_status write_seal(struct stele_engine *engine, const char *log, const struct stele_unit *unit,
+                               stele_err *err) {
+    struct stele_leaf_window window;
+    char key[STELE_BLOB_KEY_MAX];
+    stele_pack_key(log, 'i', unit->lo, atomic_load(&unit->hi), key);
+    stele_leaf_window_init_unit(&window, unit);
+    stele_status st = stele_segment_ref_seal(engine, key, stele_leaf_window_source(&window), err);
+    stele_leaf_window_done(&window);
+    return st;
+}
+
 stele_status stele_pack_put_segment(struct stele_engine *engine, const char *log, const struct stele_unit *unit,
                                     const struct stele_epoch *epoch, struct stele_posting *postings, size_t n,
                                     stele_err *err) {
@@ -133,7 +146,8 @@ stele_status stele_pack_put_segment(struct stele_engine *engine, const char *log
     STELE_TRY(stele_segment_writer_end(writer, err));
 cleanup:
     stele_segment_writer_free(writer);
-    return sink_close(&sink, st, NULL, err);
+    st = sink_close(&sink, st, NULL, err);
+    return st == STELE_OK ? write_seal(engine, log, unit, err) : st;
 }
 
 static stele_status write_segment(struct stele_engine *engine, const char *log, const struct stele_unit *unit,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/packer.c: the background work of a log: closed tails become packs, and neighbouring index
- * segments become larger ones. The record chain is cut back only behind what is in synced blobs (I1).
+ * storage/packer.c: closed tails become packs. The record chain is cut back only behind what is in synced
+ * blobs (I1).
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -10,13 +10,7 @@
 #include "storage/log_parts.h"
 #include "storage/pack.h"
 
-/* Segments are merged to aligned spans of 2^20, then 2^24 entries; when an era is over, what is
- * left of it within a span too. */
-static const unsigned merge_shift[] = {20, 24};
-#define N_MERGE_LEVELS (sizeof merge_shift / sizeof merge_shift[0])
-
-/* The catalog as it is now, with a reference. */
-static struct stele_catalog *pin(struct stele_log *log) {
+struct stele_catalog *stele_log__pin(struct stele_log *log) {
     (void)pthread_mutex_lock(&log->lock);
     struct stele_catalog *catalog = log->catalog;
     stele_catalog_ref(catalog);
@@ -24,9 +18,8 @@ static struct stele_catalog *pin(struct stele_log *log) {
     return catalog;
 }
 
-/* Applies an edit to the current catalog; its positions must hold for it: only this file and the
- * committer's appends at the end change catalogs. */
-static stele_status swap(struct stele_log *log, const struct stele_catalog_edit *edit, size_t n_packed, stele_err *err) {
+stele_status stele_log__edit(struct stele_log *log, const struct stele_catalog_edit *edit, size_t n_packed,
+                             stele_err *err) {
     struct stele_catalog *edited = NULL;
     struct stele_catalog *old = NULL;
     (void)pthread_mutex_lock(&log->catalog_lock);
@@ -47,7 +40,7 @@ static stele_status swap(struct stele_log *log, const struct stele_catalog_edit 
 
 /* Everything before the first unpacked unit's first record is in packs; the newest checkpoint stays. */
 static stele_status trim(struct stele_log *log, stele_err *err) {
-    struct stele_catalog *catalog = pin(log);
+    struct stele_catalog *catalog = stele_log__pin(log);
     (void)pthread_mutex_lock(&log->lock);
     uint64_t floor = log->checkpoint_pos;
     (void)pthread_mutex_unlock(&log->lock);
@@ -60,7 +53,7 @@ static stele_status trim(struct stele_log *log, stele_err *err) {
 }
 
 stele_status stele_log__pack_one(struct stele_log *log, bool *ret_did, stele_err *err) {
-    struct stele_catalog *catalog = pin(log);
+    struct stele_catalog *catalog = stele_log__pin(log);
     struct stele_unit *pack = NULL;
     struct stele_segment_ref *segment = NULL;
     struct stele_epoch epoch;
@@ -91,101 +84,16 @@ stele_status stele_log__pack_one(struct stele_log *log, bool *ret_did, stele_err
                                       .units_out = 1,
                                       .units_in = 1,
                                       .units = &pack,
-                                      .segment_at = catalog->n_segments,
+                                      .segment_at = STELE_SEGMENTS_END,
                                       .segments_in = 1,
                                       .segments = &segment};
-    STELE_TRY(swap(log, &edit, 1, err));
+    STELE_TRY(stele_log__edit(log, &edit, 1, err));
     *ret_did = true;
     STELE_TRY(trim(log, err));
 cleanup:
     stele_head_done(&snapshot);
     stele_segment_ref_unref(segment);
     stele_unit_unref(pack);
-    stele_catalog_unref(catalog);
-    return st;
-}
-
-/* The first run of two or more segments that fill an aligned block of 2^shift entries of one era, or the
- * rest of an era that is over. */
-static bool find_run(const struct stele_catalog *catalog, unsigned shift, size_t *ret_at, size_t *ret_n) {
-    size_t i = 0;
-    while (i < catalog->n_segments) {
-        const struct stele_segment_info *first = stele_segment_info_of(catalog->segment[i]->segment);
-        uint64_t block_end = ((first->lo >> shift) + 1) << shift;
-        uint64_t end = first->hi;
-        size_t n = 1;
-        bool era_over = false;
-        while (i + n < catalog->n_segments && n < STELE_SEGMENT_FANIN_MAX) {
-            const struct stele_segment_info *next = stele_segment_info_of(catalog->segment[i + n]->segment);
-            era_over = next->era != first->era;
-            if (era_over || next->hi > block_end) {
-                break;
-            }
-            end = next->hi;
-            n++;
-        }
-        if (n > 1 && (end == block_end || era_over || n == STELE_SEGMENT_FANIN_MAX)) {
-            *ret_at = i;
-            *ret_n = n;
-            return true;
-        }
-        i += n;
-    }
-    return false;
-}
-
-static stele_status write_blob(void *ctx, stele_view bytes, stele_err *err) {
-    void *const *pair = ctx;
-    struct stele_engine *engine = pair[0];
-    return engine->ops->blob_write(pair[1], bytes, err);
-}
-
-static stele_status merge_run(struct stele_log *log, const struct stele_catalog *catalog, size_t at, size_t n,
-                              stele_err *err) {
-    struct stele_segment *segment[STELE_SEGMENT_FANIN_MAX];
-    struct stele_blob_writer *blob = NULL;
-    struct stele_segment_ref *merged = NULL;
-    char key[STELE_BLOB_KEY_MAX];
-    stele_status st = STELE_OK;
-    assert(n > 1 && n <= STELE_SEGMENT_FANIN_MAX);
-    for (size_t i = 0; i < n; i++) {
-        segment[i] = catalog->segment[at + i]->segment;
-    }
-    stele_pack_key(log->name, 'i', stele_segment_info_of(segment[0])->lo, stele_segment_info_of(segment[n - 1])->hi, key);
-    STELE_TRY(log->engine->ops->blob_begin(log->engine, key, &blob, err));
-    void *pair[2] = {log->engine, blob};
-    STELE_TRY(stele_segment_merge(segment, n, write_blob, pair, err));
-    struct stele_blob_writer *done = blob;
-    blob = NULL;
-    STELE_TRY(log->engine->ops->blob_commit(done, NULL, err));
-    STELE_TRY(stele_segment_ref_open(log->engine, key, &merged, err));
-    struct stele_catalog_edit edit = {
-        .unit_at = 0, .segment_at = at, .segments_out = n, .segments_in = 1, .segments = &merged};
-    STELE_TRY(swap(log, &edit, 0, err));
-    for (size_t i = 0; i < n; i++) {
-        atomic_store(&catalog->segment[at + i]->superseded, true);
-    }
-cleanup:
-    if (blob != NULL) {
-        log->engine->ops->blob_abort(blob);
-    }
-    stele_segment_ref_unref(merged);
-    return st;
-}
-
-stele_status stele_log__merge_one(struct stele_log *log, bool *ret_did, stele_err *err) {
-    struct stele_catalog *catalog = pin(log);
-    stele_status st = STELE_OK;
-    size_t at = 0;
-    size_t n = 0;
-    *ret_did = false;
-    for (size_t level = 0; level < N_MERGE_LEVELS && n == 0; level++) {
-        if (find_run(catalog, merge_shift[level], &at, &n)) {
-            STELE_TRY(merge_run(log, catalog, at, n, err));
-            *ret_did = true;
-        }
-    }
-cleanup:
     stele_catalog_unref(catalog);
     return st;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "storage/leaf_window.h"
 #include "storage/log_parts.h"
 #include "storage/pack.h"
 
@@ -255,14 +256,43 @@ cleanup:
     return st;
 }
 
+/* Makes the seal of a segment that has none: the store is of a version without seals, or the merge that
+ * made the segment was cut short, or somebody removed it. */
+static stele_status rebuild_seal(struct stele_log *log, const char *key, uint64_t lo, uint64_t hi, stele_err *err) {
+    struct stele_leaf_window window;
+    stele_err told;
+    if (stele_store__read_only(log->store)) {
+        return STELE_FAIL(err, CORRUPT,
+                          "log %s: the seal of the index segment of entries %" PRIu64 " to %" PRIu64
+                          " is missing; a start of the server makes it again",
+                          log->full_name, lo, hi - 1);
+    }
+    stele_leaf_window_init(&window, log->catalog);
+    stele_status st = stele_segment_ref_seal(log->engine, key, stele_leaf_window_source(&window), err);
+    stele_leaf_window_done(&window);
+    if (st == STELE_OK) {
+        (void)STELE_FAIL(&told, NOT_FOUND,
+                         "log %s: the seal of the index of entries %" PRIu64 " to %" PRIu64
+                         " was missing and has been made again from it",
+                         log->full_name, lo, hi - 1);
+        stele_store__report(log->store, log->full_name, &told);
+    }
+    return st;
+}
+
 static stele_status add_segment(struct stele_log *log, uint64_t lo, uint64_t hi, stele_err *err) {
     char key[STELE_BLOB_KEY_MAX];
     struct stele_segment_ref *ref = NULL;
     stele_pack_key(log->name, 'i', lo, hi, key);
     stele_status st = stele_segment_ref_open(log->engine, key, &ref, err);
+    if (st == STELE_NOT_FOUND) {
+        STELE_TRY(rebuild_seal(log, key, lo, hi, err));
+        STELE_TRY(stele_segment_ref_open(log->engine, key, &ref, err));
+    }
     if (st == STELE_OK) {
         st = add_to_catalog(log, NULL, ref, err);
     }
+cleanup:
     stele_segment_ref_unref(ref);
     return st;
 }
@@ -292,23 +322,73 @@ static stele_status fill_hole(struct stele_log *log, uint64_t from, uint64_t to,
     return st;
 }
 
-/* Of segments that overlap, the widest is the merged one; those inside it are left-overs of a merge that
- * was cut short, and are removed. */
+static const struct stele_segment_info *info_at(const struct stele_log *log, size_t segment) {
+    return stele_segment_info_of(log->catalog->segment[segment]->segment);
+}
+
+static stele_status remove_blob(struct stele_log *log, char kind, uint64_t lo, uint64_t hi, stele_err *err) {
+    char key[STELE_BLOB_KEY_MAX];
+    stele_pack_key(log->name, kind, lo, hi, key);
+    return stele_store__read_only(log->store) ? STELE_OK
+                                              : log->engine->ops->blob_expire(log->engine, key, UINT64_MAX, err);
+}
+
+/* Removes the seals of segments that are gone; those of a pack that was not finished stay. */
+static stele_status drop_seals(struct stele_log *log, const struct key_list *seals, stele_err *err) {
+    stele_status st = STELE_OK;
+    size_t at = 0;
+    for (size_t i = 0; st == STELE_OK && i < seals->n && seals->range[i][0] < log->size; i++) {
+        while (at < log->catalog->n_segments && info_at(log, at)->lo < seals->range[i][0]) {
+            at++;
+        }
+        if (at == log->catalog->n_segments || info_at(log, at)->lo != seals->range[i][0] ||
+            info_at(log, at)->hi != seals->range[i][1]) {
+            st = remove_blob(log, 's', seals->range[i][0], seals->range[i][1], err);
+        }
+    }
+    return st;
+}
+
+/* A merge was cut short before it wrote the seal: the parts are still there, and count. */
+static bool is_interrupted(const struct key_list *segments, const struct key_list *seals, size_t i) {
+    const uint64_t *range = segments->range[i];
+    if (i == 0 || segments->range[i - 1][0] != range[0]) {
+        return false;
+    }
+    for (size_t at = 0; at < seals->n; at++) {
+        if (seals->range[at][0] == range[0] && seals->range[at][1] == range[1]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Of segments that overlap, the widest with a seal is the merged one; the others are left-overs of a merge
+ * that was cut short, and are removed. */
+static bool counts(const struct key_list *segments, const struct key_list *seals, size_t i) {
+    if (is_interrupted(segments, seals, i)) {
+        return false;
+    }
+    for (size_t wider = i + 1; wider < segments->n && segments->range[wider][0] == segments->range[i][0]; wider++) {
+        if (!is_interrupted(segments, seals, wider)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static stele_status recover_segments(struct stele_log *log, stele_err *err) {
-    struct key_list list;
+    struct key_list list = {.n = 0};
+    struct key_list seals = {.n = 0};
     stele_status st = STELE_OK;
     uint64_t end = 0;
     STELE_TRY(list_blobs(log, 'i', &list, err));
+    STELE_TRY(list_blobs(log, 's', &seals, err));
     for (size_t i = 0; i < list.n; i++) {
         uint64_t lo = list.range[i][0];
         uint64_t hi = list.range[i][1];
-        bool widest = i + 1 == list.n || list.range[i + 1][0] != lo;
-        if (hi <= end || !widest) {
-            char key[STELE_BLOB_KEY_MAX];
-            stele_pack_key(log->name, 'i', lo, hi, key);
-            if (!stele_store__read_only(log->store)) {
-                STELE_TRY(log->engine->ops->blob_expire(log->engine, key, UINT64_MAX, err));
-            }
+        if (hi <= end || !counts(&list, &seals, i)) {
+            STELE_TRY(remove_blob(log, 'i', lo, hi, err));
             continue;
         }
         if (lo >= log->size) {
@@ -323,8 +403,10 @@ static stele_status recover_segments(struct stele_log *log, stele_err *err) {
         end = hi;
     }
     STELE_TRY(fill_hole(log, end, log->size, err));
+    STELE_TRY(drop_seals(log, &seals, err));
 cleanup:
     stele_free(list.range);
+    stele_free(seals.range);
     return st;
 }
 

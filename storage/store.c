@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/store.c: opens a region's store, lists its logs in the system log, runs the packer, closes it.
+ * storage/store.c: opens a region's store, lists its logs in the system log, runs packer and merger, closes it.
  *
  * The system log is opened first and closed last: every other log is listed there before its first event.
  */
@@ -18,9 +18,18 @@
 
 #define PACK_ENTRIES_DEFAULT 65536u
 #define CHECKPOINT_INTERVAL_MS_DEFAULT 1000u
-/* Failed packing is tried again soon, and then less and less often. */
-#define PACKER_RETRY_MS_MIN 20u
-#define PACKER_RETRY_MS_MAX 2000u
+/* Failed work is tried again soon, and then less and less often. */
+#define WORKER_RETRY_MS_MIN 20u
+#define WORKER_RETRY_MS_MAX 2000u
+
+/* A thread of background work: rounds over all logs until there is nothing left to do, then it sleeps. */
+struct worker {
+    struct stele_store *store;
+    stele_status (*one)(struct stele_log *log, bool *ret_did, stele_err *err);
+    pthread_t thread;
+    pthread_cond_t wake;
+    bool runs, woken;
+};
 
 struct stele_store {
     char region[STELE_REGION_NAME_MAX + 1];
@@ -38,11 +47,9 @@ struct stele_store {
     struct stele_log *system;
     const stele_view *not_before;
     size_t n_not_before;
-    pthread_t packer;
-    bool packer_runs;
-    pthread_mutex_t lock; /* the three below */
-    pthread_cond_t wake;
-    bool stopping, woken;
+    pthread_mutex_t lock; /* the workers' flags and `stopping` */
+    bool stopping;
+    struct worker packer, merger;
 };
 
 uint64_t stele_clock_wall(void *ctx) {
@@ -103,11 +110,22 @@ const stele_view *stele_store__not_before(const struct stele_store *store, size_
     return store->not_before;
 }
 
+static void wake(struct worker *worker) {
+    (void)pthread_mutex_lock(&worker->store->lock);
+    worker->woken = true;
+    (void)pthread_cond_signal(&worker->wake);
+    (void)pthread_mutex_unlock(&worker->store->lock);
+}
+
 void stele_store__wake_packer(struct stele_store *store) {
+    wake(&store->packer);
+}
+
+bool stele_store__stopping(struct stele_store *store) {
     (void)pthread_mutex_lock(&store->lock);
-    store->woken = true;
-    (void)pthread_cond_signal(&store->wake);
+    bool stopping = store->stopping;
     (void)pthread_mutex_unlock(&store->lock);
+    return stopping;
 }
 
 stele_status stele_store_route(struct stele_store *store, stele_view tenant, uint8_t retention_years,
@@ -133,30 +151,31 @@ stele_status stele_store_route(struct stele_store *store, stele_view tenant, uin
 }
 
 /* One round over all logs. Errors are reported and tried again later: nothing is lost, the record chain
- * still holds what is not packed. */
-static bool pack_round(struct stele_store *store) {
+ * still holds what is not packed, and segments stay until they are merged. */
+static bool work_round(struct worker *worker) {
+    struct stele_store *store = worker->store;
     bool failed = false;
     for (size_t i = 0; i < store->n_logs; i++) {
         stele_err err;
         bool did = true;
         stele_status st = STELE_OK;
         while (st == STELE_OK && did) {
-            st = stele_log__pack_one(store->log[i], &did, &err);
+            st = worker->one(store->log[i], &did, &err);
+            if (st == STELE_OK && did && worker == &store->packer) {
+                wake(&store->merger);
+            }
         }
-        did = true;
-        while (st == STELE_OK && did) {
-            st = stele_log__merge_one(store->log[i], &did, &err);
-        }
-        if (st != STELE_OK) {
+        if (st != STELE_OK && !(st == STELE_CLOSED && stele_store__stopping(store))) {
             stele_store__report(store, store->log[i]->full_name, &err);
-            failed = true;
         }
+        failed = failed || st != STELE_OK;
     }
     return failed;
 }
 
 /* Sleeps until there is work, for retry_ms at most if that is not 0. False when the store stops. */
-static bool packer_waits(struct stele_store *store, unsigned retry_ms) {
+static bool work_waits(struct worker *worker, unsigned retry_ms) {
+    struct stele_store *store = worker->store;
     struct timespec until;
     int timed_out = 0;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
@@ -164,27 +183,27 @@ static bool packer_waits(struct stele_store *store, unsigned retry_ms) {
     until.tv_sec += (time_t)(retry_ms / 1000) + until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     (void)pthread_mutex_lock(&store->lock);
-    while (!store->woken && !store->stopping && timed_out == 0) {
-        timed_out = retry_ms == 0 ? pthread_cond_wait(&store->wake, &store->lock)
-                                  : pthread_cond_timedwait(&store->wake, &store->lock, &until);
+    while (!worker->woken && !store->stopping && timed_out == 0) {
+        timed_out = retry_ms == 0 ? pthread_cond_wait(&worker->wake, &store->lock)
+                                  : pthread_cond_timedwait(&worker->wake, &store->lock, &until);
     }
-    store->woken = false;
+    worker->woken = false;
     bool stopping = store->stopping;
     (void)pthread_mutex_unlock(&store->lock);
     return !stopping;
 }
 
-static void *packer(void *arg) {
-    struct stele_store *store = arg;
+static void *work(void *arg) {
+    struct worker *worker = arg;
     unsigned retry_ms = 0;
     do {
-        if (!pack_round(store)) {
+        if (!work_round(worker)) {
             retry_ms = 0;
         } else {
-            retry_ms = retry_ms == 0 ? PACKER_RETRY_MS_MIN : retry_ms * 2;
-            retry_ms = retry_ms < PACKER_RETRY_MS_MAX ? retry_ms : PACKER_RETRY_MS_MAX;
+            retry_ms = retry_ms == 0 ? WORKER_RETRY_MS_MIN : retry_ms * 2;
+            retry_ms = retry_ms < WORKER_RETRY_MS_MAX ? retry_ms : WORKER_RETRY_MS_MAX;
         }
-    } while (packer_waits(store, retry_ms));
+    } while (work_waits(worker, retry_ms));
     return NULL;
 }
 
@@ -322,21 +341,34 @@ cleanup:
     return st;
 }
 
-static stele_status start_packer(struct stele_store *store, stele_err *err) {
-    int failed = store->read_only ? 0 : pthread_create(&store->packer, NULL, packer, store);
+static stele_status start_worker(struct worker *worker, stele_err *err) {
+    int failed = worker->store->read_only ? 0 : pthread_create(&worker->thread, NULL, work, worker);
     if (failed != 0) {
-        return STELE_FAIL_ERRNO(err, failed, "region %s: its packer thread cannot start", store->region);
+        return STELE_FAIL_ERRNO(err, failed, "region %s: a thread for packing and merging cannot start",
+                                worker->store->region);
     }
-    store->packer_runs = !store->read_only;
+    worker->runs = !worker->store->read_only;
     return STELE_OK;
 }
 
-/* The wall clock may jump: nobody waits by it. */
-static void init_wake(struct stele_store *store) {
-    pthread_condattr_t monotonic;
+static void stop_worker(struct worker *worker) {
+    if (worker->runs) {
+        wake(worker);
+        (void)pthread_join(worker->thread, NULL);
+    }
+    (void)pthread_cond_destroy(&worker->wake);
+}
+
+/* Merging has a thread of its own: it may take minutes, and entries must be packed meanwhile. */
+static void init_workers(struct stele_store *store) {
+    pthread_condattr_t monotonic; /* the wall clock may jump: nobody waits by it */
+    store->packer = (struct worker){.store = store, .one = stele_log__pack_one};
+    store->merger = (struct worker){.store = store, .one = stele_log__merge_one};
+    (void)pthread_mutex_init(&store->lock, NULL);
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&store->wake, &monotonic);
+    (void)pthread_cond_init(&store->packer.wake, &monotonic);
+    (void)pthread_cond_init(&store->merger.wake, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
 }
 
@@ -360,12 +392,12 @@ stele_status stele_store_open(const struct stele_store_config *config, struct st
     store->n_not_before = config->n_not_before;
     store->checkpoint_interval_ms =
         config->checkpoint_interval_ms == 0 ? CHECKPOINT_INTERVAL_MS_DEFAULT : config->checkpoint_interval_ms;
-    (void)pthread_mutex_init(&store->lock, NULL);
-    init_wake(store);
+    init_workers(store);
     STELE_TRY(stele_not_before__known(config, err));
     STELE_TRY(open_parts(store, config, err));
     STELE_TRY(open_logs(store, config, err));
-    STELE_TRY(start_packer(store, err));
+    STELE_TRY(start_worker(&store->packer, err));
+    STELE_TRY(start_worker(&store->merger, err));
     *ret = store;
     store = NULL;
 cleanup:
@@ -385,13 +417,11 @@ void stele_store_close(struct stele_store *store) {
     if (store->system != NULL) {
         stele_log__stop(store->system);
     }
-    if (store->packer_runs) {
-        (void)pthread_mutex_lock(&store->lock);
-        store->stopping = true;
-        (void)pthread_cond_signal(&store->wake);
-        (void)pthread_mutex_unlock(&store->lock);
-        (void)pthread_join(store->packer, NULL);
-    }
+    (void)pthread_mutex_lock(&store->lock);
+    store->stopping = true;
+    (void)pthread_mutex_unlock(&store->lock);
+    stop_worker(&store->packer);
+    stop_worker(&store->merger);
     for (size_t i = 0; i < store->n_logs; i++) {
         stele_log__free(store->log[i]);
     }
@@ -400,6 +430,5 @@ void stele_store_close(struct stele_store *store) {
         store->engine->ops->close(store->engine);
     }
     (void)pthread_mutex_destroy(&store->lock);
-    (void)pthread_cond_destroy(&store->wake);
     stele_free(store);
 }

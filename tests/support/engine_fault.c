@@ -255,6 +255,7 @@ static stele_status fault_list(struct stele_engine *e, const char *prefix, stele
     struct fault_engine *f = fault_of(e);
     const char *step = strstr(prefix, "/p/") != NULL   ? "start: list the packs"
                        : strstr(prefix, "/i/") != NULL ? "start: list the segments"
+                       : strstr(prefix, "/s/") != NULL ? "start: list the seals"
                                                        : NULL;
     THROUGH(f, ENGINE_FAULT_BLOB_LIST, step,
             f->inner->ops->blob_list(f->inner, prefix, fn, ctx, err));

@@ -14,6 +14,7 @@ const char *const engine_step_names[ENGINE_STEPS] = {
     "start: claim the chain",
     "start: list the packs",
     "start: list the segments",
+    "start: list the seals",
     "start: replay the chain",
     "start: append genesis",
     "start: list a log",
@@ -30,13 +31,19 @@ const char *const engine_step_names[ENGINE_STEPS] = {
     "pack: index segment, begin",
     "pack: index segment, write",
     "pack: index segment, commit",
+    "pack: seal, begin",
+    "pack: seal, write",
+    "pack: seal, commit",
     "pack: items, begin",
     "pack: items, write",
     "pack: items, commit",
     "pack: trim the chain",
-    "merge: begin",
-    "merge: write",
-    "merge: commit",
+    "merge: index segment, begin",
+    "merge: index segment, write",
+    "merge: index segment, commit",
+    "merge: seal, begin",
+    "merge: seal, write",
+    "merge: seal, commit",
     "merge: remove what was merged",
 };
 
@@ -93,6 +100,8 @@ static const char *part_of(char kind) {
         return "hashes";
     case 'i':
         return "index segment";
+    case 's':
+        return "seal";
     case 'p':
         return "items";
     default:
@@ -107,15 +116,11 @@ const char *engine_step_of_blob(const char *key, const char *call, char out[ENGI
         return "no blob of a log";
     }
     char kind = key[strlen(key) - strlen("p/") - 41];
-    bool merged =
-        kind == 'i' && lo / ENGINE_STEP_PACK_ENTRIES != (hi - 1) / ENGINE_STEP_PACK_ENTRIES;
+    bool index = kind == 'i' || kind == 's';
+    bool merged = index && lo / ENGINE_STEP_PACK_ENTRIES != (hi - 1) / ENGINE_STEP_PACK_ENTRIES;
     if (strcmp(call, "remove") == 0) {
-        return kind == 'i' ? "merge: remove what was merged" : "a removal that nobody makes";
+        return index ? "merge: remove what was merged" : "a removal that nobody makes";
     }
-    if (merged) {
-        (void)snprintf(out, ENGINE_STEP_BYTES, "merge: %s", call);
-    } else {
-        (void)snprintf(out, ENGINE_STEP_BYTES, "pack: %s, %s", part_of(kind), call);
-    }
+    (void)snprintf(out, ENGINE_STEP_BYTES, "%s: %s, %s", merged ? "merge" : "pack", part_of(kind), call);
     return out;
 }

@@ -13,7 +13,7 @@
 /* Units of stores whose steps are named end at multiples of this. */
 #define ENGINE_STEP_PACK_ENTRIES 256u
 #define ENGINE_STEP_BYTES 48 /* a name and its NUL */
-#define ENGINE_STEPS 28
+#define ENGINE_STEPS 35
 extern const char *const engine_step_names[ENGINE_STEPS];
 
 /* The place in engine_step_names, ENGINE_STEPS if it has none there. */
