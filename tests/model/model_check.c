@@ -125,22 +125,50 @@ static uint64_t hash_of(const struct model_state *state) {
     return hash;
 }
 
+/* The slot that holds the state, or the free one where it belongs. */
+static size_t slot_of(const struct walk *walk, const struct model_state *state) {
+    size_t at = (size_t)hash_of(state) & (walk->n_slots - 1);
+    while (walk->slot[at] != 0 && memcmp(&walk->node[walk->slot[at] - 1].state, state, sizeof *state) != 0) {
+        at = (at + 1) & (walk->n_slots - 1);
+    }
+    return at;
+}
+
+/* Twice the room. Only what is needed is asked for: a sanitizer touches all of it. */
+static bool grow(struct walk *walk) {
+    size_t n_slots = walk->n_slots == 0 ? (size_t)1 << 17 : 2 * walk->n_slots;
+    uint32_t *slot = stele_alloc(n_slots, sizeof *slot);
+    struct node *node = slot == NULL ? NULL : stele_realloc(walk->node, n_slots / 2, sizeof *node);
+    if (node == NULL) {
+        stele_free(slot);
+        return false;
+    }
+    stele_free(walk->slot);
+    walk->node = node;
+    walk->slot = slot;
+    walk->n_slots = n_slots;
+    for (size_t i = 0; i < walk->n; i++) {
+        slot[slot_of(walk, &node[i].state)] = (uint32_t)(i + 1);
+    }
+    return true;
+}
+
 static void visit(void *ctx, const struct model_state *next, const char *step) {
     struct walk *walk = ctx;
     if (walk->violation != NULL || walk->full) {
         return;
     }
     walk->steps++;
-    size_t at = (size_t)hash_of(next) & (walk->n_slots - 1);
-    while (walk->slot[at] != 0) {
-        if (memcmp(&walk->node[walk->slot[at] - 1].state, next, sizeof *next) == 0) {
+    size_t at = slot_of(walk, next);
+    if (walk->slot[at] != 0) {
+        return;
+    }
+    if (walk->n == walk->n_slots / 2) {
+        walk->full = walk->n >= walk->max || !grow(walk);
+        if (walk->full) {
             return;
         }
-        at = (at + 1) & (walk->n_slots - 1);
-    }
-    if (walk->n == walk->max) {
-        walk->full = true;
-        return;
+        at = slot_of(walk, next);
     }
     walk->node[walk->n] = (struct node){*next, walk->from, step};
     walk->slot[at] = (uint32_t)++walk->n;
@@ -149,13 +177,8 @@ static void visit(void *ctx, const struct model_state *next, const char *step) {
 }
 
 bool model_explore(const struct model_bounds *bounds, size_t max_states, struct model_result *ret) {
-    struct walk walk = {.bounds = bounds, .max = max_states, .n_slots = 1};
-    while (walk.n_slots < 2 * max_states) {
-        walk.n_slots *= 2;
-    }
-    walk.node = stele_alloc(max_states, sizeof *walk.node);
-    walk.slot = stele_alloc(walk.n_slots, sizeof *walk.slot);
-    bool good = walk.node != NULL && walk.slot != NULL;
+    struct walk walk = {.bounds = bounds, .max = max_states};
+    bool good = grow(&walk);
     if (good) {
         struct model_state first;
         memset(&first, 0, sizeof first);
