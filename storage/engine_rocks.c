@@ -14,6 +14,7 @@
 
 #include "storage/engine_gate.h"
 #include "storage/engine_manifest.h"
+#include "storage/engine_repeats.h"
 #include "storage/engine_rocks_tuning.h"
 #include "storage/file.h"
 
@@ -248,6 +249,7 @@ stele_status stele_rocks_open(const char *path, bool create, stele_rocks_check_f
     r->check_ctx = ctx;
     stele_gate_init(&r->gate);
     STELE_TRY(make_options(r, create, err));
+    STELE_TRY(stele_repeats_check(path, err));
     st = open_for_writing(r, err);
     if (r->db == NULL || (st != STELE_NO_SPACE && st != STELE_OK)) {
         goto cleanup;

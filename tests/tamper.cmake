@@ -1,4 +1,5 @@
 # Changed stores and restored copies: what is on disk is not what was put there. Label: fault.
+stele_unit_test(tamper LABEL fault SOURCES support/store_answers.c LIBS stele-test-store stele-test-engines)
 stele_unit_test(not_before LABEL fault SOURCES support/temp_folder.c LIBS stele-test-store)
 if(STELE_PYTHON3 AND NOT STELE_FUZZ)
   foreach(module rollback)
@@ -7,3 +8,4 @@ if(STELE_PYTHON3 AND NOT STELE_FUZZ)
     set_tests_properties(e2e.cli_${module} PROPERTIES LABELS e2e TIMEOUT 600)
   endforeach()
 endif()
+stele_fault_test(tamper_files SOURCES fault/tamper_trial.c support/store_answers.c fault/sync_nothing.c LIBS stele-test-store)

@@ -366,6 +366,10 @@ static void look(const char *dir, bool for_writing, struct outcome *ret) {
     ret->done = true;
 }
 
+void tamper_be_a_child(void) {
+    (void)setenv("CMOCKA_TEST_ABORT", "1", 1);
+}
+
 /* Runs what `task` says in a process of its own. */
 enum task { MAKE, LIST, CHANGE_PAIR, LOOK };
 
@@ -375,6 +379,7 @@ static int run(struct tamper_bed *bed, enum task task, const char *dir, size_t w
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
+        tamper_be_a_child();
         (void)alarm(HANG_SECONDS);
         if (task == MAKE) {
             make_store(dir);

@@ -58,6 +58,8 @@ typedef enum tamper_fate {
 
 struct tamper_bed; /* opaque: the store, and shared memory with the processes */
 
+/* In a process forked from a test: a failed assertion ends it, and does not go on with the next test. */
+void tamper_be_a_child(void);
 struct tamper_bed *tamper_bed_make(void);
 void tamper_bed_free(struct tamper_bed *bed);
 size_t tamper_files(const struct tamper_bed *bed, const struct tamper_file **ret);

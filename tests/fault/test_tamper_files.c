@@ -14,8 +14,8 @@
 #include "tests/fault/tamper_trial.h"
 
 #define WORKERS 2
-#define FLIPS_OF_FILES 700 /* of a default run */
-#define FLIPS_OF_PAIRS 500
+#define FLIPS_OF_FILES 300 /* of a default run */
+#define FLIPS_OF_PAIRS 200
 #define KEPT_BAD 20
 
 struct tally {
@@ -81,6 +81,7 @@ static void try_all(nth_change_fn nth) {
         assert_true(child[worker] >= 0);
         if (child[worker] == 0) {
             struct tamper_change change;
+            tamper_be_a_child();
             for (size_t n = worker; change = (struct tamper_change){.n = 0}, nth(n, &change); n += WORKERS) {
                 try_one(worker, &change);
             }
