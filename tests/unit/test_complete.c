@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "tests/support/cmocka.h"
-#include "tests/support/complete_bed.h"
+#include "tests/support/complete_one.h"
 
 static void check_same(struct complete_bed *bed, const struct stele_question *question,
                        const struct plan_options *options, size_t piece) {
@@ -132,10 +132,75 @@ static void test_complete__reports_coverage_and_until(void **state) {
     stele_question_done(&question);
 }
 
+/* The index alone proves it; nothing says so but the report. */
+static void test_complete__many_events_may_be_proven_by_index(void **state) {
+    (void)state;
+    static struct one x;
+    stele_err err = {.text = ""};
+    one_begin(&x, 10);
+    for (int i = 0; i < STELE_ANSWER_BY_LOG_EVENTS; i++) {
+        (void)one_add(&x, "u-many", "acme", i % 7 == 0, CM_HONEST);
+    }
+    (void)cm_index(x.log, one_now_us(&x) + 1, x.log->n, 512);
+    one_ask(&x, "u-many");
+    x.options.by_index = true;
+    assert_status(one_judge(&x, &err), UNVERIFIED);
+    assert_non_null(strstr(err.text, "must be shown in the log itself"));
+    (void)one_add(&x, "u-many", "acme", false, CM_HONEST);
+    (void)cm_index(x.log, one_now_us(&x) + 1, x.log->n, 512);
+    if (one_judge(&x, &err) != STELE_OK) {
+        fail_msg("refused: %s", err.text);
+    }
+    assert_int_equal(x.bed.n_found, STELE_ANSWER_BY_LOG_EVENTS + 1);
+    assert_false(x.bed.report.complete.proof.log[0].by_log);
+    x.options.by_index = false;
+    assert_ok(one_judge(&x, NULL));
+    assert_int_equal(x.bed.n_found, STELE_ANSWER_BY_LOG_EVENTS + 1);
+    assert_true(x.bed.report.complete.proof.log[0].by_log);
+    one_end(&x);
+}
+
+/* An old INDEX proves less, and says so. */
+static void test_complete__a_stale_index_is_complete_until_earlier(void **state) {
+    (void)state;
+    static struct one x;
+    one_begin(&x, 120);
+    const struct cm_index *old = &x.log->index[0];
+    assert_ok(one_judge(&x, NULL));
+    uint64_t until_us = x.bed.report.complete.proof.complete_until_us;
+    size_t n_found = x.bed.n_found;
+    x.options.index_seq = old->seq;
+    assert_ok(one_judge(&x, NULL));
+    assert_true(x.bed.report.complete.proof.complete_until_us < until_us);
+    assert_true(x.bed.n_found < n_found);
+    for (size_t i = 0; i < x.bed.n_found; i++) {
+        assert_true(x.bed.found[i].seq < x.log->entry[old->seq]->entry.as.index.covered);
+    }
+    one_end(&x);
+}
+
+static void test_complete__a_file_that_stops_early_is_refused(void **state) {
+    (void)state;
+    static struct one x;
+    stele_buf file = STELE_BUF_EMPTY;
+    one_begin(&x, 30);
+    assert_ok(one_judge(&x, NULL));
+    assert_ok(stele_buf_append(&file, stele_view_buf(&x.bed.file), NULL));
+    for (size_t size = 0; size < file.size; size += 1 + size / 40) {
+        assert_status(complete_bed_judge(&x.bed, stele_view_of(file.data, size), 512, NULL),
+                      INVALID);
+    }
+    stele_buf_done(&file);
+    one_end(&x);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_complete__equals_a_scan_for_any_question,
                                         complete_bed_setup, complete_bed_teardown),
+        cmocka_unit_test(test_complete__many_events_may_be_proven_by_index),
+        cmocka_unit_test(test_complete__a_stale_index_is_complete_until_earlier),
+        cmocka_unit_test(test_complete__a_file_that_stops_early_is_refused),
         cmocka_unit_test_setup_teardown(test_complete__reports_coverage_and_until,
                                         complete_bed_setup, complete_bed_teardown),
     };
