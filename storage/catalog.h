@@ -38,6 +38,10 @@ STELE_MUST_USE stele_status stele_segment_ref_build(const struct stele_segment_i
                                                     struct stele_posting *postings, size_t n,
                                                     struct stele_leaf_source leaves,
                                                     struct stele_segment_ref **ret, stele_err *err);
+/* Neighbours that stele_seal_can_merge, n <= STELE_SEGMENT_FANIN_MAX, merged in memory. */
+STELE_MUST_USE stele_status stele_segment_ref_merge(struct stele_segment_ref *const *refs, size_t n,
+                                                    struct stele_leaf_source leaves,
+                                                    struct stele_segment_ref **ret, stele_err *err);
 void stele_segment_ref_unref(struct stele_segment_ref *ref);
 
 struct stele_catalog {

@@ -143,6 +143,32 @@ cleanup:
     return st;
 }
 
+stele_status stele_segment_ref_merge(struct stele_segment_ref *const *refs, size_t n,
+                                     struct stele_leaf_source leaves, struct stele_segment_ref **ret,
+                                     stele_err *err) {
+    struct stele_segment *segment[STELE_SEGMENT_FANIN_MAX];
+    struct stele_seal *seal[STELE_SEGMENT_FANIN_MAX];
+    struct stele_segment_ref *ref = NULL;
+    struct stele_descriptor descriptor;
+    stele_status st = STELE_OK;
+    assert(n > 0 && n <= STELE_SEGMENT_FANIN_MAX);
+    for (size_t i = 0; i < n; i++) {
+        segment[i] = refs[i]->segment;
+        seal[i] = refs[i]->seal;
+    }
+    STELE_TRY(ref_new(NULL, NULL, &ref, err));
+    STELE_TRY(stele_segment_merge(segment, n, write_memory, &ref->segment_bytes, err));
+    STELE_TRY(stele_segment_open(read_memory, &ref->segment_bytes, ref->segment_bytes.size, &ref->segment, err));
+    const struct stele_seal_parts parts = {ref->segment, segment, seal, n};
+    STELE_TRY(stele_seal_merge(&parts, leaves, write_memory, &ref->seal_bytes, &descriptor, err));
+    STELE_TRY(stele_seal_open(read_memory, &ref->seal_bytes, ref->seal_bytes.size, ref->segment, &ref->seal, err));
+    *ret = ref;
+    ref = NULL;
+cleanup:
+    stele_segment_ref_unref(ref);
+    return st;
+}
+
 void stele_segment_ref_unref(struct stele_segment_ref *ref) {
     if (ref == NULL || atomic_fetch_sub_explicit(&ref->refs, 1, memory_order_acq_rel) != 1) {
         return;
