@@ -350,8 +350,12 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     stele_err err;
-    *ret = (struct bench){
-        .events = 300000, .batch = 256, .queries = 20, .duration_s = 60, .query_rate = 5};
+    *ret = (struct bench){.what = "",
+                          .events = 300000,
+                          .batch = 256,
+                          .queries = 20,
+                          .duration_s = 60,
+                          .query_rate = 5};
     stele_flags_begin();
     for (int c = 0; (c = getopt_long(argc, argv, ":o:h", names, NULL)) != -1;) {
         stele_status st = STELE_OK;
