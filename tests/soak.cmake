@@ -2,6 +2,9 @@
 # STELE_SOAK_SECONDS (1,200). Label: soak.
 stele_unit_test(bench_histogram LIBS stele-tools)
 if(STELE_PYTHON3 AND NOT STELE_FUZZ)
+  add_test(NAME e2e.cli_bench COMMAND ${STELE_PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/tools/cli_test.py
+    $<TARGET_FILE_DIR:stele> cli_bench)
+  set_tests_properties(e2e.cli_bench PROPERTIES LABELS e2e TIMEOUT 600)
   add_test(NAME soak.load COMMAND ${STELE_PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/soak/load.py $<TARGET_FILE_DIR:stele>)
   set_tests_properties(soak.load PROPERTIES LABELS soak SKIP_RETURN_CODE 77 RUN_SERIAL TRUE TIMEOUT 14400)
 endif()

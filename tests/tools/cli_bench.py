@@ -1,125 +1,92 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`stele bench`: its figures, its own server, a clock that lives through months. How fast it is, no test judges."""
-import glob
+"""`stele bench` with calls at fixed times: what it prints, and that a server that stops shows in each of them."""
 import json
-import os
 import signal
-import subprocess
-import tempfile
-import unittest
-from datetime import datetime
+import time
 
-from cli_rig import DONE, PATIENCE_S, STELE, UNREACHABLE, Case, Server, end, stele, wait_until
+from cli_rig import DONE, USAGE, Case, Server, end, stele, wait_until
 
-REGION = 'eu-1'
-FIGURES = {'events', 'seconds', 'events_per_s', 'first_log_time', 'last_log_time', 'batch_p50_ms', 'batch_p99_ms',
-           'client_cpu_us_per_event', 'ceiling_hash_compress_events_per_s', 'ceiling_fdatasync_ms'}
-OF_ITS_SERVER = {'server_cpu_us_per_event', 'server_rss_mib', 'stored_bytes_per_event'}
+POINTS = ['p50_ms', 'p90_ms', 'p99_ms', 'p999_ms', 'max_ms']
+STOP_S = 4
 
 
-def days(figures):
-    first, last = (datetime.fromisoformat(figures[name][:19]) for name in ('first_log_time', 'last_log_time'))
-    return (last - first).total_seconds() / 86400
-
-
-def folders():
-    """What benches of this test have left, or still work in."""
-    return glob.glob(os.environ['TMPDIR'] + '/stele-bench-*')
-
-
-class Bench(Case):
+class Load(Case):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix='stele-cli-bench-')
-        os.environ['TMPDIR'] = cls.folder.name
+        cls.server = Server('eu-central-1').start()
 
     @classmethod
     def tearDownClass(cls):
-        cls.folder.cleanup()
+        cls.server.remove()
 
-    def tearDown(self):
-        self.assertEqual(folders(), [])
+    def bench(self, *words):
+        return self.server('bench', *words)
 
-    def ingest(self, *words):
-        done = self.ends(stele('bench', 'ingest', '--events', '4000', '-o', 'json', *words), DONE)
-        self.assertEqual(done.err, '')
-        return json.loads(done.out)
+    def rises(self, latency):
+        self.assertEqual(list(latency), POINTS)
+        values = [latency[point] for point in POINTS]
+        self.assertEqual(values, sorted(values))
+        self.assertGreater(values[0], 0)
 
-    def test_ingest(self):
-        figures = self.ingest()
-        self.assertLessEqual(FIGURES | OF_ITS_SERVER, set(figures))
+    def figures(self, *words):
+        figures = json.loads(self.ends(self.bench(*words, '-o', 'json'), DONE).out)
+        self.rises(figures['append'])
+        return figures
+
+    def test_streams_at_a_rate(self):
+        figures = self.figures('ingest', '--rate', '2000', '--batch', '50', '--duration', '2')
         self.assertEqual(figures['events'], 4000)
-        self.assertGreater(figures['events_per_s'], 0)
-        done = self.ends(stele('bench', 'ingest', '--events', '4000', '--batch', '100', '--connections', '4'), DONE)
-        self.assertIn('events            4000 in ', done.out)
+        self.assertIs(figures['open_loop'], True)
+        self.assertGreater(figures['seconds'], 1.9)
 
-    def test_query(self):
-        done = self.ends(stele('bench', 'query', '--events', '4000', '--queries', '2', '-o', 'json'), DONE)
-        rows = json.loads(done.out)
-        self.assertGreater(rows[0]['events'], rows[-1]['events'])
-        self.assertEqual(rows[-1]['events'], 0)  # an actor that is not there
+    def test_single_appends_at_a_rate(self):
+        figures = self.figures('ingest', '--unary', '--rate', '100', '--duration', '2', '--connections', '8')
+        self.assertEqual((figures['events'], figures['batch'], figures['clients']), (200, 1, 8))
 
-    def test_clock_step_lives_through_months(self):
-        """4,000 events, three hours each, are 500 days of log time; the tail of a window is missing at each end."""
-        figures = self.ingest('--clock-step', '3h', '--batch', '16')
-        self.assertTrue(400 < days(figures) <= 500.1, figures)
-        begins = datetime.fromisoformat(figures['first_log_time'][:19])
-        self.assertLess(abs((begins - datetime.utcnow()).days), 100)
-        rows = json.loads(stele('bench', 'query', '--events', '4000', '--queries', '1', '--clock-step', '3h', '-o', 'json').out)
-        self.assertGreater(rows[0]['events'], 100)
+    def test_single_appends_as_fast_as_they_are_answered(self):
+        figures = self.figures('ingest', '--unary', '--duration', '1', '--connections', '4')
+        self.assertIs(figures['open_loop'], False)
+        self.assertGreaterEqual(figures['events'], 4)
 
-    def test_clock_step_has_an_end(self):
-        figures = self.ingest('--clock-step', '1000h', '--batch', '16')
-        last = datetime.fromisoformat(figures['last_log_time'][:19])
-        self.assertEqual((last - datetime.utcnow()).days // 365, 49, figures)  # the 50 years are over, less an hour or so
+    def test_searches_beside_them(self):
+        figures = self.figures('mixed', '--rate', '50', '--query-rate', '10', '--duration', '2', '--connections', '4')
+        self.assertEqual((figures['events'], figures['queries']), (100, 20))
+        self.rises(figures['query'])
 
-    def test_with_a_server_that_runs(self):
-        server = Server(REGION).start()
+    def test_words_for_people(self):
+        done = self.ends(self.bench('mixed', '--rate', '50', '--duration', '1', '--connections', '4'), DONE)
+        for word in ('p99.9', 'open loop: from when each was due', 'query latency', 'over a second'):
+            self.assertIn(word, done.out)
+
+    def test_what_does_not_go_together(self):
+        self.assertEqual(stele('bench', 'query', '--rate', '5').code, USAGE)
+        self.assertEqual(stele('bench', 'query', '--unary').code, USAGE)
+        self.assertEqual(self.bench('ingest', '--rate', '0').code, USAGE)
+
+    def test_a_server_that_stops_shows_in_every_call_of_that_time(self):
+        """Eight clients, fifty calls a second, four seconds without a server: 200 calls of 750 are due meanwhile, of
+        which 150 wait for over a second. A generator that waits for its answers would have eight."""
+        bench = self.server.popen('bench', 'ingest', '--unary', '--rate', '50', '--duration', '15', '--connections', '8',
+                                  '-o', 'json')
         try:
-            done = self.ends(stele('bench', 'ingest', '--config', server.config, '--events', '2000', '-o', 'json'), DONE)
-            figures = json.loads(done.out)
-            self.assertEqual(set(figures) & OF_ITS_SERVER, set())
-            self.assertEqual(server('query', '--count').out, '2000\n')
-            # Its clock is the real one, and nobody can ask for another.
-            self.refuses(stele('bench', 'ingest', '--config', server.config, '--clock-step', '1h'), '--clock-step')
-            self.refuses(stele('--config', server.config, 'bench', 'ingest', '--clock-step', '1h'), '--clock-step')
+            size = self.size()
+            wait_until(lambda: self.size() > size, 'the load has begun')
+            self.server.process.send_signal(signal.SIGSTOP)
+            time.sleep(STOP_S)
+            self.server.process.send_signal(signal.SIGCONT)
+            out, err = bench.communicate()
         finally:
-            server.remove()
+            self.server.process.send_signal(signal.SIGCONT)
+            end(bench)
+        self.assertEqual(bench.returncode, DONE, err)
+        figures = json.loads(out)
+        self.assertEqual(figures['events'], 750)
+        self.assertGreater(figures['append']['p90_ms'], 1000)
+        self.assertGreater(figures['append']['max_ms'], (STOP_S - 0.5) * 1000)
+        self.assertGreaterEqual(figures['n_stalls'], 1)
+        self.assertGreater(max(stall['ms'] for stall in figures['stalls']), (STOP_S - 0.5) * 1000)
 
-    def test_wrong_calls(self):
-        for words, said in (
-                ((), 'ingest, query'), (('fly',), 'ingest, query'), (('ingest', 'query'), 'ingest, query'),
-                (('ingest', '--events', '0'), '--events'), (('ingest', '--events', 'many'), 'many'),
-                (('ingest', '--batch', '1001'), '--batch'), (('ingest', '--connections', '100000'), '--connections'),
-                (('ingest', '-o', 'csv'), '-o csv'), (('ingest', '--clock-step', '0s'), 'is no duration'),
-                (('ingest', '--clock-step', 'slow'), 'is no duration'), (('ingest', '--events'), 'needs a value'),
-                (('ingest', '--config', '/nowhere/client.conf'), "'/nowhere/client.conf'")):
-            with self.subTest(words=words):
-                self.refuses(stele('bench', *words), said)
-
-    def test_nobody_serves(self):
-        server = Server(REGION)
-        try:
-            server.point_at('127.0.0.1:1')
-            # Nothing is acknowledged for its 30 seconds.
-            done = stele('bench', 'ingest', '--config', server.config, '--events', '10')
-            self.ends(done, UNREACHABLE, '127.0.0.1:1')
-            self.assertEqual(done.out, '')
-        finally:
-            server.remove()
-
-    def test_ctrl_c_leaves_no_server_and_no_folder(self):
-        for step in ((), ('--clock-step', '1s')):
-            with self.subTest(step=step):
-                process = subprocess.Popen([STELE, 'bench', 'ingest', '--events', '100000000', *step],
-                                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-                wait_until(lambda: any(os.path.exists(f'{path}/data/bench.conf') for path in folders()), 'the server is up')
-                process.send_signal(signal.SIGINT)
-                self.assertEqual(process.wait(PATIENCE_S), -signal.SIGINT)
-                self.assertEqual((process.stdout.read(), process.stderr.read()), ('', ''))
-                end(process)
-                self.assertEqual(folders(), [])
-
-
-if __name__ == '__main__':
-    unittest.main()
+    def size(self):
+        done = self.server('checkpoint', '--log', 'eu-central-1/3y')
+        self.assertEqual(done.code, DONE, done.err)
+        return int(done.out.split('\n')[1])
