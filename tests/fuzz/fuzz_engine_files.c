@@ -2,7 +2,7 @@
 /*
  * tests/fuzz/fuzz_engine_files.c: the small files of a region's folder. The first byte says which: ACKED, as
  * it is and with the sums of its marks made to fit; the database's MANIFEST, whose end may be cut and put
- * back; a key file; REGION.
+ * back; logs of the database that may say the same twice; a key file; REGION.
  */
 #include <stdlib.h>
 
@@ -10,6 +10,7 @@
 #include "storage/engine_home.h"
 #include "storage/engine_manifest.h"
 #include "storage/engine_names.h"
+#include "storage/engine_repeats.h"
 #include "storage/hash.h"
 #include "storage/signer.h"
 #include "tests/fuzz/file_input.h"
@@ -20,7 +21,7 @@
 static char folder[64];
 
 static void remove_folder(void) {
-    static const char *const names[] = {"ACKED", "REGION", "LOCK", "key", "CURRENT", "MANIFEST-000001"};
+    static const char *const names[] = {"ACKED", "REGION", "LOCK", "key", "CURRENT", "MANIFEST-000001", "000001.log"};
     char path[128];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);
@@ -77,6 +78,18 @@ static void manifest(const uint8_t *data, size_t size) {
     stele_buf_done(&end.bytes);
 }
 
+static void repeats(const uint8_t *data, size_t size) {
+    static const char *const names[] = {"MANIFEST-000001", "000001.log"};
+    for (size_t i = 0; i < 2; i++) {
+        char path[128];
+        fuzz_file_in(folder, names[i], data, size);
+        stele_status st = stele_repeats_check(folder, NULL);
+        fuzz_require(st == STELE_OK || st == STELE_CORRUPT);
+        (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        (void)unlink(path);
+    }
+}
+
 static void current(const uint8_t *data, size_t size) {
     struct stele_manifest_end end = {.bytes = STELE_BUF_EMPTY};
     fuzz_file_in(folder, "CURRENT", data, size);
@@ -109,16 +122,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     make_folder();
     fuzz_require(copy != NULL);
     memcpy(copy, data, size);
-    switch (data[0] % 6) {
+    switch (data[0] % 7) {
     case 0:
     case 1:
-        acked(copy + 1, size - 1, data[0] % 6 == 1);
+        acked(copy + 1, size - 1, data[0] % 7 == 1);
         break;
     case 2:
         manifest(data + 1, size - 1);
         break;
     case 3:
         current(data + 1, size - 1);
+        break;
+    case 5:
+        repeats(data + 1, size - 1);
         break;
     case 4:
         key(data + 1, size - 1);
