@@ -43,7 +43,7 @@ static uint64_t noise = 88172645463325252u;
 static uint64_t one_fails_in; /* 0: none */
 static uint64_t stop_at;      /* 0: nowhere */
 static char root[POWERCUT_PATH_MAX];
-static bool watched[FDS_MAX];
+static _Atomic bool watched[FDS_MAX]; /* threads open, write and close at the same time */
 static char path_of[FDS_MAX][POWERCUT_PATH_MAX]; /* relative to the root */
 
 /* With `order` held. */

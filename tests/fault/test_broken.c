@@ -46,6 +46,13 @@ static stele_status meet_step(void *ctx, const char *name, bool after, stele_err
     return fails ? STELE_FAIL(err, IO, "'%s' was to fail", name) : STELE_OK;
 }
 
+static bool step_done(void) {
+    (void)pthread_mutex_lock(&step.lock);
+    bool done = step.done;
+    (void)pthread_mutex_unlock(&step.lock);
+    return done;
+}
+
 static void expect(const char *doing, stele_status st, const struct engine_fault *fault,
                    const stele_err *err) {
     if (fault == NULL || (st != fault->status && st != STELE_CLOSED)) {
@@ -145,7 +152,7 @@ static void live_and_check(const struct engine_fault *fault, int half) {
         for (int op = 0; fault == NULL && op < ENGINE_FAULT_OPS; op++) {
             calls[i][op] = engine_fault_calls(engine, (engine_fault_op)op);
         }
-        n_struck += engine_fault_struck(engine) || step.done ? 1 : 0;
+        n_struck += engine_fault_struck(engine) || step_done() ? 1 : 0;
         fixture_close(&f);
     }
     n_adopted += book_fsck(&book, &f);
