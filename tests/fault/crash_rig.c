@@ -18,6 +18,8 @@
 /* A writer that neither reports nor ends for this long hangs. */
 #define HANG_US 120000000
 #define MESSAGE_BYTES_MAX (1u << 16)
+/* A long run says how far it is. */
+#define PROGRESS_ROUNDS 50
 
 static uint64_t monotonic_us(void) {
     struct timespec now;
@@ -31,7 +33,8 @@ size_t crash_rounds(size_t usual, size_t soak) {
 }
 
 void crash_rig_init(struct crash_rig *rig, const char *test, const char *writer) {
-    *rig = (struct crash_rig){.writer = writer, .open_us = 200000, .events_max = 6000};
+    *rig =
+        (struct crash_rig){.test = test, .writer = writer, .open_us = 200000, .events_max = 6000};
     rig->rng = rng_start(test);
     temp_folder_make(rig->folder);
     (void)snprintf(rig->live, sizeof rig->live, "%.50s/live", rig->folder);
@@ -211,7 +214,11 @@ const char *crash_rig_run(struct crash_rig *rig) {
     bool open = true;
     int status = 0;
     run = (struct run){.rig = rig};
-    rig->n_rounds++;
+    if (++rig->n_rounds % PROGRESS_ROUNDS == 0) {
+        (void)printf("%s: %zu lives, %zu events acknowledged so far\n", rig->test, rig->n_rounds,
+                     rig->n_events);
+        (void)fflush(stdout);
+    }
     start(&run);
     choose_moment(&run);
     while (open) {

@@ -31,6 +31,7 @@ struct crash_rig {
     char folder[TEMP_FOLDER_BYTES]; /* everything of the test is below */
     char live[TEMP_FOLDER_BYTES];   /* the store that writers write to; may be absent */
     char copy[TEMP_FOLDER_BYTES];   /* the store that is checked */
+    const char *test;               /* its name */
     const char *writer;             /* the program */
     char *const *environment;       /* of the program, NULL: ours */
     struct rng rng;
