@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/cursor.h"
 #include "storage/seal_format.h"
 #include "storage/tree_range.h"
 #include "tests/support/cmocka.h"
@@ -312,6 +313,136 @@ static void test_seal__a_merge_reads_no_posting_again(void **state) {
     sealed_segment_done(&merged);
 }
 
+/* ------------------------------------------------------------------ damage */
+/* What a seal answers about some keys, as one hash; or the first refusal. */
+static stele_status answers_of(struct stele_segment *segment, stele_buf *bytes, uint8_t ret[STELE_AT_LEAST(32)]) {
+    static const uint64_t ranks[] = {0, 1, 31, 32, 500, 1023, 1024, 1039};
+    struct stele_seal *seal = NULL;
+    stele_buf all = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_seal_open(memory_read_at, bytes, bytes->size, segment, &seal, NULL));
+    for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
+        struct stele_seal_key key;
+        uint64_t found = 0;
+        bool present = false;
+        memset(&key, 0, sizeof key);
+        STELE_TRY(stele_seal_key_at(seal, model_leaves(), ranks[i], &key, NULL));
+        STELE_TRY(stele_buf_append(&all, stele_view_of(&key, sizeof key), NULL));
+        STELE_TRY(stele_seal_find(seal, key.tag, &found, &present, NULL));
+        STELE_TRY(stele_buf_append(&all, stele_view_of(&found, sizeof found), NULL));
+        key.tag[14] ^= 1;
+        STELE_TRY(stele_seal_find(seal, key.tag, &found, &present, NULL));
+        STELE_TRY(stele_buf_append(&all, stele_view_of(&found, sizeof found), NULL));
+        STELE_TRY(stele_seal_prove(seal, model_leaves(), ranks[i], 1, &all, NULL));
+    }
+    STELE_TRY(stele_buf_append(&all, stele_view_of(stele_seal_descriptor(seal), sizeof(struct stele_descriptor)), NULL));
+    stele_sha256_of(stele_view_buf(&all), ret);
+cleanup:
+    stele_buf_done(&all);
+    stele_seal_close(seal);
+    return st;
+}
+
+static void make_for_damage(struct sealed_segment *s) {
+    struct stele_posting p[1040 + 65];
+    struct stele_posting scratch[1040 + 65];
+    size_t n = 0;
+    for (uint32_t i = 0; i < 1040; i++) {
+        memset(&p[n], 0, sizeof p[n]);
+        p[n].tag[0] = (uint8_t)(i * 37);
+        p[n].tag[1] = (uint8_t)(i >> 8);
+        p[n].tag[2] = (uint8_t)i;
+        p[n++].offset = i;
+        if (i % 16 == 3) {
+            p[n] = p[n - 1];
+            p[n++].offset += 2000;
+        }
+    }
+    stele_postings_sort(p, n, scratch);
+    sealed_segment_build(s, 4096, 4096, 8192, p, n);
+}
+
+static void test_seal__a_damaged_byte_is_corrupt_or_changes_no_answer(void **state) {
+    struct sealed_segment s = {.segment = NULL};
+    uint8_t whole[STELE_HASH_BYTES];
+    uint8_t damaged[STELE_HASH_BYTES];
+    size_t refused = 0;
+    (void)state;
+    make_for_damage(&s);
+    assert_ok(answers_of(s.segment, &s.seal_bytes, whole));
+    for (size_t i = 0; i < s.seal_bytes.size; i++) {
+        s.seal_bytes.data[i] ^= (uint8_t)(1u << (i % 8));
+        stele_status st = answers_of(s.segment, &s.seal_bytes, damaged);
+        if (st == STELE_OK) {
+            assert_memory_equal(damaged, whole, sizeof whole);
+        } else {
+            assert_int_equal(st, STELE_CORRUPT);
+            refused++;
+        }
+        s.seal_bytes.data[i] ^= (uint8_t)(1u << (i % 8));
+    }
+    assert_int_equal(refused, s.seal_bytes.size); /* all of its chunks are read here */
+    for (size_t size = 0; size < s.seal_bytes.size; size += 1 + size % 7) {
+        stele_buf cut = {s.seal_bytes.data, size, 0};
+        assert_status(answers_of(s.segment, &cut, damaged), CORRUPT);
+    }
+    sealed_segment_done(&s);
+}
+
+static void test_seal__of_another_segment_or_version_is_refused(void **state) {
+    struct sealed_segment s = {.segment = NULL};
+    struct sealed_segment other = {.segment = NULL};
+    struct stele_posting p[2] = {{.tag = {1}, .offset = 1}, {.tag = {2}, .offset = 2}};
+    uint8_t hash[STELE_HASH_BYTES];
+    (void)state;
+    sealed_segment_build(&s, 0, 0, 256, p, 2);
+    p[1].offset = 3; /* the same counts */
+    sealed_segment_build(&other, 0, 0, 256, p, 2);
+    assert_status(answers_of(other.segment, &s.seal_bytes, hash), CORRUPT);
+    uint8_t *footer = s.seal_bytes.data + s.seal_bytes.size - STELE_SEAL__FOOTER_BYTES;
+    stele_put_u16(footer + 8, 2);
+    stele_seal__sum(STELE_SEAL__SUM_FOOTER, 0, stele_view_of(footer, STELE_SEAL__FOOTER_BYTES - 32),
+                    footer + STELE_SEAL__FOOTER_BYTES - 32);
+    assert_status(answers_of(s.segment, &s.seal_bytes, hash), UNSUPPORTED);
+    sealed_segment_done(&s);
+    sealed_segment_done(&other);
+}
+
+/* A sink or a source of leaves that fails is passed on, and a segment that counts wrongly is found. */
+static stele_status no_leaf(void *ctx, uint64_t seq, uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
+    (void)ctx;
+    (void)ret;
+    return STELE_FAIL(err, IO, "no leaf %llu", (unsigned long long)seq);
+}
+
+static stele_status full(void *ctx, stele_view bytes, stele_err *err) {
+    size_t *left = ctx;
+    if (bytes.size > *left) {
+        return STELE_FAIL(err, NO_SPACE, "full");
+    }
+    *left -= bytes.size;
+    return STELE_OK;
+}
+
+static void test_seal__failures_of_leaves_and_sinks_are_passed_on(void **state) {
+    struct sealed_segment s = {.segment = NULL};
+    struct stele_descriptor descriptor;
+    struct stele_seal_key key;
+    stele_buf out = STELE_BUF_EMPTY;
+    const struct stele_leaf_source none = {no_leaf, NULL};
+    (void)state;
+    make_for_damage(&s);
+    assert_status(stele_seal_build(s.segment, none, memory_write, &out, &descriptor, NULL), IO);
+    assert_status(stele_seal_key_at(s.seal, none, 0, &key, NULL), IO);
+    assert_status(stele_seal_prove(s.seal, none, 0, 1, &out, NULL), IO);
+    for (size_t room = 0; room < s.seal_bytes.size; room += 97) {
+        size_t left = room;
+        assert_status(stele_seal_build(s.segment, model_leaves(), full, &left, &descriptor, NULL), NO_SPACE);
+    }
+    stele_buf_done(&out);
+    sealed_segment_done(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_seal__says_what_the_model_says),
@@ -319,6 +450,9 @@ int main(void) {
         cmocka_unit_test(test_seal__a_merge_is_what_building_gives),
         cmocka_unit_test(test_seal__overlapping_spans_do_not_merge),
         cmocka_unit_test(test_seal__a_merge_reads_no_posting_again),
+        cmocka_unit_test(test_seal__a_damaged_byte_is_corrupt_or_changes_no_answer),
+        cmocka_unit_test(test_seal__of_another_segment_or_version_is_refused),
+        cmocka_unit_test(test_seal__failures_of_leaves_and_sinks_are_passed_on),
     };
     return cmocka_run_group_tests_name("seal", tests, NULL, NULL);
 }
