@@ -2,7 +2,7 @@
 stele_unit_test(tamper LABEL fault SOURCES support/store_answers.c LIBS stele-test-store stele-test-engines)
 stele_unit_test(not_before LABEL fault SOURCES support/temp_folder.c LIBS stele-test-store)
 if(STELE_PYTHON3 AND NOT STELE_FUZZ)
-  foreach(module rollback)
+  foreach(module rollback tamper)
     add_test(NAME e2e.cli_${module} COMMAND ${STELE_PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/tools/cli_test.py
       $<TARGET_FILE_DIR:stele> cli_${module})
     set_tests_properties(e2e.cli_${module} PROPERTIES LABELS e2e TIMEOUT 600)
