@@ -4,6 +4,8 @@
 
 #include "stele/v1/log.pb-c.h"
 
+#define ANSWER_MS 5000 /* for the way there and back, beyond what a call waits for */
+
 /* Packs `message`, calls, leaves the reply in `reply`. */
 static stele_status call(struct stele_rpc_client *client, const char *path, const ProtobufCMessage *message,
                          uint32_t timeout_ms, stele_buf *reply, stele_err *err) {
@@ -150,5 +152,94 @@ cleanup:
     stele_rpc_stream_close(stream);
     stele_buf_done(&name);
     stele_buf_done(&message);
+    return st;
+}
+
+static stele_status give_statuses(const Stele__V1__StatusResponse *response, stele_log_status_fn fn, void *ctx,
+                                  stele_err *err) {
+    stele_status st = STELE_OK;
+    for (size_t i = 0; st == STELE_OK && i < response->n_log; i++) {
+        const Stele__V1__LogStatus *log = response->log[i];
+        const struct stele_log_status status = {.log = stele_view_str(log->log),
+                                                .size = log->size,
+                                                .checkpoint_size = log->checkpoint_size,
+                                                .covered = log->covered,
+                                                .index_seq = log->index_seq,
+                                                .index_time_us = log->index_time_us,
+                                                .lag_entries = log->lag_entries,
+                                                .lag_us = log->lag_us,
+                                                .segments = log->segments,
+                                                .era = log->era};
+        st = fn(ctx, &status, err);
+    }
+    return st;
+}
+
+stele_status stele_client_status(struct stele_rpc_client *client, const char *region, uint32_t timeout_ms,
+                                 stele_log_status_fn fn, void *ctx, stele_err *err) {
+    Stele__V1__StatusRequest request;
+    Stele__V1__StatusResponse *response = NULL;
+    stele_buf name = STELE_BUF_EMPTY;
+    stele_buf reply = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    stele__v1__status_request__init(&request);
+    STELE_TRY(own(region, &name, err));
+    request.region = (char *)name.data;
+    STELE_TRY(call(client, "/stele.v1.Log/Status", &request.base, timeout_ms, &reply, err));
+    response = stele__v1__status_response__unpack(NULL, reply.size, reply.data);
+    STELE_TRY(response == NULL ? no_reply("status", err) : give_statuses(response, fn, ctx, err));
+cleanup:
+    if (response != NULL) {
+        stele__v1__status_response__free_unpacked(response, NULL);
+    }
+    stele_buf_done(&name);
+    stele_buf_done(&reply);
+    return st;
+}
+
+stele_status stele_client_seal(struct stele_rpc_client *client, const char *log, uint32_t wait_ms,
+                               struct stele_sealed *ret, stele_err *err) {
+    Stele__V1__SealRequest request;
+    Stele__V1__SealResponse *response = NULL;
+    stele_buf name = STELE_BUF_EMPTY;
+    stele_buf reply = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    stele__v1__seal_request__init(&request);
+    STELE_TRY(own(log, &name, err));
+    request.log = (char *)name.data;
+    request.wait_ms = wait_ms;
+    STELE_TRY(call(client, "/stele.v1.Log/Seal", &request.base, wait_ms + ANSWER_MS, &reply, err));
+    response = stele__v1__seal_response__unpack(NULL, reply.size, reply.data);
+    STELE_TRY(response == NULL ? no_reply("answer to a seal", err) : STELE_OK);
+    *ret = (struct stele_sealed){response->covered, response->index_seq, response->index_time_us, response->segments};
+cleanup:
+    if (response != NULL) {
+        stele__v1__seal_response__free_unpacked(response, NULL);
+    }
+    stele_buf_done(&name);
+    stele_buf_done(&reply);
+    return st;
+}
+
+stele_status stele_client_cut_era(struct stele_rpc_client *client, const char *log, uint32_t timeout_ms,
+                                  uint32_t *ret_era, stele_err *err) {
+    Stele__V1__CutEraRequest request;
+    Stele__V1__CutEraResponse *response = NULL;
+    stele_buf name = STELE_BUF_EMPTY;
+    stele_buf reply = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    stele__v1__cut_era_request__init(&request);
+    STELE_TRY(own(log, &name, err));
+    request.log = (char *)name.data;
+    STELE_TRY(call(client, "/stele.v1.Log/CutEra", &request.base, timeout_ms, &reply, err));
+    response = stele__v1__cut_era_response__unpack(NULL, reply.size, reply.data);
+    STELE_TRY(response == NULL ? no_reply("answer to an era cut", err) : STELE_OK);
+    *ret_era = response->era;
+cleanup:
+    if (response != NULL) {
+        stele__v1__cut_era_response__free_unpacked(response, NULL);
+    }
+    stele_buf_done(&name);
+    stele_buf_done(&reply);
     return st;
 }

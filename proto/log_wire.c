@@ -23,6 +23,10 @@ static const struct stele_wire_member tile_members[] = {MEMBER(1, TEXT, log),
 static const struct stele_wire_member entries_members[] = {
     MEMBER(1, TEXT, log), MEMBER(2, NUMBER, first), MEMBER(3, NUMBER, count)};
 
+static const struct stele_wire_member seal_members[] = {MEMBER(1, TEXT, log),
+                                                        MEMBER(2, NUMBER, wait_ms)};
+static const struct stele_wire_member cut_members[] = {MEMBER(1, TEXT, log)};
+
 /* By stele_log_request_kind. */
 static const struct stele_wire_form forms[] = {
     {"list request", list_members, 1},
@@ -31,6 +35,9 @@ static const struct stele_wire_form forms[] = {
     {"consistency proof request", consistency_members, 3},
     {"tile request", tile_members, 2},
     {"entries request", entries_members, 3},
+    {"status request", list_members, 1},
+    {"seal request", seal_members, 2},
+    {"era cut request", cut_members, 1},
 };
 
 stele_status stele_log_request_read(stele_log_request_kind kind, stele_view message,
@@ -55,6 +62,43 @@ stele_status stele_list_logs_response_put(stele_buf *out, const struct stele_log
     stele_wire_out_uint(&w, 4, info->retention_years);
     stele_wire_out_uint(&w, 5, info->size);
     stele_wire_out_end(&w, mark);
+    return stele_wire_out_done(&w, before, err);
+}
+
+stele_status stele_status_response_put(stele_buf *out, const struct stele_log_status *status,
+                                       stele_err *err) {
+    size_t before = out->size;
+    struct stele_wire_out w = stele_wire_out_to(out);
+    size_t mark = stele_wire_out_begin(&w, 1);
+    stele_wire_out_bytes(&w, 1, status->log);
+    stele_wire_out_uint(&w, 2, status->size);
+    stele_wire_out_uint(&w, 3, status->checkpoint_size);
+    stele_wire_out_uint(&w, 4, status->covered);
+    stele_wire_out_uint(&w, 5, status->index_seq);
+    stele_wire_out_uint(&w, 6, status->index_time_us);
+    stele_wire_out_uint(&w, 7, status->lag_entries);
+    stele_wire_out_uint(&w, 8, status->lag_us);
+    stele_wire_out_uint(&w, 9, status->segments);
+    stele_wire_out_uint(&w, 10, status->era);
+    stele_wire_out_end(&w, mark);
+    return stele_wire_out_done(&w, before, err);
+}
+
+stele_status stele_seal_response_write(const struct stele_sealed *sealed, stele_buf *out,
+                                       stele_err *err) {
+    size_t before = out->size;
+    struct stele_wire_out w = stele_wire_out_to(out);
+    stele_wire_out_uint(&w, 1, sealed->covered);
+    stele_wire_out_uint(&w, 2, sealed->index_seq);
+    stele_wire_out_uint(&w, 3, sealed->index_time_us);
+    stele_wire_out_uint(&w, 4, sealed->segments);
+    return stele_wire_out_done(&w, before, err);
+}
+
+stele_status stele_cut_era_response_write(uint32_t era, stele_buf *out, stele_err *err) {
+    size_t before = out->size;
+    struct stele_wire_out w = stele_wire_out_to(out);
+    stele_wire_out_uint(&w, 1, era);
     return stele_wire_out_done(&w, before, err);
 }
 

@@ -10,7 +10,7 @@
 
 /* Each request has some of these members; what it does not have stays 0. */
 struct stele_log_request {
-    stele_view region; /* ListLogs */
+    stele_view region; /* ListLogs, Status */
     stele_view log;    /* all others: "<region>/<log>" */
     uint64_t min_size; /* GetCheckpoint */
     uint64_t seq;      /* GetInclusionProof */
@@ -19,6 +19,7 @@ struct stele_log_request {
     stele_view path; /* GetTile */
     uint64_t first;  /* GetEntries */
     uint64_t count;
+    uint64_t wait_ms; /* Seal */
 };
 typedef enum stele_log_request_kind {
     STELE_LOG_LIST_LOGS,
@@ -27,6 +28,9 @@ typedef enum stele_log_request_kind {
     STELE_LOG_GET_CONSISTENCY_PROOF,
     STELE_LOG_GET_TILE,
     STELE_LOG_GET_ENTRIES,
+    STELE_LOG_STATUS,
+    STELE_LOG_SEAL,
+    STELE_LOG_CUT_ERA,
 } stele_log_request_kind;
 
 /* Errors: those of stele_wire_read. */
@@ -46,6 +50,31 @@ STELE_MUST_USE stele_status stele_list_logs_response_put(stele_buf *out,
                                                          stele_err *err);
 STELE_MUST_USE stele_status stele_checkpoint_response_write(stele_view note, stele_buf *out,
                                                             stele_err *err);
+
+struct stele_log_status {
+    stele_view log;
+    uint64_t size;
+    uint64_t checkpoint_size;
+    uint64_t covered; /* M of the newest INDEX entry */
+    uint64_t index_seq;
+    uint64_t index_time_us; /* 0: none since the server's start */
+    uint64_t lag_entries, lag_us;
+    uint64_t segments;
+    uint32_t era;
+};
+STELE_MUST_USE stele_status stele_status_response_put(stele_buf *out,
+                                                      const struct stele_log_status *status,
+                                                      stele_err *err);
+struct stele_sealed {
+    uint64_t covered;
+    uint64_t index_seq;
+    uint64_t index_time_us;
+    uint64_t segments;
+};
+STELE_MUST_USE stele_status stele_seal_response_write(const struct stele_sealed *sealed,
+                                                      stele_buf *out, stele_err *err);
+STELE_MUST_USE stele_status stele_cut_era_response_write(uint32_t era, stele_buf *out,
+                                                         stele_err *err);
 
 struct stele_proof_message {
     stele_view entry; /* inclusion only */

@@ -13,6 +13,9 @@ static const struct stele_call_kind *const query_kinds[] = {
     &stele_get_kind,
     &stele_count_kind,
     &stele_explain_kind,
+    &stele_status_kind,
+    &stele_seal_kind,
+    &stele_cut_era_kind,
 };
 #define N_QUERY_KINDS (sizeof query_kinds / sizeof query_kinds[0])
 

@@ -72,7 +72,11 @@ static stele_status commit(struct stele_log *log, struct stele_batch *first, ste
         if (log->checkpoint_due_us == 0) {
             log->checkpoint_due_us = monotonic_us() + (uint64_t)log->checkpoint_interval_ms * 1000u;
         }
+        bool wake = log->data_end > log->covered && stele_log__index_arm(log);
         (void)pthread_mutex_unlock(&log->lock);
+        if (wake) {
+            stele_indexer__wake(log->indexer);
+        }
     }
 cleanup:
     stele_group__done(&group);

@@ -88,7 +88,8 @@ struct stele_log {
     size_t n_tenants;
     struct stele_signer *signer;
     uint64_t pack_entries;
-    uint32_t checkpoint_interval_ms, index_interval_ms, index_spacing_ms;
+    uint32_t checkpoint_interval_ms;
+    struct stele_indexer *indexer;
     uint64_t floor_us; /* entries are not earlier than the CONTROL that lists the log */
     bool clock_behind; /* the operator was told */
 
@@ -268,6 +269,26 @@ STELE_MUST_USE stele_status stele_log__pack_one(struct stele_log *log, bool *ret
 /* merger.c: merges some neighbouring segments and their seals, if there are any to merge. The merger's
  * thread. Errors: CLOSED if the store is being closed meanwhile. */
 STELE_MUST_USE stele_status stele_log__merge_one(struct stele_log *log, bool *ret_did, stele_err *err);
+
+/* indexer.c: appends INDEX entries to the logs of a store. */
+struct stele_indexer {
+    struct stele_store *store;
+    uint32_t interval_ms, spacing_ms; /* as in stele_store_config, defaults filled in */
+    pthread_t thread;
+    bool runs;
+    pthread_mutex_t lock; /* the two below */
+    pthread_cond_t wake;
+    bool stopping, woken;
+};
+void stele_indexer__init(struct stele_indexer *indexer, struct stele_store *store,
+                         const struct stele_store_config *config);
+/* Starts nothing for a store that is read only. */
+STELE_MUST_USE stele_status stele_indexer__start(struct stele_indexer *indexer, stele_err *err);
+void stele_indexer__wake(struct stele_indexer *indexer);
+void stele_indexer__stop(struct stele_indexer *indexer); /* before the logs stop */
+void stele_indexer__done(struct stele_indexer *indexer); /* after them: they wake it */
+/* Under the log's lock, when entries came: true if the indexer must be woken for them. */
+bool stele_log__index_arm(struct stele_log *log);
 
 struct stele_log_view {
     struct stele_log *log;

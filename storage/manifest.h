@@ -7,8 +7,9 @@
  * and none spans two eras. It never changes. It pins its segments: one that is merged away meanwhile
  * lives until the last manifest that names it is gone, so that what was committed to can be proven.
  *
- * No manifest outlives the process. After a start there is none until the log is sealed again, because
- * someone asks or because events come; nothing is appended before. A read-only store has none.
+ * No manifest outlives the process. After a start there is none until an INDEX entry is appended: when someone
+ * seals the log, when events come, or soon if the stored entries are not all covered; a log that was fully
+ * covered when it stopped grows by nothing. A read-only store has no manifest.
  *
  * Threads: any.
  */
@@ -20,10 +21,6 @@
 #include "storage/descriptor.h"
 #include "storage/log.h"
 #include "storage/state.h"
-
-/* A caller that wants a new INDEX within this time of the one before shares the next one with others:
- * each is an entry for ever. */
-#define STELE_INDEX_SPACING_MS 1000
 
 struct stele_segment_ref; /* storage/catalog.h; its seal proves what is in it */
 
@@ -51,9 +48,9 @@ size_t stele_manifest_segment_of(const struct stele_manifest *manifest, uint64_t
 STELE_MUST_USE stele_status stele_log_manifest(struct stele_log *log, struct stele_manifest **ret,
                                                stele_err *err);
 /*
- * The newest manifest if it covers every entry that was acknowledged before the call, but for INDEX
- * entries; else waits for a new INDEX entry that does, wait_ms at most, and gives its manifest, with a
- * reference. Errors: BUSY (not there in time: the text says how far the index is; ask again), CLOSED (the
+ * A new INDEX entry comes no sooner than a second (stele_store_config) after the one before: callers within
+ * that time share it, because each is an entry for ever. So: the newest manifest if it covers every entry that was acknowledged before the call, but for INDEX
+ * entries; else one that does, for which it waits wait_ms at most. With a reference. Errors: BUSY (not there in time: the text says how far the index is; ask again), CLOSED (the
  * log is stopping, or the store is read-only), and why the log takes no entries.
  */
 STELE_MUST_USE stele_status stele_log_seal(struct stele_log *log, uint32_t wait_ms,
@@ -67,8 +64,9 @@ struct stele_index_status {
     uint64_t index_seq;
     uint64_t index_time_us;
     uint64_t lag_entries; /* acknowledged and not covered, but for the newest INDEX entry itself */
-    uint64_t lag_us;      /* since the first of them was waiting; 0 if there is none */
+    uint64_t lag_us;      /* since the first of them was logged; 0 if there is none */
     size_t n_segments;
+    uint32_t era;         /* of new entries */
 };
 void stele_log_index_status(struct stele_log *log, struct stele_index_status *ret);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/store.c: opens a region's store, lists its logs in the system log, runs packer and merger, closes it.
+ * storage/store.c: opens a region's store, lists its logs in the system log, runs packer, merger and indexer,
+ * closes it.
  *
  * The system log is opened first and closed last: every other log is listed there before its first event.
  */
@@ -50,6 +51,7 @@ struct stele_store {
     pthread_mutex_t lock; /* the workers' flags and `stopping` */
     bool stopping;
     struct worker packer, merger;
+    struct stele_indexer indexer;
 };
 
 uint64_t stele_clock_wall(void *ctx) {
@@ -255,6 +257,7 @@ static stele_status open_log(struct stele_store *store, const struct stele_store
     log->map = &store->map;
     log->pack_entries = store->pack_entries;
     log->checkpoint_interval_ms = store->checkpoint_interval_ms;
+    log->indexer = &store->indexer;
     int n = snprintf(log->origin, sizeof log->origin, "%s/%s/%s", config->operator_domain, config->region,
                      log_config->name);
     size_t at = store->n_logs;
@@ -393,11 +396,13 @@ stele_status stele_store_open(const struct stele_store_config *config, struct st
     store->checkpoint_interval_ms =
         config->checkpoint_interval_ms == 0 ? CHECKPOINT_INTERVAL_MS_DEFAULT : config->checkpoint_interval_ms;
     init_workers(store);
+    stele_indexer__init(&store->indexer, store, config);
     STELE_TRY(stele_not_before__known(config, err));
     STELE_TRY(open_parts(store, config, err));
     STELE_TRY(open_logs(store, config, err));
     STELE_TRY(start_worker(&store->packer, err));
     STELE_TRY(start_worker(&store->merger, err));
+    STELE_TRY(stele_indexer__start(&store->indexer, err));
     *ret = store;
     store = NULL;
 cleanup:
@@ -409,6 +414,7 @@ void stele_store_close(struct stele_store *store) {
     if (store == NULL) {
         return;
     }
+    stele_indexer__stop(&store->indexer); /* it waits for what it appends */
     for (size_t i = 0; i < store->n_logs; i++) {
         if (store->log[i] != store->system) {
             stele_log__stop(store->log[i]);
@@ -429,6 +435,7 @@ void stele_store_close(struct stele_store *store) {
     if (store->engine != NULL) {
         store->engine->ops->close(store->engine);
     }
+    stele_indexer__done(&store->indexer);
     (void)pthread_mutex_destroy(&store->lock);
     stele_free(store);
 }

@@ -33,6 +33,8 @@ struct stele_log_config {
 /* Background trouble (a failed pack, a slow disk) goes here; the program logs it once. */
 typedef void (*stele_report_fn)(void *ctx, const char *log, const stele_err *err);
 
+#define STELE_INDEX_NO_TIMER UINT32_MAX
+
 struct stele_store_config {
     const char *dir;             /* <dir>/db, <dir>/blobs, <dir>/keys */
     const char *region;
@@ -47,6 +49,9 @@ struct stele_store_config {
     const stele_view *not_before; /* signed notes the store must extend, any log; checked at open */
     size_t n_not_before;
     uint32_t checkpoint_interval_ms; /* a new checkpoint at most this late after new entries; 0: 1,000 */
+    /* An INDEX entry at most this late after new entries; 0: 2,000. STELE_INDEX_NO_TIMER: only when asked. */
+    uint32_t index_interval_ms;
+    uint32_t index_spacing_ms;   /* between two INDEX entries of a log at least; 0: 1,000 */
     uint32_t pack_entries;       /* 0: 65,536; tests take smaller powers of two, at least 256 */
     stele_report_fn report;
     void *report_ctx;

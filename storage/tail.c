@@ -18,11 +18,12 @@ stele_status stele_tail_new(uint64_t lo, uint64_t end, uint32_t era, struct stel
         tail->item = stele_alloc(room, sizeof *tail->item);
         tail->leaves = stele_alloc(room, STELE_HASH_BYTES);
         tail->tile_roots = stele_alloc(room / STELE_TILE_LEAVES + 1, STELE_HASH_BYTES);
+        tail->late_us = stele_alloc(room, sizeof *tail->late_us);
         tail->chunk_capacity = room * STELE_TAGS_MAX / STELE_POSTING_CHUNK + 2;
         tail->chunk = stele_alloc(tail->chunk_capacity, sizeof(struct stele_posting *));
     }
     if (unit == NULL || tail == NULL || tail->item == NULL || tail->leaves == NULL || tail->tile_roots == NULL ||
-        tail->chunk == NULL) {
+        tail->late_us == NULL || tail->chunk == NULL) {
         stele_tail_free(tail);
         stele_free(unit);
         return STELE_FAIL(err, NO_MEMORY, "no memory for the newest %zu entries of a log", room);
@@ -53,6 +54,7 @@ void stele_tail_free(struct stele_tail *tail) {
     stele_free(tail->item);
     stele_free(tail->leaves);
     stele_free(tail->tile_roots);
+    stele_free(tail->late_us);
     stele_buf_done(&tail->snapshot);
     stele_free(tail);
 }
@@ -126,6 +128,7 @@ void stele_tail_add_entry(struct stele_unit *unit, const struct stele_entry *ent
     atomic_store_explicit(&unit->t_last, entry->time_us, memory_order_relaxed);
     if (entry->type == STELE_ENTRY_EVENT && entry->as.event.late) {
         uint64_t event_us = entry->as.event.event_us;
+        tail->late_us[seq - unit->lo] = event_us + 1;
         if (event_us < atomic_load_explicit(&unit->late_first, memory_order_relaxed)) {
             atomic_store_explicit(&unit->late_first, event_us, memory_order_relaxed);
         }

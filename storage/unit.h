@@ -36,6 +36,7 @@ struct stele_tail {
     size_t block_capacity;
     uint8_t *leaves;              /* 32 B an entry */
     uint8_t *tile_roots;          /* of whole, aligned 256-leaf tiles inside the unit */
+    uint64_t *late_us;            /* of an entry that is a late event its event_us + 1, else 0 */
     struct stele_posting **chunk;
     size_t chunk_capacity;
     size_t n_postings_pending;    /* added, not yet published */

@@ -47,6 +47,9 @@ int stele_get_command(const char *config, int argc, char **argv);
 int stele_receipt_command(const char *config, int argc, char **argv);
 int stele_checkpoint_command(const char *config, int argc, char **argv);
 int stele_consistency_command(const char *config, int argc, char **argv);
+int stele_status_command(const char *config, int argc, char **argv);
+int stele_seal_command(const char *config, int argc, char **argv);
+int stele_era_command(const char *config, int argc, char **argv);
 int stele_tiles_command(const char *config, int argc, char **argv);
 int stele_bench_command(const char *config, int argc, char **argv);
 

@@ -82,6 +82,8 @@ static const cyaml_schema_field_t server_fields[] = {
                      default_retention_years),
     CYAML_FIELD_UINT("checkpoint_interval_ms", CYAML_FLAG_OPTIONAL, struct stele_server_config,
                      checkpoint_interval_ms),
+    CYAML_FIELD_UINT("index_interval_ms", CYAML_FLAG_OPTIONAL, struct stele_server_config,
+                     index_interval_ms),
     CYAML_FIELD_UINT("duplicate_window_events", CYAML_FLAG_OPTIONAL, struct stele_server_config,
                      duplicate_window_events),
     CYAML_FIELD_UINT("drain_ms", CYAML_FLAG_OPTIONAL, struct stele_server_config, drain_ms),

@@ -45,6 +45,7 @@ struct stele_server_config {
     struct stele_config_tls *tls;
     uint8_t default_retention_years;  /* of events that name no class */
     uint32_t checkpoint_interval_ms;  /* 0: the default */
+    uint32_t index_interval_ms;       /* 0: the default */
     uint32_t duplicate_window_events; /* 0: the default */
     uint32_t drain_ms;                /* 0: 5,000 */
     uint32_t query_rows;              /* one call examines, then a cursor; 0: the default */

@@ -66,6 +66,7 @@ static stele_status open_region(const struct stele_server_config *config,
                                        .not_before = notes,
                                        .n_not_before = n_notes,
                                        .checkpoint_interval_ms = config->checkpoint_interval_ms,
+                                       .index_interval_ms = config->index_interval_ms,
                                        .report = options->report,
                                        .report_ctx = options->report_ctx};
     STELE_TRY(stele_store_open(&store, ret, err));

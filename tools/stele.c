@@ -32,6 +32,9 @@ static const char usage[] =
     "  consistency   that the log still extends a checkpoint you kept\n"
     "  tiles         a log's public face as a static folder\n"
     "operate\n"
+    "  status        how far each log, its checkpoint and its index are\n"
+    "  seal          commit to the index now\n"
+    "  era           end an era, and with it the use of a tag key\n"
     "  init          a new data folder with keys and development certificates\n"
     "  fsck          re-read everything and say the first thing that does not hold\n"
     "  bench         measure this machine\n"
@@ -57,6 +60,9 @@ static const struct command commands[] = {{"append", stele_append_command, NULL}
                                           {"checkpoint", stele_checkpoint_command, NULL},
                                           {"consistency", stele_consistency_command, NULL},
                                           {"tiles", stele_tiles_command, NULL},
+                                          {"status", stele_status_command, NULL},
+                                          {"seal", stele_seal_command, NULL},
+                                          {"era", stele_era_command, NULL},
                                           {"bench", stele_bench_command, NULL},
                                           {"init", NULL, stele_init_command},
                                           {"fsck", NULL, stele_fsck_command},

@@ -29,6 +29,7 @@ struct stele_store *ingest_bed_open_store(const char *dir, const char *region,
                                               .n_logs = 3,
                                               .map = stele_event_map_current(),
                                               .clock = fixed_clock,
+                                              .index_interval_ms = STELE_INDEX_NO_TIMER,
                                               .create = true,
                                               .engine = engine};
     struct stele_store *opened = NULL;

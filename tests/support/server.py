@@ -14,6 +14,7 @@ import time
 
 ORIGIN = 'audit.example.org'
 PATIENCE_S = 240
+ONLY_WHEN_ASKED = 4294967295
 
 
 def skip(why):
@@ -72,6 +73,9 @@ class Server:
         names = [word for region in self.regions for word in ('--region', region)]
         done = self.run('init', '--data', self.data, *names, '--origin', ORIGIN, '--listen', '127.0.0.1:0', config=False)
         assert done.returncode == 0, done.stderr
+        # Tests that name entries by number need a log that gets none of its own.
+        with open(self.steled_conf, 'a', encoding='utf-8') as file:
+            file.write(f'index_interval_ms: {ONLY_WHEN_ASKED}\n')
         # One line a log: the name that answers carry, and its key.
         self.vkey_of = dict(line.split(' ') for line in done.stdout.splitlines())
 

@@ -58,7 +58,8 @@ static const char server_text[] =
     "    tenants: [acme]\n"
     "    may: [append]\n"
     "  - {peer: \"san:spiffe://x/auditor\", regions: [\"*\"], tenants: [\"*\"], may: [query, "
-    "read_log]}\n";
+    "read_log]}\n"
+    "index_interval_ms: 750\n";
 
 static const char client_text[] = "server: \"[::1]:7443\"\n"
                                   "server_ca: ca.pem\n"
@@ -77,6 +78,7 @@ static void test_config__reads_a_whole_server(void **state) {
     assert_string_equal(config->tls->private_key, "/etc/stele/server.key");
     assert_int_equal(config->default_retention_years, 3);
     assert_int_equal(config->checkpoint_interval_ms, 250);
+    assert_int_equal(config->index_interval_ms, 750);
     assert_int_equal(config->drain_ms, 0);
     assert_int_equal(config->query_rows, 1000);
     assert_int_equal(config->query_ms, 0);

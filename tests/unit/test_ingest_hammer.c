@@ -193,6 +193,7 @@ static void test_ingest_hammer__every_id_ends_in_one_place(void **state) {
                                               .n_logs = 3,
                                               .map = stele_event_map_current(),
                                               .clock = fixed_clock,
+                                              .index_interval_ms = STELE_INDEX_NO_TIMER,
                                               .create = true};
     assert_ok(stele_store_open(&config, &store, NULL));
     ingest_rig_start(&rig, &store, 1, false);

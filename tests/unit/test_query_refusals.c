@@ -137,7 +137,8 @@ static void test_refusals__bytes_that_are_no_request(void **state) {
     static const char *const methods[] = {
         "Search",   "Count",         "Explain",           "Get",
         "ListLogs", "GetCheckpoint", "GetInclusionProof", "GetConsistencyProof",
-        "GetTile",  "GetEntries"};
+        "GetTile",  "GetEntries",    "Status",            "Seal",
+        "CutEra"};
     stele_buf big = STELE_BUF_EMPTY;
     assert_ok(stele_buf_reserve(&big, 70000, NULL));
     memset(big.data, 0x0a, 70000);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * query/index_rpc.c: what an operator asks the Log service for: how far the logs are, an INDEX entry now, a
+ * new era. The last two append to a log, and are for those who may append events of every tenant.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "proto/log_wire.h"
+#include "query/call.h"
+#include "query/filter.h"
+#include "query/limits.h"
+#include "query/scope.h"
+#include "storage/log.h"
+#include "storage/manifest.h"
+
+struct index_call {
+    struct stele_call call;
+    struct stele_log_request request;
+    struct stele_log *log; /* Seal, CutEra */
+    uint64_t until_ms;     /* Seal: when it gives up; 0 before its first step */
+};
+
+static struct index_call *of(struct stele_call *call) {
+    return (struct index_call *)(void *)call;
+}
+
+static void end(struct stele_call *call) {
+    (void)call;
+}
+
+static uint64_t now_ms(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ------------------------------------------------------------------ Status */
+
+static stele_status begin_status(struct stele_call *call, stele_err *err) {
+    struct index_call *this = of(call);
+    struct stele_store *store = NULL;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_log_request_read(STELE_LOG_STATUS, call->request, &this->request, err));
+    if (this->request.region.size > STELE_REGION_NAME_MAX) {
+        return STELE_FAIL(err, INVALID, "status request: region: %zu bytes; a name has 1 to %d",
+                          this->request.region.size, STELE_REGION_NAME_MAX);
+    }
+    if (this->request.region.size > 0) {
+        STELE_TRY(stele_call_gate(call, STELE_MAY_READ_LOG, this->request.region,
+                                  stele_view_of(NULL, 0), NULL, err));
+        STELE_TRY(stele_call_store(call, this->request.region, &store, err));
+    }
+cleanup:
+    return st;
+}
+
+static stele_status put_status(struct stele_log *log, stele_buf *message, stele_err *err) {
+    struct stele_index_status index;
+    struct stele_checkpoint checkpoint;
+    stele_buf note = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_log_checkpoint(log, 0, &note, &checkpoint, err));
+    stele_log_index_status(log, &index);
+    bool known = index.index_seq != STELE_NO_SEQ;
+    const struct stele_log_status status = {
+        .log = stele_view_str(stele_log_full_name(log)),
+        .size = index.size,
+        .checkpoint_size = checkpoint.size_leaves,
+        .covered = index.covered,
+        .index_seq = known ? index.index_seq : 0,
+        .index_time_us = known ? index.index_time_us : 0,
+        .lag_entries = index.lag_entries,
+        .lag_us = index.lag_us,
+        .segments = index.n_segments,
+        .era = index.era,
+    };
+    STELE_TRY(stele_status_response_put(message, &status, err));
+cleanup:
+    stele_buf_done(&note);
+    return st;
+}
+
+/* Without a region: those the caller may read; who may read none is told so. */
+static stele_status step_status(struct stele_call *call, stele_call_step *ret, stele_err *err) {
+    const struct stele_query_config *config = &call->query->config;
+    stele_view wanted = of(call)->request.region;
+    stele_buf message = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    stele_status refused = STELE_OK;
+    bool any = false;
+    for (size_t i = 0; i < config->n_stores; i++) {
+        struct stele_store *store = config->stores[i];
+        stele_view region = stele_view_str(stele_store_region(store));
+        if (wanted.size > 0 && !stele_view_equal(wanted, region)) {
+            continue;
+        }
+        if (wanted.size == 0) { /* else begin has asked the gate */
+            refused = stele_call_gate(call, STELE_MAY_READ_LOG, region, stele_view_of(NULL, 0),
+                                      NULL, err);
+        }
+        any = any || refused == STELE_OK;
+        for (size_t k = 0; refused == STELE_OK && k < stele_store_n_logs(store); k++) {
+            STELE_TRY(put_status(stele_store_log_at(store, k), &message, err));
+        }
+    }
+    if (!any) {
+        STELE_TRY(refused);
+    }
+    stele_rpc_finish_ok(call->rpc, stele_view_buf(&message));
+    *ret = STELE_CALL_FINISHED;
+cleanup:
+    stele_buf_done(&message);
+    return st;
+}
+
+/* ------------------------------------------------------------------ Seal, CutEra */
+
+static stele_status begin_writing(struct stele_call *call, stele_log_request_kind kind,
+                                  stele_err *err) {
+    struct index_call *this = of(call);
+    struct stele_store *store = NULL;
+    stele_view region;
+    stele_view name;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_log_request_read(kind, call->request, &this->request, err));
+    STELE_TRY(stele_query_split_log(this->request.log, &region, &name, err));
+    STELE_TRY(stele_call_gate(call, STELE_MAY_APPEND, region, stele_view_of(NULL, 0), NULL, err));
+    STELE_TRY(stele_call_store(call, region, &store, err));
+    STELE_TRY(stele_scope_find(store, name, &this->log, err));
+cleanup:
+    return st;
+}
+
+static stele_status begin_seal(struct stele_call *call, stele_err *err) {
+    return begin_writing(call, STELE_LOG_SEAL, err);
+}
+
+static stele_status begin_cut(struct stele_call *call, stele_err *err) {
+    return begin_writing(call, STELE_LOG_CUT_ERA, err);
+}
+
+/* Waits a little at a time, so that a worker is not held for as long as the caller waits. */
+static stele_status step_seal(struct stele_call *call, stele_call_step *ret, stele_err *err) {
+    struct index_call *this = of(call);
+    struct stele_manifest *manifest = NULL;
+    stele_buf message = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    uint64_t asked = this->request.wait_ms;
+    if (this->until_ms == 0) {
+        this->until_ms = now_ms() + (asked == 0 || asked > STELE_QUERY_SEAL_MS_MAX
+                                         ? STELE_QUERY_SEAL_MS_MAX : asked);
+    }
+    st = stele_log_seal(this->log, STELE_QUERY_SEAL_TURN_MS, &manifest, err);
+    if (st == STELE_BUSY && now_ms() < this->until_ms) {
+        *ret = STELE_CALL_AGAIN;
+        return STELE_OK;
+    }
+    STELE_TRY(st);
+    const struct stele_sealed sealed = {manifest->covered, manifest->index_seq,
+                                        manifest->index_time_us, manifest->n};
+    STELE_TRY(stele_seal_response_write(&sealed, &message, err));
+    stele_rpc_finish_ok(call->rpc, stele_view_buf(&message));
+    *ret = STELE_CALL_FINISHED;
+cleanup:
+    stele_manifest_unref(manifest);
+    stele_buf_done(&message);
+    return st;
+}
+
+static stele_status step_cut(struct stele_call *call, stele_call_step *ret, stele_err *err) {
+    stele_buf message = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    uint32_t era = 0;
+    STELE_TRY(stele_log_cut_era(of(call)->log, &era, err));
+    STELE_TRY(stele_cut_era_response_write(era, &message, err));
+    stele_rpc_finish_ok(call->rpc, stele_view_buf(&message));
+    *ret = STELE_CALL_FINISHED;
+cleanup:
+    stele_buf_done(&message);
+    return st;
+}
+
+#define INDEX_UNARY(method, may_wait, begin_fn, step_fn)                                           \
+    {                                                                                              \
+        .path = "/stele.v1.Log/" method, .rpc = STELE_RPC_UNARY, .is_search = (may_wait),          \
+        .bytes = sizeof(struct index_call), .begin = (begin_fn), .step = (step_fn), .end = end,    \
+    }
+
+const struct stele_call_kind stele_status_kind =
+    INDEX_UNARY("Status", false, begin_status, step_status);
+const struct stele_call_kind stele_seal_kind = INDEX_UNARY("Seal", true, begin_seal, step_seal);
+const struct stele_call_kind stele_cut_era_kind = INDEX_UNARY("CutEra", false, begin_cut, step_cut);

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/test_indexer.c: INDEX entries and their manifests, against what the log's entries say.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "storage/log_parts.h"
+#include "storage/manifest.h"
+#include "tests/support/event_gen.h"
+#include "tests/support/index_model.h"
+#include "tests/support/store_fixture.h"
+
+#define DAY_US UINT64_C(86400000000)
+#define WAIT_MS 60000 /* of what comes at once, but for a machine that is busy */
+
+struct bed {
+    struct fixture f;
+    struct rng rng;
+    uint64_t n_events;
+};
+
+static struct stele_log *log_of(struct bed *bed) {
+    return stele_store_log(bed->f.store, "3y");
+}
+
+static void append(struct bed *bed, const char *log, size_t n) {
+    stele_buf payload[STELE_BATCH_EVENTS_MAX];
+    stele_view views[STELE_BATCH_EVENTS_MAX] = {{NULL, 0}};
+    struct stele_batch_place place;
+    stele_err err = {0};
+    for (size_t i = 0; i < n; i++) {
+        uint64_t now = atomic_load(&bed->f.now_us);
+        uint64_t event_us = rng_below(&bed->rng, 20) == 0 ? now - DAY_US * (2 + rng_below(&bed->rng, 300)) : now;
+        struct stele_gen_options options = {.region = "eu-test",
+                                            .tenant = rng_below(&bed->rng, 3) == 0 ? "globex" : "acme",
+                                            .n_actors = 40,
+                                            .n_resources = 30,
+                                            .time_unix_nano = event_us * 1000};
+        payload[i] = STELE_BUF_EMPTY;
+        stele_gen_event(&bed->rng, &options, &payload[i]);
+        views[i] = stele_view_buf(&payload[i]);
+    }
+    stele_status st = fixture_append(&bed->f, log, views, n, &place, &err);
+    if (st != STELE_OK) {
+        fail_msg("append: %s: %s (%s)", stele_status_name(st), err.text, err.where);
+    }
+    for (size_t i = 0; i < n; i++) {
+        stele_buf_done(&payload[i]);
+    }
+    bed->n_events += n;
+}
+
+static void start(struct bed *bed, const char *test) {
+    fixture_init(&bed->f);
+    bed->rng = rng_start(test);
+    bed->n_events = 0;
+}
+
+static struct stele_manifest *seal(struct bed *bed) {
+    struct stele_manifest *manifest = NULL;
+    stele_err err = {0};
+    stele_status st = stele_log_seal(log_of(bed), WAIT_MS, &manifest, &err);
+    if (st != STELE_OK) {
+        fail_msg("seal: %s: %s (%s)", stele_status_name(st), err.text, err.where);
+    }
+    return manifest;
+}
+
+static size_t count_entries(struct stele_log *log, stele_entry_type type) {
+    struct stele_log_view *view = NULL;
+    struct stele_log_reader *reader = NULL;
+    struct stele_stored_entry stored;
+    size_t n = 0;
+    stele_err err;
+    assert_ok(stele_log_view_open(log, &view, &err));
+    assert_ok(stele_log_reader_new(view, &reader, &err));
+    for (uint64_t seq = 0; seq < stele_log_view_size(view); seq++) {
+        assert_ok(stele_log_read(reader, seq, &stored, &err));
+        n += stored.entry.type == type ? 1 : 0;
+    }
+    stele_log_reader_free(reader);
+    stele_log_view_close(view);
+    return n;
+}
+
+/* One step of a log's life, chosen by chance. */
+static void step(struct bed *bed) {
+    uint32_t era = 0;
+    stele_err err;
+    switch (rng_below(&bed->rng, 12)) {
+    case 0:
+        atomic_fetch_add(&bed->f.now_us, DAY_US * rng_below(&bed->rng, 40));
+        break;
+    case 1:
+        assert_ok(stele_log_cut_era(log_of(bed), &era, &err));
+        break;
+    case 2:
+        fixture_close(&bed->f);
+        fixture_open(&bed->f);
+        break;
+    case 3:
+        fixture_wait_packed(&bed->f, "3y");
+        break;
+    default:
+        append(bed, "3y", 1 + rng_below(&bed->rng, rng_below(&bed->rng, 3) == 0 ? 400 : 30));
+        break;
+    }
+}
+
+static void test_indexer__every_manifest_is_what_the_entries_say(void **state) {
+    struct bed bed;
+    uint64_t covered = 0;
+    (void)state;
+    start(&bed, "index");
+    fixture_open(&bed.f);
+    for (size_t round = 0; round < 12; round++) {
+        for (size_t i = 0; i < 6; i++) {
+            step(&bed);
+        }
+        struct stele_manifest *manifest = seal(&bed);
+        assert_true(manifest->covered >= covered);
+        covered = manifest->covered;
+        index_model_check(log_of(&bed), manifest);
+        stele_manifest_unref(manifest);
+    }
+    fixture_done(&bed.f);
+}
+
+/* A manifest that is held proves what it says after its segments were merged away. */
+static void test_indexer__a_held_manifest_outlives_a_merge(void **state) {
+    struct bed bed;
+    struct stele_posting_cursor *cursor = NULL;
+    stele_err err;
+    (void)state;
+    start(&bed, "index_merge");
+    fixture_open(&bed.f);
+    for (size_t i = 0; i < 8; i++) {
+        append(&bed, "3y", 200);
+    }
+    fixture_wait_packed(&bed.f, "3y");
+    struct stele_manifest *held = seal(&bed);
+    assert_true(held->n > 4);
+    /* The month's end lets all of it be merged. */
+    atomic_fetch_add(&bed.f.now_us, DAY_US * 31);
+    append(&bed, "3y", 1);
+    bool merged = false;
+    for (size_t i = 0; i < 6000 && !merged; i++) {
+        struct stele_manifest *manifest = seal(&bed);
+        merged = manifest->n < held->n;
+        stele_manifest_unref(manifest);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        append(&bed, "3y", 1);
+    }
+    assert_true(merged);
+    for (size_t i = 0; i < held->n; i++) {
+        struct stele_segment_walker *walker = NULL;
+        uint8_t tag[STELE_TAG_BYTES];
+        uint64_t seq = 0;
+        uint64_t n = 0;
+        stele_status st = STELE_OK;
+        assert_ok(stele_segment_walk(held->segment[i]->segment, &walker, &err));
+        while ((st = stele_segment_walk_next(walker, tag, &seq, &err)) == STELE_OK) {
+            n++;
+        }
+        assert_status(st, END);
+        assert_int_equal(n, held->descriptor[i].info.n_postings);
+        stele_segment_walk_free(walker);
+    }
+    stele_posting_cursor_free(cursor);
+    struct stele_manifest *newest = seal(&bed);
+    index_model_check(log_of(&bed), newest);
+    stele_manifest_unref(newest);
+    stele_manifest_unref(held);
+    fixture_done(&bed.f);
+}
+
+static void test_indexer__nothing_new_makes_no_entry(void **state) {
+    struct bed bed;
+    struct stele_index_status status;
+    (void)state;
+    start(&bed, "index_idle");
+    fixture_open(&bed.f);
+    append(&bed, "3y", 10);
+    struct stele_manifest *first = seal(&bed);
+    struct stele_manifest *second = seal(&bed);
+    assert_ptr_equal(first, second);
+    assert_int_equal(first->index_seq, first->covered); /* nothing came between */
+    stele_log_index_status(log_of(&bed), &status);
+    assert_int_equal(status.size, first->covered + 1);
+    assert_int_equal(status.covered, first->covered);
+    assert_int_equal(status.index_seq, first->index_seq);
+    assert_int_equal(status.index_time_us, first->index_time_us);
+    assert_int_equal(status.n_segments, first->n);
+    assert_int_equal(status.lag_entries, 0);
+    assert_int_equal(status.lag_us, 0);
+    append(&bed, "3y", 7);
+    atomic_fetch_add(&bed.f.now_us, 5000000);
+    stele_log_index_status(log_of(&bed), &status);
+    assert_int_equal(status.size, first->covered + 8);
+    assert_int_equal(status.lag_entries, 8); /* the INDEX entry before them is not covered either */
+    assert_true(status.lag_us >= 5000000);
+    stele_manifest_unref(first);
+    stele_manifest_unref(second);
+    fixture_done(&bed.f);
+}
+
+static void test_indexer__no_manifest_outlives_the_store(void **state) {
+    struct bed bed;
+    struct stele_manifest *manifest = NULL;
+    struct stele_index_status status;
+    stele_err err;
+    (void)state;
+    start(&bed, "index_restart");
+    fixture_open(&bed.f);
+    assert_status(stele_log_manifest(log_of(&bed), &manifest, &err), NOT_FOUND);
+    append(&bed, "3y", 600);
+    manifest = seal(&bed);
+    uint64_t covered = manifest->covered;
+    stele_manifest_unref(manifest);
+    fixture_close(&bed.f);
+    assert_ok(fixture_try_open(&bed.f, true, &err));
+    assert_status(stele_log_manifest(log_of(&bed), &manifest, &err), NOT_FOUND);
+    assert_status(stele_log_seal(log_of(&bed), 1000, &manifest, &err), CLOSED);
+    stele_log_index_status(log_of(&bed), &status);
+    assert_int_equal(status.covered, covered);
+    assert_int_equal(status.index_seq, STELE_NO_SEQ);
+    fixture_close(&bed.f);
+    fixture_open(&bed.f);
+    stele_log_index_status(log_of(&bed), &status);
+    assert_int_equal(status.covered, covered);
+    assert_int_equal(status.size, covered + 1); /* opening appended nothing */
+    assert_status(stele_log_manifest(log_of(&bed), &manifest, &err), NOT_FOUND);
+    manifest = seal(&bed);
+    assert_true(manifest->covered > covered);
+    index_model_check(log_of(&bed), manifest);
+    stele_manifest_unref(manifest);
+    fixture_done(&bed.f);
+}
+
+static void test_indexer__the_timer_covers_what_came_and_stops(void **state) {
+    struct bed bed;
+    struct stele_index_status status;
+    (void)state;
+    start(&bed, "index_timer");
+    bed.f.index_interval_ms = 20;
+    fixture_open(&bed.f);
+    append(&bed, "3y", 300);
+    append(&bed, "system", 3);
+    for (size_t i = 0; i < stele_store_n_logs(bed.f.store); i++) {
+        struct stele_log *log = stele_store_log_at(bed.f.store, i);
+        do {
+            stele_log_index_status(log, &status);
+            (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+        } while (status.lag_entries > 0); /* the test's own time limit ends it */
+        uint64_t size = status.size;
+        (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        stele_log_index_status(log, &status);
+        assert_int_equal(status.size, size);
+    }
+    struct stele_manifest *manifest = NULL;
+    stele_err err;
+    assert_ok(stele_log_manifest(log_of(&bed), &manifest, &err));
+    index_model_check(log_of(&bed), manifest);
+    stele_manifest_unref(manifest);
+    fixture_done(&bed.f);
+}
+
+static uint64_t now_ms(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void *seal_often(void *arg) {
+    struct bed *bed = arg;
+    for (size_t i = 0; i < 4; i++) {
+        stele_manifest_unref(seal(bed));
+    }
+    return NULL;
+}
+
+static void test_indexer__callers_within_the_spacing_share_an_entry(void **state) {
+    struct bed bed;
+    pthread_t thread[8];
+    struct stele_manifest *manifest = NULL;
+    stele_err err;
+    (void)state;
+    start(&bed, "index_rate");
+    bed.f.index_spacing_ms = 150;
+    fixture_open(&bed.f);
+    append(&bed, "3y", 5);
+    uint64_t began = now_ms();
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(pthread_create(&thread[i], NULL, seal_often, &bed), 0);
+    }
+    for (size_t i = 0; i < 40; i++) {
+        append(&bed, "3y", 1);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    }
+    size_t n = count_entries(log_of(&bed), STELE_ENTRY_INDEX);
+    assert_true(n >= 1);
+    assert_true(n <= (now_ms() - began) / 150 + 1);
+    /* One that may not come yet is waited for no longer than asked. */
+    fixture_close(&bed.f);
+    bed.f.index_spacing_ms = 600000;
+    fixture_open(&bed.f);
+    manifest = seal(&bed);
+    stele_manifest_unref(manifest);
+    append(&bed, "3y", 1);
+    assert_status(stele_log_seal(log_of(&bed), 20, &manifest, &err), BUSY);
+    assert_non_null(strstr(err.text, "its index covers"));
+    fixture_done(&bed.f);
+}
+
+struct writer {
+    struct bed *bed;
+    atomic_bool stop;
+    atomic_uint_fast64_t n;
+};
+
+static void *write_on(void *arg) {
+    struct writer *w = arg;
+    while (!atomic_load(&w->stop)) {
+        append(w->bed, "3y", 1 + rng_below(&w->bed->rng, 100));
+        atomic_fetch_add(&w->n, 1);
+    }
+    return NULL;
+}
+
+/* Every manifest covers what was acknowledged before it was asked for; M never falls; events go on coming. */
+static void test_indexer__events_come_while_the_log_is_sealed(void **state) {
+    struct bed bed;
+    struct writer w = {.bed = &bed};
+    pthread_t thread;
+    uint64_t covered = 0;
+    (void)state;
+    start(&bed, "index_busy");
+    fixture_open(&bed.f);
+    assert_int_equal(pthread_create(&thread, NULL, write_on, &w), 0);
+    for (size_t i = 0; i < 40; i++) {
+        struct stele_index_status status;
+        uint64_t written = atomic_load(&w.n);
+        stele_log_index_status(log_of(&bed), &status);
+        struct stele_manifest *manifest = seal(&bed);
+        assert_true(manifest->covered + 1 >= status.size); /* but for an INDEX entry at the end */
+        assert_true(manifest->covered >= covered && manifest->covered <= manifest->index_seq);
+        covered = manifest->covered;
+        stele_manifest_unref(manifest);
+        while (atomic_load(&w.n) == written) { /* the test's own time limit ends it */
+            (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        }
+    }
+    atomic_store(&w.stop, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    struct stele_manifest *manifest = seal(&bed);
+    index_model_check(log_of(&bed), manifest);
+    stele_manifest_unref(manifest);
+    fixture_done(&bed.f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_indexer__every_manifest_is_what_the_entries_say),
+        cmocka_unit_test(test_indexer__a_held_manifest_outlives_a_merge),
+        cmocka_unit_test(test_indexer__nothing_new_makes_no_entry),
+        cmocka_unit_test(test_indexer__no_manifest_outlives_the_store),
+        cmocka_unit_test(test_indexer__the_timer_covers_what_came_and_stops),
+        cmocka_unit_test(test_indexer__callers_within_the_spacing_share_an_entry),
+        cmocka_unit_test(test_indexer__events_come_while_the_log_is_sealed),
+    };
+    return cmocka_run_group_tests_name("indexer", tests, NULL, NULL);
+}
