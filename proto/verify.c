@@ -23,6 +23,7 @@ void stele_verifier_free(struct stele_verifier *v) {
     stele_buf_done(&v->text);
     stele_answer_reader_free(v->answer);
     stele_complete_reader_free(v->complete);
+    stele_verify_state_free(v->seen);
     stele_question_done(&v->report.question);
     stele_free(v);
 }
@@ -241,6 +242,18 @@ stele_status stele_verifier_new(const struct stele_vkey *keys, size_t n_keys,
     return STELE_OK;
 }
 
+void stele_verifier_require_witnesses(struct stele_verifier *v,
+                                      const struct stele_witness *witnesses, size_t n,
+                                      size_t quorum) {
+    v->witnesses = witnesses;
+    v->n_witnesses = n;
+    v->quorum = quorum;
+}
+
+void stele_verifier_remember(struct stele_verifier *v, struct stele_verify_state *state) {
+    v->state = state;
+}
+
 /* The first byte tells receipts and answers apart, the first line the versions of answers; the
  * readers look at the rest. */
 static stele_status choose_kind(struct stele_verifier *v, uint8_t first, stele_err *err) {
@@ -324,6 +337,10 @@ stele_status stele_verifier_end(struct stele_verifier *v, struct stele_verify_re
                           "an empty file, or one that is neither a receipt nor an answer file");
     }
     stele_status st = STELE_OK;
+    if (v->complete == NULL && (v->quorum > 0 || v->state != NULL)) {
+        return STELE_FAIL(err, UNVERIFIED,
+                          "witnesses and a state file are for complete answers; this file is none");
+    }
     if (!is_answer(v)) {
         STELE_TRY(end_receipt(v, err));
     } else if (v->complete != NULL) {

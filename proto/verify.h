@@ -14,6 +14,7 @@
 #define STELE_PROTO_VERIFY_H
 
 #include "proto/event_filter.h"
+#include "proto/verify_state.h"
 #include "storage/answer.h"
 #include "storage/complete_reader.h"
 #include "storage/receipt.h"
@@ -32,6 +33,10 @@ struct stele_verify_complete {
         proof; /* its n_events: before those that miss another condition are dropped */
     size_t n_gaps;
     struct stele_complete_gap gap[STELE_VERIFY_GAPS_MAX];
+    size_t quorum;        /* cosignatures that were required of each log; 0: none */
+    bool remembered;      /* a state was given, and holds */
+    size_t n_unconnected; /* logs that are larger than the state knows, without a proof that they
+                             grew */
 };
 
 struct stele_verify_log {
@@ -63,6 +68,15 @@ STELE_MUST_USE stele_status stele_verifier_new(const struct stele_vkey *keys, si
                                                stele_verify_event_fn event, void *ctx,
                                                struct stele_verifier **ret, stele_err *err);
 void stele_verifier_free(struct stele_verifier *v);
+/* Before the first byte; of complete answers only, so that every other file is then refused.
+ * Each log's checkpoint must bear the cosignatures of `quorum` of these witnesses, and no INDEX
+ * entry be newer than their newest time by more than 300 s. Borrowed. */
+void stele_verifier_require_witnesses(struct stele_verifier *v,
+                                      const struct stele_witness *witnesses, size_t n,
+                                      size_t quorum);
+/* Logs and eras must be those that the state remembers; once all holds, stele_verifier_end puts the
+ * new ones into it. Borrowed. */
+void stele_verifier_remember(struct stele_verifier *v, struct stele_verify_state *state);
 STELE_MUST_USE stele_status stele_verifier_feed(struct stele_verifier *v, stele_view bytes,
                                                 stele_err *err);
 /* Once, after the last byte. OK only if everything holds; then free *ret with

@@ -76,20 +76,95 @@ static stele_status on_gap(void *ctx, const struct stele_complete_gap *gap, stel
     return STELE_OK;
 }
 
+/* A log that is larger than what is remembered is not taken for its growth without a proof: what is
+ * remembered stays, and stays to be compared with. */
+static stele_status on_log(void *ctx, uint8_t log, const struct stele_checkpoint *checkpoint,
+                           stele_err *err) {
+    struct stele_verifier *v = ctx;
+    stele_status st = stele_verify__on_log(ctx, log, checkpoint, err);
+    if (st != STELE_OK || v->state == NULL) {
+        return st;
+    }
+    const struct stele_checkpoint *known = stele_verify_state_head(v->state, checkpoint->origin);
+    STELE_TRY(stele_verify_state_check_head(v->state, checkpoint, err));
+    if (known == NULL) {
+        STELE_TRY(stele_verify_state_put_head(v->seen, checkpoint, err));
+    } else if (known->size_leaves < checkpoint->size_leaves) {
+        v->unconnected[log] = true;
+    }
+cleanup:
+    return st;
+}
+
+/* A proof that the log grew out of what is remembered of it. */
+static stele_status on_consistency(void *ctx, uint8_t log,
+                                   const struct stele_checkpoint *checkpoint, uint64_t old_leaves,
+                                   stele_view proof, stele_err *err) {
+    struct stele_verifier *v = ctx;
+    const struct stele_checkpoint *known =
+        v->state == NULL ? NULL : stele_verify_state_head(v->state, checkpoint->origin);
+    if (known == NULL || known->size_leaves != old_leaves || !v->unconnected[log]) {
+        return STELE_OK; /* for somebody else's state */
+    }
+    if (stele_tree_check_consistency(old_leaves, checkpoint->size_leaves, proof.data,
+                                     proof.size / STELE_HASH_BYTES, known->root, checkpoint->root,
+                                     NULL) != STELE_OK) {
+        return STELE_FAIL(err, UNVERIFIED,
+                          "log '%.80s': its %" PRIu64 " entries did not grow out of the %" PRIu64
+                          " that your state file knows: two histories are shown; keep both files",
+                          checkpoint->origin, checkpoint->size_leaves, old_leaves);
+    }
+    v->unconnected[log] = false;
+    return stele_verify_state_put_head(v->seen, checkpoint, err);
+}
+
+static stele_status on_epoch(void *ctx, const struct stele_complete_epoch *epoch, stele_err *err) {
+    struct stele_verifier *v = ctx;
+    const char *origin = v->report.log[epoch->log].origin;
+    if (v->state == NULL) {
+        return STELE_OK;
+    }
+    stele_status st =
+        stele_verify_state_check_epoch(v->state, origin, epoch->era, epoch->tag_key_commit, err);
+    return st == STELE_OK ? stele_verify_state_put_epoch(v->seen, origin, epoch->era,
+                                                         epoch->tag_key_commit, err)
+                          : st;
+}
+
 stele_status stele_verify__new_complete(struct stele_verifier *v, stele_err *err) {
     const struct stele_complete_sink sink = {.ctx = v,
                                              .question = on_question,
                                              .condition = on_condition,
-                                             .log = stele_verify__on_log,
+                                             .log = on_log,
+                                             .consistency = on_consistency,
+                                             .epoch = on_epoch,
                                              .event = on_event,
                                              .gap = on_gap};
     v->map = (struct stele_complete_map){.map = stele_event_map_current(), .fields = FIELDS_V1};
-    const struct stele_complete_trust trust = {
-        .keys = v->keys, .n_keys = v->n_keys, .maps = &v->map, .n_maps = 1};
-    return stele_complete_reader_new(&trust, &sink, &v->complete, err);
+    const struct stele_complete_trust trust = {.keys = v->keys,
+                                               .n_keys = v->n_keys,
+                                               .maps = &v->map,
+                                               .n_maps = 1,
+                                               .witnesses = v->witnesses,
+                                               .n_witnesses = v->n_witnesses,
+                                               .quorum = v->quorum};
+    stele_status st = v->state == NULL ? STELE_OK : stele_verify_state_new(&v->seen, err);
+    return st == STELE_OK ? stele_complete_reader_new(&trust, &sink, &v->complete, err) : st;
 }
 
 stele_status stele_verify__end_complete(struct stele_verifier *v, stele_err *err) {
-    stele_status st = stele_complete_reader_end(v->complete, &v->report.complete.proof, err);
-    return st == STELE_OK ? stele_verify__check_logs(v, err) : st;
+    struct stele_verify_complete *complete = &v->report.complete;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_complete_reader_end(v->complete, &complete->proof, err));
+    STELE_TRY(stele_verify__check_logs(v, err));
+    complete->quorum = v->quorum;
+    complete->remembered = v->state != NULL;
+    for (size_t i = 0; i < v->report.n_logs; i++) {
+        complete->n_unconnected += v->unconnected[i];
+    }
+    if (v->state != NULL) {
+        STELE_TRY(stele_verify_state_merge(v->state, v->seen, err));
+    }
+cleanup:
+    return st;
 }

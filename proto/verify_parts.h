@@ -20,8 +20,15 @@ struct stele_verifier {
     struct stele_answer_reader *answer; /* of version 1 */
     struct stele_complete_reader *complete; /* of version 2 */
     struct stele_complete_map map;
+    const struct stele_witness *witnesses;
+    size_t n_witnesses;
+    size_t quorum;
+    struct stele_verify_state *state; /* what is remembered; NULL: nothing */
+    struct stele_verify_state *seen;  /* what this file adds to it, if all of it holds */
     struct stele_verify_report report;
-    bool log_seen[STELE_ANSWER_LOGS_MAX]; /* by the question's list */
+    bool log_seen[STELE_ANSWER_LOGS_MAX];    /* by the question's list */
+    bool unconnected[STELE_ANSWER_LOGS_MAX]; /* larger than remembered, and not shown to have grown
+                                              */
     struct stele_event_facts facts;
 };
 

@@ -82,10 +82,43 @@ stele_status stele_complete__read_anchor(struct stele_complete_reader *r, struct
             ", the answer shows %" PRIu64 ": an old state",
             index->seq, log->checkpoint.origin, index->as.index.control, control->seq);
     }
+    /* 2^44 s are 557,000 years: no time of a log, and no overflow. */
+    uint64_t seen_s = log->witnessed_s < UINT64_C(1) << 44 ? log->witnessed_s : UINT64_C(1) << 44;
+    if (r->trust.quorum > 0 && index->time_us > seen_s * 1000000 + STELE_WITNESS_LAG_US) {
+        return STELE_FAIL(err, UNVERIFIED,
+                          "answer: the INDEX entry %" PRIu64
+                          " of '%.80s' says it is over 300 s newer "
+                          "than the newest time that a witness saw the log",
+                          index->seq, log->checkpoint.origin);
+    }
     if (control->as.control.n_state > STELE_STATE_LEAVES_MAX) {
         return STELE_FAIL(err, INVALID, "answer: a state of %" PRIu64 " leaves; at most %d can be",
                           control->as.control.n_state, STELE_STATE_LEAVES_MAX);
     }
+cleanup:
+    return st;
+}
+
+stele_status stele_complete__read_consistency(struct stele_complete_reader *r, uint8_t number,
+                                              struct stele_reader *bytes, stele_err *err) {
+    struct complete_log *log = r->log[number];
+    uint64_t old_leaves = 0;
+    stele_view proof = {NULL, 0};
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_read_u64(bytes, &old_leaves, err));
+    STELE_TRY(stele_read_view(bytes, stele_reader_left(bytes), &proof, err));
+    if (log->has_consistency || log->state.next > 0 || old_leaves == 0 ||
+        old_leaves >= log->checkpoint.size_leaves || proof.size % STELE_HASH_BYTES != 0) {
+        return STELE_FAIL(err, INVALID,
+                          "answer: a proof that '%.80s' grew out of %" PRIu64
+                          " entries is a second one, "
+                          "out of place, or cannot be",
+                          log->checkpoint.origin, old_leaves);
+    }
+    log->has_consistency = true;
+    st = r->sink.consistency == NULL
+             ? STELE_OK
+             : r->sink.consistency(r->sink.ctx, number, &log->checkpoint, old_leaves, proof, err);
 cleanup:
     return st;
 }

@@ -21,6 +21,7 @@ typedef enum stele_complete_chunk {
     STELE_COMPLETE_KEY = 9,
     STELE_COMPLETE_OPENING = 10,
     STELE_COMPLETE_ENTRY = 11,
+    STELE_COMPLETE_CONSISTENCY = 12,
 } stele_complete_chunk;
 
 #define STELE_COMPLETE_PATH_BYTES_MAX (1 + STELE_TREE_PATH_MAX * STELE_HASH_BYTES)
@@ -33,6 +34,8 @@ typedef enum stele_complete_chunk {
 #define STELE_COMPLETE_MANIFEST_BYTES_MAX                                                          \
     (9 + STELE_DESCRIPTORS_MAX * STELE_DESCRIPTOR_BYTES +                                          \
      STELE_COMPLETE_SIBLINGS_MAX * STELE_HASH_BYTES)
+/* u8 log, u64 old size, hashes */
+#define STELE_COMPLETE_CONSISTENCY_BYTES_MAX (9 + 2 * STELE_TREE_PATH_MAX * STELE_HASH_BYTES)
 #define STELE_COMPLETE_KEY_BYTES (1 + 4 + 32)
 /* Beside a window a history hides at most one subtree a bit of a seq on each side. */
 #define STELE_COMPLETE_OPAQUE_MAX 64

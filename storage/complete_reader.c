@@ -49,12 +49,25 @@ static stele_status read_log(struct stele_complete_reader *r, stele_view body, s
         return STELE_FAIL(err, INVALID, "answer: log '%.80s' is declared twice or out of order",
                           checkpoint.origin);
     }
+    struct stele_witnessed witnessed = {0, 0};
+    if (r->trust.quorum > 0) {
+        STELE_TRY(
+            stele_witness_count(body, r->trust.witnesses, r->trust.n_witnesses, &witnessed, err));
+        if (witnessed.n < r->trust.quorum) {
+            return STELE_FAIL(
+                err, UNVERIFIED,
+                "answer: the checkpoint of '%.80s' bears the cosignatures of %zu of your "
+                "witnesses, %zu are needed",
+                checkpoint.origin, witnessed.n, r->trust.quorum);
+        }
+    }
     struct complete_log *log = stele_alloc(1, sizeof *log);
     if (log == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for log '%.80s' of an answer",
                           checkpoint.origin);
     }
     log->checkpoint = checkpoint;
+    log->witnessed_s = witnessed.newest_s;
     log->is_system = !r->question.names_logs && is_system_log(checkpoint.origin);
     stele_frontier_init(&log->frontier);
     r->log[r->n_logs] = log;
@@ -75,7 +88,7 @@ static stele_status out_of_place(const struct stele_complete_reader *r, uint8_t 
                       r->chunks.offset_bytes, type);
 }
 
-/* ANCHOR, STATE, MANIFEST, KEY: log by log, in this order. */
+/* ANCHOR, CONSISTENCY, STATE, MANIFEST, KEY: log by log, in this order. */
 static stele_status read_part(struct stele_complete_reader *r, uint8_t type, stele_view body,
                               stele_err *err) {
     struct stele_reader bytes = stele_reader_of(body, "answer");
@@ -100,6 +113,8 @@ static stele_status read_part(struct stele_complete_reader *r, uint8_t type, ste
         r->n_begun++;
     } else if (type == STELE_COMPLETE_STATE) {
         STELE_TRY(stele_complete__read_state(log, &bytes, err));
+    } else if (type == STELE_COMPLETE_CONSISTENCY) {
+        STELE_TRY(stele_complete__read_consistency(r, number, &bytes, err));
     } else if (type == STELE_COMPLETE_MANIFEST) {
         STELE_TRY(stele_complete__read_manifest(r, number, &bytes, err));
         log->part = COMPLETE_AT_KEYS;
@@ -343,6 +358,7 @@ static size_t body_bytes_max(uint8_t type) {
         [STELE_COMPLETE_KEY] = STELE_COMPLETE_KEY_BYTES,
         [STELE_COMPLETE_OPENING] = STELE_COMPLETE_OPENING_BYTES_MAX,
         [STELE_COMPLETE_ENTRY] = STELE_COMPLETE_ENTRY_BYTES_MAX,
+        [STELE_COMPLETE_CONSISTENCY] = STELE_COMPLETE_CONSISTENCY_BYTES_MAX,
     };
     return type < sizeof bytes_max / sizeof bytes_max[0] ? bytes_max[type] : 0;
 }
@@ -355,6 +371,7 @@ static stele_status read_chunk(void *ctx, uint8_t type, stele_view body, stele_e
     case STELE_ANSWER_LOG:
         return read_log(r, body, err);
     case STELE_COMPLETE_ANCHOR:
+    case STELE_COMPLETE_CONSISTENCY:
     case STELE_COMPLETE_STATE:
     case STELE_COMPLETE_MANIFEST:
     case STELE_COMPLETE_KEY:

@@ -16,6 +16,7 @@
 #include "storage/complete.h"
 #include "storage/tag.h"
 #include "storage/window.h"
+#include "storage/witness.h"
 
 /* What the file's question asks for, as far as storage has to know. */
 struct stele_complete_question {
@@ -66,6 +67,10 @@ struct stele_complete_sink {
      * the call returns. */
     stele_status (*log)(void *ctx, uint8_t log, const struct stele_checkpoint *checkpoint,
                         stele_err *err);
+    /* A proof that the log of old_leaves entries is the beginning of this one; proof: hashes, not
+     * checked here, where the old root is not known. */
+    stele_status (*consistency)(void *ctx, uint8_t log, const struct stele_checkpoint *checkpoint,
+                                uint64_t old_leaves, stele_view proof, stele_err *err);
     stele_status (*epoch)(void *ctx, const struct stele_complete_epoch *epoch, stele_err *err);
     /* An event of the asked tenant with the opened key, inside both ranges in whole microseconds.
      */
@@ -102,7 +107,13 @@ struct stele_complete_trust {
     size_t n_keys;
     const struct stele_complete_map *maps; /* all known versions */
     size_t n_maps;
+    /* Each log's checkpoint must bear the cosignatures of `quorum` of the witnesses; 0: none. */
+    const struct stele_witness *witnesses;
+    size_t n_witnesses;
+    size_t quorum;
 };
+/* With witnesses: how much newer than their newest time an INDEX entry may be. */
+#define STELE_WITNESS_LAG_US UINT64_C(300000000)
 
 struct stele_complete_reader;
 STELE_MUST_USE stele_status stele_complete_reader_new(const struct stele_complete_trust *trust,

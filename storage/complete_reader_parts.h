@@ -107,6 +107,8 @@ typedef enum complete_part {
 
 struct complete_log {
     struct stele_checkpoint checkpoint;
+    bool has_consistency;
+    uint64_t witnessed_s; /* newest time of a counted cosignature */
     complete_part part;
     bool is_system; /* and its logs/ are to be opened */
     bool by_log;
@@ -174,6 +176,10 @@ STELE_MUST_USE stele_status stele_complete__read_manifest(struct stele_complete_
                                                           uint8_t number,
                                                           struct stele_reader *bytes,
                                                           stele_err *err);
+STELE_MUST_USE stele_status stele_complete__read_consistency(struct stele_complete_reader *r,
+                                                             uint8_t number,
+                                                             struct stele_reader *bytes,
+                                                             stele_err *err);
 STELE_MUST_USE stele_status stele_complete__read_key(struct complete_log *log,
                                                      struct stele_reader *bytes, stele_err *err);
 /* Once the parts of all logs are read: that these are all logs of the region. */

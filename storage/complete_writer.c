@@ -200,6 +200,33 @@ static stele_status part_of(struct stele_complete_writer *w, uint8_t log, writer
     return STELE_OK;
 }
 
+stele_status stele_complete_write_consistency(struct stele_complete_writer *w, uint8_t log,
+                                              uint64_t old_leaves, stele_buf *out, stele_err *err) {
+    struct writer_log *of = NULL;
+    struct stele_tree_path proof;
+    stele_status st = STELE_OK;
+    STELE_TRY(part_of(w, log, WRITER_AT_STATES, "a consistency proof", &of, err));
+    if (of->has_consistency || of->next_state > 0 || old_leaves == 0 ||
+        old_leaves >= of->size_leaves) {
+        return STELE_FAIL(err, INVALID,
+                          "answer: one proof that '%.80s' grew out of %" PRIu64
+                          " entries, after its anchor; it has %" PRIu64,
+                          of->origin, old_leaves, of->size_leaves);
+    }
+    STELE_TRY(
+        stele_tree_prove_consistency(old_leaves, of->size_leaves, of->node, of->ctx, &proof, err));
+    struct stele_writer bytes = stele_complete__begin(w);
+    stele_write_u8(&bytes, log);
+    stele_write_u64(&bytes, old_leaves);
+    stele_write_view(&bytes, stele_view_of(proof.node, proof.n * STELE_HASH_BYTES));
+    STELE_TRY(stele_writer_end(&bytes, err));
+    STELE_TRY(stele_complete__put(w, STELE_COMPLETE_CONSISTENCY,
+                                  STELE_COMPLETE_CONSISTENCY_BYTES_MAX, out, err));
+    of->has_consistency = true;
+cleanup:
+    return st;
+}
+
 /* Leaf hashes of one tree; a stele_tree_node_fn over them. */
 struct leaves {
     stele_tree_inner_fn inner;

@@ -53,6 +53,12 @@ STELE_MUST_USE stele_status stele_complete_write_anchor(struct stele_complete_wr
                                                         const struct stele_complete_anchor *anchor,
                                                         stele_buf *out, stele_err *err);
 
+/* Optional, right after a log's anchor: that its first old_leaves entries are the whole log as it
+ * was then, for a verifier that remembers it. old_leaves: 1 to the size less 1. */
+STELE_MUST_USE stele_status stele_complete_write_consistency(struct stele_complete_writer *w,
+                                                             uint8_t log, uint64_t old_leaves,
+                                                             stele_buf *out, stele_err *err);
+
 /* Opens leaves [first, first + n) of `state`, which is the whole state as the anchor's CONTROL
  * entry commits to it. A log's calls ascend and do not overlap; n is 1 to 65,535. */
 STELE_MUST_USE stele_status stele_complete_write_state(struct stele_complete_writer *w, uint8_t log,

@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/event.h"
 #include "tools/verify_report.h"
@@ -20,7 +21,8 @@
 enum { EXIT_VERIFIED = 0, EXIT_USAGE = 2, EXIT_UNREADABLE = 3, EXIT_REFUSED = 4 };
 
 static const char usage[] =
-    "usage: stele verify FILE --key VKEY|FILE [--key VKEY|FILE]... [-o text|json]\n"
+    "usage: stele verify FILE --key VKEY|FILE [--key VKEY|FILE]... [--witness VKEY|FILE]...\n"
+    "                    [--quorum N] [--state FILE] [-o text|json]\n"
     "\n"
     "Checks a receipt or an answer file, offline, with the public keys of the logs alone. Says\n"
     "what the file proves and what it does not. FILE may be - for standard input.\n"
@@ -28,6 +30,13 @@ static const char usage[] =
     "  --key VKEY     a verifier key, <origin>+<key id>+<base64>, from a source you trust\n"
     "  --key FILE     a file of verifier keys, one a line; empty lines and lines with # are "
     "skipped\n"
+    "  --witness VKEY|FILE  a witness's key, or a file of them: every log of a complete answer "
+    "must "
+    "bear its cosignature\n"
+    "  --quorum N     of the witnesses, so many are enough (the default: all)\n"
+    "  --state FILE   what earlier runs saw of the logs; a complete answer must not contradict it, "
+    "and "
+    "adds to it\n"
     "  -o, --output   text (the default) or json\n"
     "\n"
     "Exit codes: 0 verified, 4 refused (the reason on stderr), 2 usage, 3 a file could not be "
@@ -42,16 +51,23 @@ static const char usage[] =
 struct key_list {
     size_t n;
     struct stele_vkey *key; /* KEYS_MAX */
+    size_t n_witnesses;
+    struct stele_witness *witness; /* KEYS_MAX */
+    size_t quorum;
+    const char *state; /* its file; NULL: none */
 };
 
 /* ------------------------------------------------------------------ keys */
 
-static stele_status add_key(struct key_list *keys, stele_view text, stele_err *err) {
-    if (keys->n == KEYS_MAX) {
+/* Of logs, or of witnesses. */
+static stele_status add_key(struct key_list *keys, bool witness, stele_view text, stele_err *err) {
+    size_t *n = witness ? &keys->n_witnesses : &keys->n;
+    if (*n == KEYS_MAX) {
         return STELE_FAIL(err, LIMIT, "more than %d keys", KEYS_MAX);
     }
-    stele_status st = stele_vkey_parse(text, &keys->key[keys->n], err);
-    keys->n += st == STELE_OK;
+    stele_status st = witness ? stele_witness_parse(text, &keys->witness[*n], err)
+                              : stele_vkey_parse(text, &keys->key[*n], err);
+    *n += st == STELE_OK;
     return st;
 }
 
@@ -62,56 +78,69 @@ static stele_view trimmed(stele_view line) {
     return line;
 }
 
-static stele_status add_lines(struct key_list *keys, stele_view text, stele_err *err) {
+static stele_status add_lines(struct key_list *keys, bool witness, stele_view text,
+                              stele_err *err) {
     stele_status st = STELE_OK;
-    size_t before = keys->n;
+    size_t before = keys->n + keys->n_witnesses;
     while (text.size > 0 && st == STELE_OK) {
         const uint8_t *end = memchr(text.data, '\n', text.size);
         size_t size = end == NULL ? text.size : (size_t)(end - text.data);
         stele_view line = trimmed(stele_view_slice(text, 0, size));
         if (line.size > 0 && line.data[0] != '#') {
-            st = add_key(keys, line, err);
+            st = add_key(keys, witness, line, err);
         }
         size_t used = end == NULL ? size : size + 1;
         text = stele_view_slice(text, used, text.size - used);
     }
-    return st == STELE_OK && keys->n == before
+    return st == STELE_OK && keys->n + keys->n_witnesses == before
                ? STELE_FAIL(err, INVALID, "it holds no verifier key")
                : st;
 }
 
-static stele_status read_keys(struct key_list *keys, const char *path, stele_err *err) {
-    stele_buf text = STELE_BUF_EMPTY;
+/* A file of at most KEY_FILE_BYTES_MAX. */
+static stele_status read_text(const char *path, stele_buf *out, stele_err *err) {
     stele_status st = STELE_OK;
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
-        return STELE_FAIL_ERRNO(err, errno, "neither a verifier key nor a file that opens: %s",
-                                strerror(errno));
+        return errno == ENOENT
+                   ? STELE_FAIL(err, NOT_FOUND, "there is no such file")
+                   : STELE_FAIL_ERRNO(err, errno, "cannot be opened: %s", strerror(errno));
     }
-    STELE_TRY(stele_buf_reserve(&text, KEY_FILE_BYTES_MAX + 1, err));
-    text.size = fread(text.data, 1, KEY_FILE_BYTES_MAX + 1, file);
+    STELE_TRY(stele_buf_reserve(out, KEY_FILE_BYTES_MAX + 1, err));
+    out->size = fread(out->data, 1, KEY_FILE_BYTES_MAX + 1, file);
     if (ferror(file) != 0) {
         st = STELE_FAIL_ERRNO(err, errno, "cannot be read: %s", strerror(errno));
-        goto cleanup;
+    } else if (out->size > KEY_FILE_BYTES_MAX) {
+        st = STELE_FAIL(err, LIMIT, "over %u bytes; this is no such file", KEY_FILE_BYTES_MAX);
     }
-    if (text.size > KEY_FILE_BYTES_MAX) {
-        st = STELE_FAIL(err, LIMIT, "over %u bytes; this is no list of keys", KEY_FILE_BYTES_MAX);
-        goto cleanup;
-    }
-    STELE_TRY(add_lines(keys, stele_view_buf(&text), err));
 cleanup:
     (void)fclose(file);
+    return st;
+}
+
+static stele_status read_keys(struct key_list *keys, bool witness, const char *path,
+                              stele_err *err) {
+    stele_buf text = STELE_BUF_EMPTY;
+    stele_status st = read_text(path, &text, err);
+    if (st == STELE_NOT_FOUND) {
+        st = STELE_FAIL_ERRNO(err, ENOENT, "neither a verifier key nor a file that opens: %s",
+                              strerror(ENOENT));
+    }
+    if (st == STELE_OK) {
+        st = add_lines(keys, witness, stele_view_buf(&text), err);
+    }
     stele_buf_done(&text);
     return st;
 }
 
 /* A key if it reads as one; its message too, if it looks as if it were meant as one. */
-static stele_status add_argument(struct key_list *keys, const char *argument, stele_err *err) {
+static stele_status add_argument(struct key_list *keys, bool witness, const char *argument,
+                                 stele_err *err) {
     stele_err as_key;
-    if (add_key(keys, stele_view_str(argument), &as_key) == STELE_OK) {
+    if (add_key(keys, witness, stele_view_str(argument), &as_key) == STELE_OK) {
         return STELE_OK;
     }
-    stele_status st = read_keys(keys, argument, err);
+    stele_status st = read_keys(keys, witness, argument, err);
     const char *plus = strchr(argument, '+');
     if (st == STELE_IO && plus != NULL && strchr(plus + 1, '+') != NULL) {
         *err = as_key;
@@ -156,11 +185,65 @@ static stele_status keep_event(void *ctx, const struct stele_answer_event *event
     return STELE_OK;
 }
 
+/* What earlier runs saw; a file that is not there yet is an empty one. */
+static stele_status load_state(const char *path, struct stele_verify_state **ret, stele_err *err) {
+    stele_buf text = STELE_BUF_EMPTY;
+    stele_err missing;
+    stele_status st = stele_verify_state_new(ret, err);
+    if (st == STELE_OK) {
+        st = read_text(path, &text, &missing);
+        if (st == STELE_NOT_FOUND) {
+            st = STELE_OK;
+        } else if (st != STELE_OK) {
+            *err = missing;
+        } else {
+            st = stele_verify_state_decode(stele_view_buf(&text), *ret, err);
+        }
+    }
+    stele_buf_done(&text);
+    return st;
+}
+
+/* Beside its name first: a run that is stopped leaves the old state. */
+static stele_status replace_file(const char *path, stele_view text, stele_err *err) {
+    stele_buf part = STELE_BUF_EMPTY;
+    FILE *file = NULL;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_buf_printf(&part, err, "%s.part", path));
+    STELE_TRY(stele_buf_append(&part, stele_view_of("", 1), err));
+    file = fopen((const char *)part.data, "wb");
+    if (file == NULL) {
+        st = STELE_FAIL_ERRNO(err, errno, "cannot be written: %s", strerror(errno));
+        goto cleanup;
+    }
+    bool written = fwrite(text.data, 1, text.size, file) == text.size && fflush(file) == 0 &&
+                   fsync(fileno(file)) == 0;
+    written = fclose(file) == 0 && written;
+    if (!written || rename((const char *)part.data, path) != 0) {
+        st = STELE_FAIL_ERRNO(err, errno, "cannot be written: %s", strerror(errno));
+        (void)remove((const char *)part.data);
+    }
+cleanup:
+    stele_buf_done(&part);
+    return st;
+}
+
+static stele_status save_state(const char *path, const struct stele_verify_state *state,
+                               stele_err *err) {
+    stele_buf text = STELE_BUF_EMPTY;
+    stele_status st = stele_verify_state_encode(state, &text, err);
+    if (st == STELE_OK) {
+        st = replace_file(path, stele_view_buf(&text), err);
+    }
+    stele_buf_done(&text);
+    return st;
+}
+
 /* Feeds the file and judges it. Errors: IO and NO_MEMORY say nothing of the proof; all others
  * refuse it. */
 static stele_status verify(FILE *file, const struct key_list *keys,
-                           struct stele_verify_shown *shown, struct stele_verify_report *ret,
-                           stele_err *err) {
+                           struct stele_verify_state *state, struct stele_verify_shown *shown,
+                           struct stele_verify_report *ret, stele_err *err) {
     struct stele_verifier *v = NULL;
     uint8_t *block = stele_alloc(BLOCK_BYTES, 1);
     stele_status st = STELE_OK;
@@ -168,6 +251,8 @@ static stele_status verify(FILE *file, const struct key_list *keys,
         return STELE_FAIL(err, NO_MEMORY, "no memory for reading the file");
     }
     STELE_TRY(stele_verifier_new(keys->key, keys->n, keep_event, shown, &v, err));
+    stele_verifier_require_witnesses(v, keys->witness, keys->n_witnesses, keys->quorum);
+    stele_verifier_remember(v, state);
     for (;;) {
         size_t size = fread(block, 1, BLOCK_BYTES, file);
         if (ferror(file) != 0) {
@@ -196,7 +281,8 @@ static int finish(stele_status st, const char *name, const stele_err *err) {
     return says_nothing(st) ? EXIT_UNREADABLE : EXIT_REFUSED;
 }
 
-static int verify_file(const char *path, const struct key_list *keys, bool json) {
+static int verify_file(const char *path, const struct key_list *keys,
+                       struct stele_verify_state *state, bool json) {
     static struct stele_verify_report report; /* 30 KiB */
     struct stele_verify_shown shown;
     stele_err err = {.status = STELE_OK};
@@ -208,9 +294,15 @@ static int verify_file(const char *path, const struct key_list *keys, bool json)
         (void)fprintf(stderr, "stele verify: %s: %s\n", path, strerror(errno));
         return EXIT_UNREADABLE;
     }
-    stele_status st = verify(file, keys, &shown, &report, &err);
+    stele_status st = verify(file, keys, state, &shown, &report, &err);
     if (!is_stdin) {
         (void)fclose(file);
+    }
+    if (st == STELE_OK && keys->state != NULL &&
+        save_state(keys->state, state, &err) != STELE_OK) { /* nothing is said of the proof */
+        stele_verify_report_done(&report);
+        (void)fprintf(stderr, "stele verify: %s: %s\n", keys->state, err.text);
+        return EXIT_UNREADABLE;
     }
     if (st != STELE_OK) {
         stele_err ignored;
@@ -237,9 +329,25 @@ struct arguments {
     bool help;
 };
 
+/* 1 to KEYS_MAX, at most four digits. */
+static bool parse_quorum(const char *text, size_t *ret) {
+    size_t value = 0;
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        if (text[i] < '0' || text[i] > '9' || i == 4) {
+            return false;
+        }
+        value = value * 10 + (size_t)(text[i] - '0');
+    }
+    *ret = value;
+    return value > 0 && value <= KEYS_MAX;
+}
+
 static bool parse(int argc, char **argv, struct arguments *ret) {
     static const struct option names[] = {
         {"key", required_argument, NULL, 'k'},
+        {"witness", required_argument, NULL, 'w'},
+        {"quorum", required_argument, NULL, 'q'},
+        {"state", required_argument, NULL, 's'},
         {"output", required_argument, NULL, 'o'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -247,11 +355,16 @@ static bool parse(int argc, char **argv, struct arguments *ret) {
     optind = 1;
     for (int c = 0; (c = getopt_long(argc, argv, "k:o:h", names, NULL)) != -1;) {
         stele_err err;
-        if (c == 'k') {
-            if (add_argument(&ret->keys, optarg, &err) != STELE_OK) {
-                (void)fprintf(stderr, "stele verify: --key %s: %s\n", optarg, err.text);
+        if (c == 'k' || c == 'w') {
+            if (add_argument(&ret->keys, c == 'w', optarg, &err) != STELE_OK) {
+                (void)fprintf(stderr, "stele verify: --%s %s: %s\n", c == 'w' ? "witness" : "key",
+                              optarg, err.text);
                 return false;
             }
+        } else if (c == 'q' && parse_quorum(optarg, &ret->keys.quorum)) {
+            continue;
+        } else if (c == 's') {
+            ret->keys.state = optarg;
         } else if (c == 'o' && (strcmp(optarg, "json") == 0 || strcmp(optarg, "text") == 0)) {
             ret->json = strcmp(optarg, "json") == 0;
         } else {
@@ -272,22 +385,50 @@ static bool parse(int argc, char **argv, struct arguments *ret) {
             stderr);
         return false;
     }
+    if (ret->keys.quorum > ret->keys.n_witnesses) {
+        (void)fprintf(stderr,
+                      "stele verify: --quorum %zu of %zu witnesses; see stele verify --help\n",
+                      ret->keys.quorum, ret->keys.n_witnesses);
+        return false;
+    }
+    if (ret->keys.quorum == 0) {
+        ret->keys.quorum = ret->keys.n_witnesses;
+    }
     return true;
+}
+
+/* The state is loaded before the proof and saved after it. */
+static int verify_with_state(const char *path, const struct arguments *arguments) {
+    struct stele_verify_state *state = NULL;
+    stele_err err;
+    int code = EXIT_UNREADABLE;
+    const char *name = arguments->keys.state;
+    if (name != NULL && load_state(name, &state, &err) != STELE_OK) {
+        (void)fprintf(stderr, "stele verify: --state %s: %s\n", name, err.text);
+    } else {
+        code = verify_file(path, &arguments->keys, state, arguments->json);
+    }
+    stele_verify_state_free(state);
+    return code;
 }
 
 int stele_verify_command(int argc, char **argv) {
     struct arguments arguments = {.json = false};
     int code = EXIT_USAGE;
     arguments.keys.key = stele_alloc(KEYS_MAX, sizeof *arguments.keys.key);
-    if (arguments.keys.key == NULL) {
+    arguments.keys.witness = stele_alloc(KEYS_MAX, sizeof *arguments.keys.witness);
+    if (arguments.keys.key == NULL || arguments.keys.witness == NULL) {
+        stele_free(arguments.keys.key);
+        stele_free(arguments.keys.witness);
         (void)fputs("stele verify: no memory\n", stderr);
         return EXIT_UNREADABLE;
     }
     if (parse(argc, argv, &arguments)) {
-        code = verify_file(argv[optind], &arguments.keys, arguments.json);
+        code = verify_with_state(argv[optind], &arguments);
     } else if (arguments.help) {
         code = EXIT_VERIFIED;
     }
     stele_free(arguments.keys.key);
+    stele_free(arguments.keys.witness);
     return code;
 }

@@ -74,6 +74,20 @@ static void claim_complete(const struct stele_verify_report *report,
                    "That every event of the logs marked 'by index' is in its log, too: the index "
                    "could list one that is not. Ask with --strict.");
     }
+    if (report->complete.quorum > 0) {
+        prove(
+            claims,
+            "Each log's checkpoint bears the cosignatures of as many witnesses as you asked for.");
+    }
+    if (report->complete.remembered && report->complete.n_unconnected == 0) {
+        prove(claims, "No log contradicts what your state file remembers of it.");
+    }
+    if (report->complete.n_unconnected > 0) {
+        leave_open(
+            claims,
+            "That a log which is larger than your state file remembers has grown out of that: "
+            "the file has no consistency proof from there.");
+    }
     leave_open(claims, "Events logged later than the time above.");
     leave_open(claims,
                "That the indexes were rightly built, and name the newest state: `stele audit` "
@@ -117,8 +131,11 @@ void stele_verify__make_claims(const struct stele_verify_report *report,
         break;
     }
     leave_open(claims, "That the log's clock was right: log times are its operator's word.");
-    leave_open(claims, "That everybody is shown the same log: compare sizes and roots with others, "
-                       "or use witnesses.");
+    if (report->complete.quorum == 0) {
+        leave_open(claims,
+                   "That everybody is shown the same log: compare sizes and roots with others, "
+                   "or use witnesses.");
+    }
 }
 
 static const char *kind_words(stele_proof_kind kind) {

@@ -60,6 +60,8 @@ stele_status complete_bed_judge(struct complete_bed *bed, stele_view file, size_
     bed->n_found = 0;
     stele_verify_report_done(&bed->report);
     STELE_TRY(stele_verifier_new(bed->keys, bed->n_logs, keep_event, bed, &v, err));
+    stele_verifier_require_witnesses(v, bed->witnesses, bed->n_witnesses, bed->quorum);
+    stele_verifier_remember(v, bed->state);
     for (size_t at = 0; at < file.size; at += piece) {
         size_t size = piece < file.size - at ? piece : file.size - at;
         STELE_TRY(stele_verifier_feed(v, stele_view_slice(file, at, size), err));

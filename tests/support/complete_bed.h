@@ -17,6 +17,9 @@ struct complete_bed {
     size_t n_logs;
     struct cm_log *logs[3]; /* 1y, 3y, system */
     struct stele_vkey keys[3];
+    const struct stele_witness *witnesses; /* n_witnesses, of which quorum are needed */
+    size_t n_witnesses, quorum;
+    struct stele_verify_state *state; /* what is remembered; NULL: nothing */
     stele_buf file;
     struct stele_verify_report
         report; /* of the last judgement that was OK; its question is freed */

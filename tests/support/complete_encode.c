@@ -54,6 +54,19 @@ static void put_anchor(struct stele_writer *w, uint8_t number, const struct plan
     end(w, start);
 }
 
+static void put_consistency(struct stele_writer *w, uint8_t number, const struct plan_log *of) {
+    stele_buf proof = STELE_BUF_EMPTY;
+    if (of->old_leaves > 0) {
+        model_proof(of->log->leaves.data, of->log->n, (size_t)of->old_leaves, &proof);
+        size_t start = begin(w, STELE_COMPLETE_CONSISTENCY);
+        stele_write_u8(w, number);
+        stele_write_u64(w, of->old_leaves);
+        stele_write_view(w, stele_view_buf(&proof));
+        end(w, start);
+    }
+    stele_buf_done(&proof);
+}
+
 static void put_siblings(struct stele_writer *w, stele_tree_inner_fn inner, const uint8_t *hashes,
                          size_t size, size_t first, size_t n) {
     stele_buf siblings = STELE_BUF_EMPTY;
@@ -218,6 +231,7 @@ void plan_encode(const struct plan *plan, stele_buf *out) {
     }
     for (size_t i = 0; i < plan->n_logs; i++) {
         put_anchor(&w, (uint8_t)i, &plan->log[i]);
+        put_consistency(&w, (uint8_t)i, &plan->log[i]);
         put_states(&w, (uint8_t)i, &plan->log[i]);
         put_manifest(&w, (uint8_t)i, &plan->log[i]);
         put_keys(&w, (uint8_t)i, &plan->log[i]);
@@ -252,6 +266,9 @@ static stele_status write_parts(struct stele_complete_writer *w, const struct pl
             of->condition, of->by_log, stele_view_of(of->index, sizeof of->index),
             stele_view_of(of->control, sizeof of->control)};
         STELE_TRY(stele_complete_write_anchor(w, i, &anchor, out, err));
+        if (of->old_leaves > 0) {
+            STELE_TRY(stele_complete_write_consistency(w, i, of->old_leaves, out, err));
+        }
         for (size_t k = 0; k < of->n_states; k++) {
             STELE_TRY(stele_complete_write_state(w, i, of->state, of->states[k].first,
                                                  of->states[k].n, out, err));

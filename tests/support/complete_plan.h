@@ -32,6 +32,7 @@ struct plan_log {
     bool by_log;
     uint8_t index[STELE_ENTRY_INDEX_BYTES];
     uint8_t control[STELE_ENTRY_CONTROL_BYTES];
+    uint64_t old_leaves; /* not 0: with a proof that the log grew out of so many */
     const struct stele_state *state;
     size_t n_states;
     struct plan_run states[PLAN_STATES_MAX];
