@@ -62,7 +62,7 @@ static void report_error(const char *text) {
                          "its dates, and that tls.client_ca signed it%s",
                          why != NULL ? why + strlen("routines::") : text, left_out);
     } else {
-        (void)STELE_FAIL(&err, IO, "gRPC: %.180s%s", text, left_out);
+        (void)STELE_FAIL(&err, IO, "transport: %.180s%s", text, left_out);
     }
     reports.report(reports.ctx, "connections", &err);
 }
@@ -74,13 +74,17 @@ void stele_rpc_log_report(stele_rpc_report_fn report, void *ctx) {
     (void)pthread_mutex_unlock(&reports.lock);
 }
 
+void stele_rpc_report(const char *text) {
+    (void)pthread_mutex_lock(&reports.lock);
+    if (reports.report != NULL) {
+        report_error(text);
+    }
+    (void)pthread_mutex_unlock(&reports.lock);
+}
+
 static void log_keep(gpr_log_func_args *args) {
     if (!log_kept && args->severity == GPR_LOG_SEVERITY_ERROR) {
-        (void)pthread_mutex_lock(&reports.lock);
-        if (reports.report != NULL) {
-            report_error(args->message);
-        }
-        (void)pthread_mutex_unlock(&reports.lock);
+        stele_rpc_report(args->message);
     } else if (log_kept && args->severity == GPR_LOG_SEVERITY_ERROR) {
         size_t used = strlen(log_text);
         (void)snprintf(log_text + used, sizeof log_text - used, "%s%s", used > 0 ? "; " : "",

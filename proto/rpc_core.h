@@ -28,6 +28,8 @@ const char *stele_rpc_log_end(void);
  * handshake failed is said nowhere else, least of all to the client. NULL ends it, after a call
  * under way. One of a process. report must not call core. */
 void stele_rpc_log_report(stele_rpc_report_fn report, void *ctx);
+/* Tells it something of our own, as seldom. */
+void stele_rpc_report(const char *text);
 
 /* Reads a received buffer to its end and appends it to `out`, decompressed if the sender compressed
  * it. Core's own decompression is off, since it expands a message before anyone looks at its size.

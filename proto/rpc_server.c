@@ -6,6 +6,7 @@
 #include "proto/rpc_server.h"
 
 #include "proto/descriptors.h"
+#include "proto/rpc_accept.h"
 #include "proto/rpc_call.h"
 #include "proto/rpc_core.h"
 #include "proto/rpc_health.h"
@@ -331,6 +332,9 @@ static stele_status start_core(struct stele_rpc_server *server,
     }
     server->core = create_core(options);
     make_queues(server, options);
+    if (options->connections_max > 0) {
+        stele_rpc_accept_bound(options->connections_max);
+    }
     STELE_TRY(register_methods(server, err));
     STELE_TRY(bind_port(server, options, err));
     grpc_server_start(server->core);

@@ -65,6 +65,7 @@ struct stele_rpc_server_options {
     uint32_t n_threads;          /* completion queues; 1 measured best on 2 cores */
     uint32_t message_bytes_max;  /* 4 MiB and a little: a full batch */
     uint32_t streams_per_connection_max;
+    uint32_t connections_max;      /* of the process; 0: as many as there are files for */
     uint32_t calls_per_client_max; /* of one certificate's names; 0: as many as the server takes */
     uint32_t drain_ms;             /* how long running calls may finish after shutdown began */
     const struct stele_rpc_method *methods;

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "ingest/ingest.h"
 #include "proto/access.h"
@@ -15,6 +16,8 @@
 /* A full batch is 4 MiB of events; the rest is its envelope. */
 #define MESSAGE_BYTES_MAX ((4u << 20) + 65536)
 #define STREAMS_PER_CONNECTION_MAX 1024
+/* One holds about 110 kB, most of it TLS: 4,096 idle ones are 450 MB. */
+#define CONNECTIONS_MAX 4096
 /* A quarter of the calls the server takes, and all the streams of one connection: a client that
  * opens more of them than it ends leaves room for three like it. */
 #define CALLS_PER_CLIENT_MAX 1024
@@ -100,6 +103,16 @@ cleanup:
     return st;
 }
 
+/* The usual soft limit of 1,024 is meant for programs that use select. */
+static void raise_file_limit(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE,
+                        &files); /* refused: connections are bounded by what there is */
+    }
+}
+
 static stele_status listen_on(struct stele_serve *serve, const struct stele_server_config *config,
                               const struct stele_regions_options *regions, stele_err *err) {
     stele_buf certificate = STELE_BUF_EMPTY;
@@ -123,6 +136,7 @@ static stele_status listen_on(struct stele_serve *serve, const struct stele_serv
         .n_threads = 1,
         .message_bytes_max = MESSAGE_BYTES_MAX,
         .streams_per_connection_max = STREAMS_PER_CONNECTION_MAX,
+        .connections_max = CONNECTIONS_MAX,
         .calls_per_client_max = CALLS_PER_CLIENT_MAX,
         .drain_ms = config->drain_ms == 0 ? DRAIN_MS_DEFAULT : config->drain_ms,
         .methods = serve->method,
@@ -152,6 +166,7 @@ stele_status stele_serve_start(const struct stele_server_config *config,
     if (serve == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for a server");
     }
+    raise_file_limit();
     STELE_TRY(stele_config_check_tls(config, err));
     STELE_TRY(options->create ? STELE_OK : stele_config_check_stores(config, err));
     STELE_TRY(stele_regions_open(config, options, &serve->regions, err));

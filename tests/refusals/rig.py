@@ -4,6 +4,7 @@
 STELE_PATIENCE_S: waits end as soon as what is waited for is there; only a hanging server reaches this.
 """
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,8 @@ clients:
   - {{peer: "cn:writer", regions: ["*"], tenants: [acme], may: [append, query]}}
   - {{peer: "cn:auditor", regions: ["*"], tenants: ["*"], may: [append, query, read_log]}}
   - {{peer: "cn:flood", regions: ["*"], tenants: ["*"], may: [append, query, read_log]}}
+  - {{peer: "cn:greedy", regions: ["*"], tenants: ["*"], may: [append, query, read_log]}}
+  - {{peer: "cn:hoarder", regions: ["*"], tenants: ["*"], may: [append, query, read_log]}}
   - {{peer: "cn:bystander", regions: [{region}], tenants: [quiet], may: [append, query]}}
   - {{peer: "cn:expired", regions: ["*"], tenants: ["*"], may: [append, query, read_log]}}
   - {{peer: "cn:stranger", regions: ["*"], tenants: ["*"], may: [append, query, read_log]}}
@@ -59,7 +62,7 @@ def read(path):
 # ------------------------------------------------------------------ certificates
 
 def make_certificates(folder):
-    """ca and foreign; server; writer, auditor, flood, bystander and nobody by ca; expired by ca; stranger by foreign."""
+    """ca and foreign; server; writer, auditor, flood, greedy, hoarder, bystander and nobody by ca; expired by ca; stranger by foreign."""
     os.mkdir(folder)
 
     def openssl(*words):
@@ -83,7 +86,7 @@ def make_certificates(folder):
         openssl('req', '-x509', '-new', '-key', f'{authority}.key', '-out', f'{authority}.pem', '-days', '2',
                 '-subj', f'/CN={authority}')
     leaf('server', 'ca', 'DNS:localhost,IP:127.0.0.1')
-    for name in ('writer', 'auditor', 'flood', 'bystander', 'nobody'):
+    for name in ('writer', 'auditor', 'flood', 'greedy', 'hoarder', 'bystander', 'nobody'):
         leaf(name, 'ca', f'URI:spiffe://test/{name}')
     leaf('expired', 'ca', 'URI:spiffe://test/expired', days=EXPIRED_DAYS)
     leaf('stranger', 'foreign', 'URI:spiffe://test/stranger')
@@ -92,10 +95,10 @@ def make_certificates(folder):
 # ------------------------------------------------------------------ the server
 
 class Server:
-    """steled over a new store, with `settings` (lines of steled.conf) beside the usual ones."""
+    """steled over a new store, with `settings` (lines of steled.conf) beside the usual ones, and at most `files`."""
 
-    def __init__(self, tools, settings=''):
-        self.tools = tools
+    def __init__(self, tools, settings='', files=None):
+        self.tools, self.files = tools, files
         self.folder = tempfile.mkdtemp(prefix='stele-refusals-', dir=os.environ.get('TMPDIR', '/tmp'))
         self.tls, self.data = f'{self.folder}/tls', f'{self.folder}/data'
         self.ready, self.log = f'{self.folder}/ready', f'{self.folder}/steled.log'
@@ -126,11 +129,15 @@ class Server:
     def start(self):
         with open(self.log, 'ab') as log:
             self.process = subprocess.Popen([f'{self.tools}/steled', '--config', f'{self.data}/steled.conf',
-                                             '--ready-file', self.ready], stderr=log)
+                                             '--ready-file', self.ready], stderr=log, preexec_fn=self.limit_files)
         wait_until(lambda: os.path.exists(self.ready) or self.process.poll() is not None, 'steled is ready')
         assert self.process.poll() is None, self.log_text()
         host, port = read(self.ready).decode().strip().rsplit(':', 1)
         self.address, self.target = (host, int(port)), f'{host}:{port}'
+
+    def limit_files(self):
+        if self.files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.files, self.files))
 
     def stop(self):
         """SIGTERM; the exit code. drain_ms is ten minutes: what holds a drain is found here."""

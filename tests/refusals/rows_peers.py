@@ -159,13 +159,39 @@ def idle_connections(bench):
     return f'1,000 connections, {memory:.0f} MiB while they were open'
 
 
+def more_connections_than_files(bench):
+    """Of 200 files a quarter is left to the store: connections over the rest are closed, those before go on, events are
+    stored meanwhile, and when they are gone the server hears new ones."""
+    with rig.Server(bench.tools, files=200) as server:
+        channel, held, closed = server.channel('auditor'), [], 0
+
+        def append(name):
+            assert wire.append_results(rig.append(channel, wire.append_request([wire.event(name)])))[0][3] == 0
+        append('before')
+        for _ in range(300):
+            try:
+                held.append(h2.Connection(server.address, h2.tls_context(server.tls, 'flood'), seconds=rig.PATIENCE_S))
+            except OSError:
+                closed += 1
+        assert closed > 100 and len(held) > 50 and server.n_files() <= 160, f'{closed} closed, {len(held)} held'
+        append('meanwhile')
+        rig.wait_until(lambda: 'as many as there may be' in server.log_text(), 'the log says so')
+        for connection in held:
+            connection.close()
+        rig.wait_until(lambda: server.n_files() < 80, 'they are let go')
+        again = server.channel('writer')
+        assert len(rig.search(again, wire.search_request(tenant='acme'))[0]) == 2
+        assert server.stop() == 0
+    return f'{len(held)} held, {closed} closed'
+
+
 # ------------------------------------------------------------------ streams
 
-def opened_streams(bench, path, connections, per_connection):
+def opened_streams(bench, name, path, connections, per_connection):
     """Opens streams and sends nothing on them. Returns the connections and the refusals."""
     opened, refused = [], []
     for _ in range(connections):
-        connection = connect(bench)
+        connection = connect(bench, name)
         opened.append(connection)
         heads = [h2.frame(h2.HEADERS, h2.END_HEADERS, 2 * number + 1, h2.header_block(h2.request_headers(path)))
                  for number in range(per_connection)]
@@ -189,7 +215,7 @@ def opened_streams(bench, path, connections, per_connection):
 
 def ten_thousand_streams(bench):
     """One client, by ten connections: its share is open, all others are refused, and told when to try again."""
-    opened, refused = opened_streams(bench, STREAM, 10, 1000)
+    opened, refused = opened_streams(bench, 'greedy', STREAM, 10, 1000)
     for answer in refused:
         assert answer['grpc-status'] == RESOURCE_EXHAUSTED, answer
         assert 'this certificate has as many open calls as one client may have' in details(answer), answer
@@ -199,7 +225,7 @@ def ten_thousand_streams(bench):
     hits, _ = rig.search(bench.auditor, wire.search_request(tenant='acme', limit=1))
     assert hits
     # Its own health check is answered, its own calls are not, until it gives some up.
-    channel = bench.server.channel('flood')
+    channel = bench.server.channel('greedy')
     channel.unary_unary('/grpc.health.v1.Health/Check')(b'', timeout=rig.PATIENCE_S)
     row = (None, None, Code.RESOURCE_EXHAUSTED, ('this certificate has as many open calls',))
     check_failure(*failure(lambda: rig.append(channel, wire.append_request([wire.event('never')]))), row)
@@ -261,7 +287,7 @@ def never_reads(bench):
 def takes_its_share(bench):
     """Questions whose reader gives no window: of one client 64 are open, the next is refused with a reason."""
     bulk(bench)
-    connection = connect(bench, settings=[(h2.INITIAL_WINDOW, 0)])
+    connection = connect(bench, 'hoarder', settings=[(h2.INITIAL_WINDOW, 0)])
     request = h2.grpc_message(wire.search_request(tenant='bulk'))
     for number in range(SEARCHES_PER_CLIENT + 10):
         connection.open(2 * number + 1, SEARCH)
@@ -305,6 +331,7 @@ ROWS = [
     ('call: no message', no_message), ('call: half a message', half_message),
     ('call: a length of 4 GiB', length_of_4_gib), ('call: an unknown method', unknown_method),
     ('connections: half-open', half_open_connections), ('connections: 1,000 idle', idle_connections),
+    ('connections: more than there are files', more_connections_than_files),
     ('streams: half-open', half_open_streams), ('streams: 10,000 opened', ten_thousand_streams),
     ('reader: never reads', never_reads), ('reader: gives no window', takes_its_share),
     ('reader: pings and never reads', pings_and_never_reads), ('call: a message without end', sends_without_end),
@@ -315,7 +342,7 @@ ROWS = [
 
 def shutdown(bench):
     """Streams that were opened and not used, and idle connections, do not hold a shutdown; drain_ms is ten minutes."""
-    opened, _ = opened_streams(bench, STREAM, 3, 100)
+    opened, _ = opened_streams(bench, 'flood', STREAM, 3, 100)
     opened += [connect(bench) for _ in range(50)]
     code = bench.server.stop()
     assert code == 0, f'exit code {code}'
