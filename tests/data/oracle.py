@@ -2,7 +2,7 @@
 """The oracle: what a question must be answered with, found by a plain scan of the input.
 
 It reads the map from fields to keys (proto/event_map_v1.md) from its text, not from the code, and goes over every
-event of a region for every question: there is no index. Events stand in the order of answers: log time, log, seq.
+event of a region for every key that is asked for: there is no index. Events stand in the order of answers: log time, log, seq.
 """
 import ipaddress
 import json
@@ -191,6 +191,7 @@ class Region:
         self.rows = None
         self.counts = Counter(number for row in self.keys for number in row)
         self.pairs = list(self.numbers)
+        self.found = {}  # rows of the keys that were asked for
 
     def pair(self, number):
         """The (key, value) of a number."""
@@ -198,6 +199,12 @@ class Region:
 
     def __len__(self):
         return len(self.lines)
+
+    def with_key(self, number):
+        """Every event is looked at once for each key that is asked for; what was found is kept."""
+        if number not in self.found:
+            self.found[number] = [i for i, keys in enumerate(self.keys) if number in keys]
+        return self.found[number]
 
     def scan(self, question):
         """Rows that meet a question, by their number in order. `question`: the members of Filter, ranges in ns."""
@@ -207,8 +214,8 @@ class Region:
         logged = [question.get('logged_since', 0), question.get('logged_until') or 2**64]
         tenant = question.get('tenant')
         # Each step looks at all that the one before left; the first one at every event of the region.
-        found = range(len(self.lines))
-        for number in numbers:
+        found = self.with_key(numbers[0]) if numbers else range(len(self.lines))
+        for number in numbers[1:]:
             found = [i for i in found if number in self.keys[i]]
         if since or until < 2**64:
             found = [i for i in found if since <= self.times[i] < until]
