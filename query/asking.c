@@ -41,8 +41,10 @@ stele_status stele_asking_open(struct stele_asking *asking, struct stele_call *c
         asking->resumed = true;
     }
     STELE_TRY(stele_scope_open(asking->store, &asking->question, &asking->scope, err));
-    STELE_TRY(stele_search_open(&asking->scope, &asking->question.asked.filter, &options,
-                                &asking->search, err));
+    if (!asking->question.complete) {
+        STELE_TRY(stele_search_open(&asking->scope, &asking->question.asked.filter, &options,
+                                    &asking->search, err));
+    }
 cleanup:
     return st;
 }

@@ -16,6 +16,7 @@ struct stele_query_question {
     struct stele_question asked; /* region, logs (sorted, distinct), filter, limit */
     bool descending;
     bool prove;
+    bool complete;    /* prove that nothing was left out, too: decided by query/complete.h */
     stele_buf cursor; /* its text; empty: from the start */
 };
 

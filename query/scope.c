@@ -61,7 +61,17 @@ cleanup:
     return st;
 }
 
-static stele_status pin(struct stele_scope_log *pinned, bool prove, stele_err *err) {
+static stele_status pin(struct stele_scope_log *pinned, const struct stele_query_question *question,
+                        stele_err *err) {
+    bool prove = question->prove;
+    if (question->complete) {
+        stele_status sealed =
+            stele_log_seal(pinned->log, STELE_QUERY_SEAL_WAIT_MS, &pinned->manifest, err);
+        return sealed != STELE_OK
+                   ? sealed
+                   : stele_scope_sign(pinned->log, pinned->manifest->index_seq + 1, &pinned->view,
+                                      &pinned->size, &pinned->note, err);
+    }
     stele_status st = stele_log_view_open(pinned->log, &pinned->view, err);
     if (st == STELE_OK) {
         pinned->size = stele_log_view_size(pinned->view);
@@ -81,7 +91,7 @@ stele_status stele_scope_open(struct stele_store *store,
     const struct stele_question *asked = &question->asked;
     struct stele_scope scope = {0};
     stele_status st = STELE_OK;
-    bool system = stele_query_question_wants_system(question);
+    bool system = question->complete || stele_query_question_wants_system(question);
     if (asked->n_logs > 0) {
         for (; scope.n < asked->n_logs; scope.n++) {
             STELE_TRY(stele_scope_find(store, stele_view_buf(&asked->log[scope.n]),
@@ -96,7 +106,7 @@ stele_status stele_scope_open(struct stele_store *store,
         }
     }
     for (size_t i = 0; i < scope.n; i++) {
-        STELE_TRY(pin(&scope.log[i], question->prove, err));
+        STELE_TRY(pin(&scope.log[i], question, err));
     }
     *ret = scope;
     memset(&scope, 0, sizeof scope);
@@ -109,6 +119,7 @@ void stele_scope_close(struct stele_scope *scope) {
     for (size_t i = 0; i < scope->n; i++) {
         stele_log_view_close(scope->log[i].view);
         stele_buf_done(&scope->log[i].note);
+        stele_manifest_unref(scope->log[i].manifest);
     }
     memset(scope, 0, sizeof *scope);
 }

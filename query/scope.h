@@ -12,13 +12,14 @@
 
 #include "query/filter.h"
 #include "query/limits.h"
-#include "storage/log.h"
+#include "storage/manifest.h"
 
 struct stele_scope_log {
     struct stele_log *log;
     struct stele_log_view *view; /* owned by the scope */
     uint64_t size;               /* entries [0, size) are asked */
     stele_buf note;              /* prove: the signed checkpoint of that size */
+    struct stele_manifest *manifest; /* complete: of an INDEX entry below that size; owned */
 };
 struct stele_scope {
     size_t n;
@@ -27,9 +28,10 @@ struct stele_scope {
 
 /*
  * Opens the logs the question names, or those of the region; the system log only if it is named or
- * audit_control events are asked for. Signs checkpoints if the question wants proof. Blocks on
- * storage. Errors: NOT_FOUND (a log the region does not have; the text names those it has), those
- * of storage.
+ * audit_control events are asked for. Signs checkpoints if the question wants proof. For a complete
+ * answer the region's logs are all of them, and each is sealed first. Blocks on storage. Errors:
+ * NOT_FOUND (a log the region does not have; the text names those it has), BUSY (the index is not
+ * there in time), those of storage.
  */
 STELE_MUST_USE stele_status stele_scope_open(struct stele_store *store,
                                              const struct stele_query_question *question,

@@ -5,14 +5,19 @@
  * grows.
  */
 #include "query/asking.h"
+#include "query/complete.h"
 #include "query/prove.h"
 
 struct search_call {
     struct stele_call call;
     struct stele_asking asking;
-    struct stele_prover *prover; /* prove only */
-    stele_buf message;           /* hits, or the whole last message */
-    stele_buf answer;            /* prove: bytes of the file not sent yet */
+    struct stele_prover *prover;     /* prove only */
+    struct stele_complete *complete; /* or this, where nothing being left out can be proven */
+    bool complete_made;              /* to its end: what is left in `answer` is the last of it */
+    size_t answer_sent;              /* complete: so much of `answer` has been sent */
+    const char *not_complete;        /* prove: why it cannot; static */
+    stele_buf message;               /* hits, or the whole last message */
+    stele_buf answer;                /* prove: bytes of the file not sent yet */
     uint32_t message_hits;
 };
 
@@ -21,22 +26,40 @@ static struct search_call *of(struct stele_call *call) {
 }
 
 static stele_status begin(struct stele_call *call, stele_err *err) {
-    return stele_asking_begin(&of(call)->asking, call, err);
+    struct search_call *search = of(call);
+    struct stele_query_question *question = &search->asking.question;
+    stele_status st = stele_asking_begin(&search->asking, call, err);
+    if (st == STELE_OK && question->prove) {
+        bool may_read_all =
+            stele_call_gate(call, STELE_MAY_QUERY, stele_view_buf(&question->asked.region),
+                            stele_view_of(NULL, 0), &question->asked, NULL) == STELE_OK;
+        search->not_complete = stele_complete_refusal(question, search->asking.store, may_read_all);
+        question->complete = search->not_complete == NULL;
+    }
+    return st;
 }
 
 static void end(struct stele_call *call) {
     struct search_call *search = of(call);
     stele_prover_free(search->prover);
+    stele_complete_free(search->complete);
     stele_asking_end(&search->asking);
     stele_buf_done(&search->message);
     stele_buf_done(&search->answer);
 }
 
 static stele_status open_search(struct search_call *search, stele_err *err) {
+    const struct stele_query_config *config = &search->call.query->config;
+    const struct stele_query_question *question = &search->asking.question;
+    struct stele_complete_options options = {
+        config->rows_budget, (uint64_t)config->time_budget_ms * 1000, &search->call.stop};
     stele_status st = stele_asking_open(&search->asking, &search->call, err);
-    if (st == STELE_OK && search->asking.question.prove) {
-        st = stele_prover_new(&search->asking.scope, &search->asking.question.asked,
-                              &search->prover, &search->answer, err);
+    if (st == STELE_OK && question->complete) {
+        st = stele_complete_new(&search->asking.scope, &question->asked, &options,
+                                &search->complete, &search->answer, err);
+    } else if (st == STELE_OK && question->prove) {
+        st = stele_prover_new(&search->asking.scope, &question->asked, &search->prover,
+                              &search->answer, err);
     }
     return st;
 }
@@ -76,6 +99,7 @@ static stele_status finish(struct search_call *search, stele_err *err) {
     struct stele_search_outcome outcome;
     stele_buf cursor = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
+    const char *why = search->not_complete == NULL ? "" : search->not_complete;
     stele_search_outcome(search->asking.search, &outcome);
     STELE_TRY(stele_asking_cursor(&search->asking, &cursor, err));
     if (search->prover != NULL) {
@@ -90,6 +114,7 @@ static stele_status finish(struct search_call *search, stele_err *err) {
         .cursor = stele_view_buf(&cursor),
         .budget_spent = outcome.budget_spent,
         .rows_examined = outcome.rows_examined,
+        .not_complete = stele_view_str(why),
     };
     STELE_TRY(stele_search_response_put_end(&search->message, &made, err));
     STELE_TRY(send(search, err));
@@ -131,13 +156,57 @@ cleanup:
     return st;
 }
 
+/* The same for a complete answer, whose events come with the openings that settle that they are
+ * all. What a step made is sent in pieces before the next step: what a log rests on can be larger
+ * than a message. */
+static stele_status make_complete_message(struct search_call *search, stele_call_step *ret,
+                                          stele_err *err) {
+    stele_status st = STELE_OK;
+    *ret = STELE_CALL_AGAIN;
+    if (search->answer.size == 0) {
+        STELE_TRY(stele_complete_step(search->complete, STELE_QUERY_MESSAGE_BYTES,
+                                      STELE_QUERY_SLICE_US, &search->answer, &search->complete_made,
+                                      err));
+    }
+    size_t left = search->answer.size - search->answer_sent;
+    size_t piece = left < STELE_QUERY_PIECE_BYTES ? left : STELE_QUERY_PIECE_BYTES;
+    bool last = search->complete_made && piece == left;
+    if (piece == 0 && !last) {
+        goto cleanup;
+    }
+    STELE_TRY(stele_search_response_put_answer(
+        &search->message,
+        stele_view_slice(stele_view_buf(&search->answer), search->answer_sent, piece), err));
+    search->answer_sent += piece;
+    if (piece == left) {
+        stele_buf_done(&search->answer);
+        search->answer_sent = 0;
+    }
+    if (last) {
+        struct stele_search_end made = {0};
+        stele_complete_counts(search->complete, &made.hits, &made.rows_examined);
+        STELE_TRY(stele_search_response_put_end(&search->message, &made, err));
+    }
+    STELE_TRY(stele_rpc_send(search->call.rpc, stele_view_buf(&search->message), err));
+    stele_buf_done(&search->message);
+    *ret = last ? STELE_CALL_FINISHED : STELE_CALL_SENT;
+    if (last) {
+        stele_rpc_finish_ok(search->call.rpc, stele_view_of(NULL, 0));
+    }
+cleanup:
+    return st;
+}
+
 static stele_status step(struct stele_call *call, stele_call_step *ret, stele_err *err) {
     struct search_call *search = of(call);
-    if (search->asking.search == NULL) {
+    if (search->asking.search == NULL && search->complete == NULL) {
         stele_status st = open_search(search, err);
         if (st != STELE_OK) {
             return st;
         }
+    }
+    if (search->complete != NULL) {
+        return make_complete_message(search, ret, err);
     }
     stele_search_begin(search->asking.search, STELE_QUERY_SLICE_US);
     stele_status st = make_message(search, ret, err);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "proto/utc.h"
 #include "proto/verify.h"
 #include "query/filter.h"
 #include "tools/save.h"
@@ -100,6 +101,19 @@ cleanup:
     return st;
 }
 
+static void say_what_is_proven(const char *path, const struct stele_verify_report *report) {
+    (void)fprintf(stderr, "%s: %" PRIu64 " events of %zu logs, checked", path, report->n_events,
+                  report->n_logs);
+    if (report->kind == STELE_PROOF_COMPLETE) {
+        char time[STELE_UTC_TEXT_BYTES];
+        stele_utc_of_us(report->complete.proof.complete_until_us, time);
+        (void)fprintf(stderr, "; complete%s of what was logged before %s",
+                      report->complete.proof.n_gaps > 0 ? ", except for the gaps it names," : "",
+                      time);
+    }
+    (void)fprintf(stderr, ". `stele verify %s --key VKEYS` checks it again anywhere.\n", path);
+}
+
 stele_status stele_answer_file_finish(struct stele_answer_file *file,
                                       const struct stele_search_request *asked, stele_err *err) {
     struct stele_verify_report *report = stele_alloc(1, sizeof *report);
@@ -108,16 +122,12 @@ stele_status stele_answer_file_finish(struct stele_answer_file *file,
         return STELE_FAIL(err, NO_MEMORY, "no memory to check an answer");
     }
     STELE_TRY(judged(stele_verifier_end(file->verifier, report, err)));
-    if (report->kind != STELE_PROOF_ANSWER) {
+    if (report->kind == STELE_PROOF_RECEIPT) {
         STELE_TRY(STELE_FAIL(err, UNVERIFIED, "the server sent a receipt in place of an answer"));
     }
     STELE_TRY(judged(compare_questions(asked, &report->question, err)));
     STELE_TRY(stele_save_commit(&file->save, err));
-    (void)fprintf(stderr,
-                  "%s: %" PRIu64
-                  " events of %zu logs, checked. `stele verify %s --key VKEYS` checks "
-                  "it again anywhere.\n",
-                  file->save.path, report->n_events, report->n_logs, file->save.path);
+    say_what_is_proven(file->save.path, report);
 cleanup:
     stele_verify_report_done(report);
     stele_free(report);

@@ -30,7 +30,9 @@ static const char usage[] =
     "  --count               only how many there are\n"
     "  --explain             how the server would find them\n"
     "  --prove FILE          also save the answer as a file that `stele verify` checks without\n"
-    "                        a server; it is checked here first\n"
+    "                        a server; it is checked here first. With --tenant it also proves "
+    "that\n"
+    "                        no event was left out, or that there is none\n"
     "\n"
     "Exit codes: 0 found, 1 none, 2 usage, 3 unreachable, 4 the proof does not hold,\n"
     "5 incomplete: what was printed is not the whole answer.\n"
@@ -38,7 +40,8 @@ static const char usage[] =
     "examples:\n"
     "  stele --config client.conf query --actor alice --since 18mo\n"
     "  stele --config client.conf query --resource model:fraud --type deployment -o jsonl\n"
-    "  stele --config client.conf query --actor alice --since 18mo --prove alice.stele-proof\n"
+    "  stele --config client.conf query --tenant acme --actor alice --since 18mo --prove "
+    "alice.stele-proof\n"
     "\n";
 
 #define COUNT_TIMEOUT_MS 660000 /* a server's budget for one call is ten minutes */
@@ -172,6 +175,7 @@ struct answer {
     struct stele_progress progress;
     struct stele_answer_file *file; /* --prove */
     stele_buf cursor;               /* where the server's budget or the limit ended this call */
+    stele_buf not_complete;         /* --prove: why the file proves less than it could */
     bool ended, budget_spent;
 };
 
@@ -195,6 +199,7 @@ static stele_status take_message(struct answer *answer, stele_view rest, stele_e
             answer->ended = true;
             answer->budget_spent = part.as.end.budget_spent;
             STELE_TRY(stele_buf_append(&answer->cursor, part.as.end.cursor, err));
+            STELE_TRY(stele_buf_append(&answer->not_complete, part.as.end.not_complete, err));
             break;
         }
     }
@@ -283,6 +288,10 @@ static int conclude(const struct options *options, struct answer *answer, stele_
         (void)fprintf(stderr, "There may be more. The next page: --cursor %.*s\n",
                       (int)answer->cursor.size, (const char *)answer->cursor.data);
     }
+    if (answer->not_complete.size > 0) {
+        (void)fprintf(stderr, "The file does not prove that nothing was left out: %.*s.\n",
+                      (int)answer->not_complete.size, (const char *)answer->not_complete.data);
+    }
     if (answer->budget_spent) {
         (void)fprintf(stderr, "The server's budget ended the answer; ask for its next page, or narrow "
                               "the time range and ask again.\n");
@@ -313,6 +322,7 @@ cleanup:;
     stele_answer_file_close(answer.file);
     stele_hit_printer_done(&answer.printer);
     stele_buf_done(&answer.cursor);
+    stele_buf_done(&answer.not_complete);
     return code;
 }
 

@@ -45,7 +45,7 @@ static stele_status check_event(void *ctx, const struct stele_answer_event *even
 
 /* Verifies the file and that it holds exactly expected[at .. n). */
 static size_t verify_answer(const struct bed *bed, stele_view file, size_t at, size_t n,
-                            bool *ret_cut) {
+                            stele_proof_kind kind, bool *ret_cut) {
     struct checked checked = {bed, n, at};
     struct stele_verifier *verifier = NULL;
     struct stele_verify_report report;
@@ -59,6 +59,8 @@ static size_t verify_answer(const struct bed *bed, stele_view file, size_t at, s
         fail_msg("verify: %s: %s (%s)", stele_status_name(st), err.text, err.where);
     }
     assert_int_equal(report.n_events, checked.at - at);
+    assert_int_equal(report.kind, kind);
+    assert_true(kind != STELE_PROOF_COMPLETE || report.complete.proof.n_gaps == 0);
     *ret_cut = report.cut;
     stele_verify_report_done(&report);
     stele_verifier_free(verifier);
@@ -69,6 +71,7 @@ static void test_prove__answers_verify_and_hold_what_was_asked(void **state) {
     struct query_client *client = *state;
     struct bed *bed = client->bed;
     struct client_answer answer = {0};
+    size_t n_complete = 0;
     for (int round = 0; round < 80; round++) {
         struct stele_query_question question;
         struct stele_search_request request;
@@ -84,11 +87,20 @@ static void test_prove__answers_verify_and_hold_what_was_asked(void **state) {
             assert_int_equal(answer.end.code, 0);
             assert_int_equal(answer.n_hits, 0); /* the file stands in their place */
             assert_int_equal(answer.search_end.hits, n);
-            assert_int_equal(verify_answer(bed, stele_view_buf(&answer.file), 0, n, &cut), n);
+            stele_view tenant = stele_view_buf(&question.asked.filter.tenant);
+            bool system = stele_view_is(tenant, STELE_SYSTEM_TENANT) && question.asked.n_logs == 0 &&
+                          !stele_query_question_wants_system(&question);
+            bool complete = tenant.size > 0 && !system;
+            assert_true(complete == (answer.search_end.not_complete.size == 0));
+            n_complete += complete;
+            assert_int_equal(verify_answer(bed, stele_view_buf(&answer.file), 0, n,
+                                           complete ? STELE_PROOF_COMPLETE : STELE_PROOF_ANSWER, &cut),
+                             n);
             assert_false(cut);
         }
         stele_query_question_done(&question);
     }
+    assert_true(n_complete > 10);
     client_answer_done(&answer);
 }
 
@@ -111,7 +123,7 @@ static void test_prove__a_limited_answer_is_cut_and_goes_on_by_its_cursor(void *
         request.cursor = stele_view_buf(&cursor);
         client_search(client, &peer_acme, &request, &answer);
         assert_int_equal(answer.end.code, 0);
-        at = verify_answer(bed, stele_view_buf(&answer.file), at, n, &cut);
+        at = verify_answer(bed, stele_view_buf(&answer.file), at, n, STELE_PROOF_ANSWER, &cut);
         assert_true(cut); /* the first parts lack the end, the last one the beginning */
         stele_buf_clear(&cursor);
         assert_ok(stele_buf_append(&cursor, stele_view_buf(&answer.cursor), NULL));
