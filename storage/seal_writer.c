@@ -78,9 +78,17 @@ static stele_status close_chunk(struct stele_seal__writer *w, stele_err *err) {
     uint8_t row[STELE_SEAL__ROW_BYTES];
     uint8_t sum[STELE_HASH_BYTES];
     size_t n_groups = w->n >> STELE_SEAL__GROUP_SHIFT;
+    size_t n_rest = w->n & (STELE_SEAL__GROUP_KEYS - 1);
+    uint8_t rest[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
-    STELE_TRY(stele_tree_shape_root(stele_hash_key_inner, w->leaves, w->n, row + STELE_SEAL__ROW_NODE_AT, err));
+    STELE_TRY(stele_tree_shape_root(stele_hash_key_inner,
+                                    w->leaves + (w->n - n_rest) * STELE_HASH_BYTES, n_rest, rest, err));
     fold(w->leaves, n_groups, STELE_SEAL__GROUP_SHIFT);
+    if (n_rest > 0) { /* an odd last node is promoted: it stands beside the groups' */
+        memcpy(w->leaves + n_groups * STELE_HASH_BYTES, rest, sizeof rest);
+    }
+    STELE_TRY(stele_tree_shape_root(stele_hash_key_inner, w->leaves, n_groups + (n_rest > 0),
+                                    row + STELE_SEAL__ROW_NODE_AT, err));
     stele_buf_clear(&w->chunk);
     STELE_TRY(stele_buf_append(&w->chunk, stele_view_of(w->bitmap, sizeof w->bitmap), err));
     STELE_TRY(stele_buf_append(&w->chunk, stele_view_of(w->roots, w->n_roots * STELE_HASH_BYTES), err));
@@ -104,11 +112,11 @@ static stele_status note_ranks(struct stele_seal__writer *w, const uint8_t *tag,
     while (w->n_ranks < segment->footer.n_blocks) {
         struct stele_segment__index_entry entry;
         uint8_t rank[8];
-        stele_segment__get_index_entry(
-            segment->index.data + w->n_ranks * STELE_SEGMENT__INDEX_ENTRY_BYTES, &entry);
-        if (memcmp(entry.tag, tag, STELE_TAG_BYTES) != 0) {
+        const uint8_t *at = segment->index.data + w->n_ranks * STELE_SEGMENT__INDEX_ENTRY_BYTES;
+        if (memcmp(at, tag, STELE_TAG_BYTES) != 0) {
             break;
         }
+        stele_segment__get_index_entry(at, &entry);
         stele_put_u64(rank, w->n_keys + (entry.continued != 0));
         stele_status st = stele_buf_append(&w->ranks, stele_view_of(rank, sizeof rank), err);
         if (st != STELE_OK) {

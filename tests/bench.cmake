@@ -9,8 +9,8 @@ pkg_check_modules(BENCHMARK REQUIRED IMPORTED_TARGET benchmark)
 
 add_executable(stele-bench
   bench/bench_shim.cc bench/bench_all.c bench/bench_hash.c bench/bench_event.c bench/bench_frame.c
-  bench/bench_segment.c bench/bench_engine.c bench/bench_log.c
-  support/memory_segment.c support/temp_folder.c)
+  bench/bench_segment.c bench/bench_seal.c bench/bench_engine.c bench/bench_log.c
+  support/memory_segment.c support/seal_model.c support/temp_folder.c)
 set_target_properties(stele-bench PROPERTIES CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF)
 target_compile_options(stele-bench PRIVATE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Werror>)

@@ -7,6 +7,7 @@ void stele_bench_add_all(void) {
     bench_add_event();
     bench_add_frame();
     bench_add_segment();
+    bench_add_seal();
     bench_add_engine();
     bench_add_log();
 }

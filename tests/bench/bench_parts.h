@@ -28,6 +28,7 @@ void bench_add_event(void);
 void bench_add_hash(void);
 void bench_add_frame(void);
 void bench_add_segment(void);
+void bench_add_seal(void);
 void bench_add_engine(void);
 void bench_add_log(void);
 /* Closes and removes the store the log's benchmarks share, if one was made. */
