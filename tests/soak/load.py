@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Long load: ingest over streams and single calls, searches and checkpoints at fixed times, over mutual TLS.
 
-What must hold: memory and open files of the server do not grow once it is warm; no call takes a second longer
-than it was due unless this machine itself stood still then, which a probe beside it measures; checkpoints only
-grow; the store holds at the end, by fsck. Latencies are printed, not judged: they are the machine's.
+What must hold: memory and open files of the server do not grow once it is warm; no call is answered a second after
+it was due unless this machine itself stood still then, which a probe beside it measures, or was busy with others;
+checkpoints only grow; the store holds at the end, by fsck. Latencies are printed, not judged: they are the machine's.
 
 Usage: load.py TOOLS_FOLDER. Runs with STELE_SOAK=1, for STELE_SOAK_SECONDS (1,200), with STELE_SOAK_STREAM_RATE
 (8,000) events a second over streams and STELE_SOAK_UNARY_RATE (500) single appends.
@@ -28,6 +28,8 @@ FILES_SLACK = 24
 BLOB_FILES_MAX = 128    # the store's own bound, which a long run reaches
 STALL_S = 1.0
 PROBE_EVERY_S = 0.05
+FOREIGN_MAX = 0.25      # of the processors taken by others: beyond it a stall says nothing of the server
+TICK_S = 1 / os.sysconf('SC_CLK_TCK')
 
 
 class Probe(threading.Thread):
@@ -54,16 +56,40 @@ class Probe(threading.Thread):
         return max((took for due, took in self.samples if due <= end and due + took >= start), default=0.0)
 
 
-class Watch(threading.Thread):
-    """Each second: resident memory and open files of a process. Keeps (seconds, MiB, blobs, other files)."""
+def busy_and_all_s():
+    """Processor time of this machine so far: used, and all there was."""
+    with open('/proc/stat', encoding='ascii') as file:
+        ticks = [int(word) for word in file.readline().split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) * TICK_S, sum(ticks) * TICK_S
 
-    def __init__(self, pid):
+
+def used_s(pid):
+    try:
+        with open(f'/proc/{pid}/stat', encoding='ascii') as file:
+            words = file.read().rpartition(')')[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return (int(words[11]) + int(words[12])) * TICK_S
+
+
+class Watch(threading.Thread):
+    """Each second: resident memory and open files of the server, and how much of the processors others took. Keeps
+    (seconds, MiB, blobs, other files) and (time, share)."""
+
+    def __init__(self, pid, others):
         super().__init__(daemon=True)
-        self.pid, self.rows, self.stopped = pid, [], threading.Event()
+        self.pid, self.pids, self.rows, self.foreign = pid, [pid, os.getpid(), *others], [], []
+        self.stopped = threading.Event()
 
     def run(self):
         start = time.monotonic()
+        busy, total, ours = *busy_and_all_s(), [used_s(pid) for pid in self.pids]
         while not self.stopped.wait(1.0):
+            now_busy, now_total, now_ours = *busy_and_all_s(), [used_s(pid) for pid in self.pids]
+            mine = sum(max(0.0, now - before) for now, before in zip(now_ours, ours))
+            share = max(0.0, now_busy - busy - mine) / max(now_total - total, TICK_S)
+            self.foreign.append((time.time(), share))
+            busy, total, ours = now_busy, now_total, now_ours
             with open(f'/proc/{self.pid}/status', encoding='ascii') as file:
                 kib = next(int(line.split()[1]) for line in file if line.startswith('VmRSS:'))
             blobs = others = 0
@@ -75,6 +101,10 @@ class Watch(threading.Thread):
                 blobs += '/blobs/' in target
                 others += '/blobs/' not in target
             self.rows.append((time.monotonic() - start, kib / 1024, blobs, others))
+
+    def foreign_between(self, start, end):
+        shares = [share for at, share in self.foreign if start <= at <= end + 1]
+        return sum(shares) / len(shares) if shares else 0.0
 
 
 class Checkpoints(threading.Thread):
@@ -121,12 +151,14 @@ def judge_growth(rows, failures):
         failures.append(f'{blobs} open blobs, {BLOB_FILES_MAX} are the bound')
 
 
-def judge_stalls(name, figures, probe, failures):
+def judge_stalls(name, figures, probe, watch, failures):
     for stall in figures['stalls']:
         start, length = stall['unix_s'], stall['ms'] / 1000
         machine = probe.worst_between(start - 1, start + length)
-        print(f'{name}: {length:.2f} s from {start:.1f}; the machine stood still for {machine:.2f} s then')
-        if length > STALL_S and machine < length / 2:
+        foreign = watch.foreign_between(start - 1, start + length)
+        print(f'{name}: {length:.2f} s from {start:.1f}; the machine stood still for {machine:.2f} s then, others took '
+              f'{foreign:.0%} of it')
+        if length > STALL_S and machine < length / 2 and foreign < FOREIGN_MAX:
             failures.append(f'{name}: a stall of {length:.2f} s, the machine had {machine:.2f} s')
 
 
@@ -141,14 +173,14 @@ def say(name, latency):
 
 
 def load(server, seconds, failures):
-    probe, watch = Probe(server.folder), Watch(server.process.pid)
-    checkpoints = Checkpoints(server, f'{REGION}/3y')
-    for thread in (probe, watch, checkpoints):
-        thread.start()
+    probe, checkpoints = Probe(server.folder), Checkpoints(server, f'{REGION}/3y')
     stream = start_bench(server, 'ingest', '--rate', os.environ.get('STELE_SOAK_STREAM_RATE', '8000'), '--batch', '64',
                          '--duration', str(seconds))
     mixed = start_bench(server, 'mixed', '--rate', os.environ.get('STELE_SOAK_UNARY_RATE', '500'), '--query-rate', '10',
                         '--duration', str(seconds))
+    watch = Watch(server.process.pid, [stream.pid, mixed.pid])
+    for thread in (probe, watch, checkpoints):
+        thread.start()
     results = [(name, bench.communicate()[0], bench.returncode) for name, bench in (('stream', stream), ('mixed', mixed))]
     for thread in (watch, checkpoints, probe):
         thread.stopped.set()
@@ -163,10 +195,12 @@ def load(server, seconds, failures):
         if 'query' in figures:
             say('query', figures['query'])
             print(f"queries: {figures['queries']:.0f}, {figures['hits']:.0f} hits")
-        judge_stalls(name, figures, probe, failures)
+        judge_stalls(name, figures, probe, watch, failures)
     took = sorted(row[1] for row in probe.samples)
     print(f'probe: p50 {took[len(took) // 2] * 1e3:.2f}  p99.9 {took[len(took) * 999 // 1000] * 1e3:.2f}  '
           f'longest {took[-1] * 1e3:.2f} ms')
+    shares = [share for _, share in watch.foreign]
+    print(f'others took {sum(shares) / max(1, len(shares)):.0%} of the processors')
     print(f'checkpoints: {len(checkpoints.sizes) - 1}, the last of {checkpoints.sizes[-1]} entries')
     if checkpoints.failure:
         failures.append(checkpoints.failure)
