@@ -23,6 +23,9 @@ stele_unit_test(golden_verify LABEL golden SOURCES ${sample} LIBS stele-verify)
 add_test(NAME golden.verify_python COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/golden/v1/check_verify.py)
 set_tests_properties(golden.verify_python PROPERTIES LABELS golden TIMEOUT 300)
 
+add_test(NAME golden.complete_python COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/golden/v1/check_complete.py)
+set_tests_properties(golden.complete_python PROPERTIES LABELS golden TIMEOUT 300)
+
 foreach(name receipt answer question)
   stele_fuzz_target(${name} LIBS stele-verify)
 endforeach()

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """verify_command.py PROGRAM GOLDEN: `stele verify` on the frozen files: what it prints, and its exit codes."""
+import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -11,6 +13,8 @@ import unittest
 PROGRAM, GOLDEN = sys.argv[1], sys.argv[2]
 KEYS = os.path.join(GOLDEN, 'verify_keys.txt')
 ANSWER = os.path.join(GOLDEN, 'answer.stele-answer')
+COMPLETE = os.path.join(GOLDEN, 'complete.stele-answer')
+GAPS = os.path.join(GOLDEN, 'complete_gaps.stele-answer')
 RECEIPT = os.path.join(GOLDEN, 'receipt.tlog-proof')
 INCOMPLETE = 'That the answer is complete: this file does not prove that no event was left out.'
 
@@ -55,6 +59,74 @@ class VerifyCommand(unittest.TestCase):
             'origin': 'stele.example/eu-1/3y', 'size': 8, 'events': 4, 'first_log_time': '2026-11-06T21:20:00Z',
             'last_log_time': '2026-11-06T21:20:00.003Z'})
         self.assertIn(INCOMPLETE, said['not_proved'])
+
+    def test_says_what_a_complete_answer_proves(self):
+        code, out, err = run(COMPLETE, '--key', KEYS)
+        self.assertEqual((code, err), (0, ''))
+        for line in (f'VERIFIED: {COMPLETE} (complete answer)', '  condition: actor = u-0', 'answer: 4 events',
+                     'complete: everything as logged before 2025-12-25T11:45:07.985525Z',
+                     '  stele.example/eu-1/3y: index covers 45 entries, until 2026-01-01T13:48:24.583317Z, inclusion by log',
+                     "  + The logs are all that the region's system log lists."):
+            self.assertIn(line + '\n', out)
+        self.assertNotIn(INCOMPLETE, out)
+
+    def test_says_where_a_complete_answer_has_gaps(self):
+        code, out, _ = run(GAPS, '--key', KEYS, '-o', 'json')
+        self.assertEqual(code, 0)
+        said = json.loads(out)
+        self.assertEqual((said['kind'], said['events'], said['complete']),
+                         ('complete answer', 14, 'proved except for gaps'))
+        self.assertEqual((said['complete_until'], said['whole_region'], said['n_gaps']),
+                         ('2025-12-13T12:00:00Z', True, 3))
+        self.assertEqual(said['gaps'][0], {'log': 'stele.example/eu-1/3y', 'first_entry': 10, 'last_entry': 10,
+                                           'why': 'erased'})
+        self.assertEqual([log['inclusion'] for log in said['logs']], ['log'] * 3)
+
+    def test_a_forged_complete_answer_is_refused_with_its_reason(self):
+        data = read(COMPLETE)
+        entry = data.index(b'\0', data.rindex(b'\x0a\0\0')) + 40  # in the last opening
+        code, out, err = run('-', '--key', KEYS, stdin=data[:entry] + bytes([data[entry] ^ 1]) + data[entry + 1:])
+        self.assertEqual((code, out), (4, ''))
+        self.assertIn('REFUSED: standard input: ', err)
+
+    def test_a_state_file_is_kept_and_compared_with(self):
+        with tempfile.TemporaryDirectory() as folder:
+            state = os.path.join(folder, 'state')
+            self.assertEqual(run(COMPLETE, '--key', KEYS, '--state', state)[0], 0)
+            first = read(state)
+            self.assertTrue(first.startswith(b'stele/verifier-state@v1\nlog '))
+            self.assertEqual(run(COMPLETE, '--key', KEYS, '--state', state)[0], 0)
+            self.assertEqual((read(state), os.listdir(folder)), (first, ['state']))
+            code, out, _ = run(GAPS, '--key', KEYS, '--state', state)
+            self.assertEqual(code, 0)
+            self.assertIn('the file has no consistency proof from there', out)
+            with open(state, 'wb') as file:
+                file.write(first.replace(b' 46 ', b' 47 '))
+            code, _, err = run(COMPLETE, '--key', KEYS, '--state', state)
+            self.assertEqual(code, 4)
+            self.assertIn('ask for an answer over a newer checkpoint', err)
+            with open(state, 'wb') as file:
+                file.write(b'other')
+            code, _, err = run(COMPLETE, '--key', KEYS, '--state', state)
+            self.assertEqual(code, 3)
+            self.assertIn('it is no state file', err)
+
+    def test_witnesses_are_required(self):
+        key = b'\4' + bytes(range(32))
+        key_id = hashlib.sha256(b'witness.example/w\n' + key).hexdigest()[:8]
+        witness = f'witness.example/w+{key_id}+{base64.b64encode(key).decode()}'
+        code, _, err = run(COMPLETE, '--key', KEYS, '--witness', witness)
+        self.assertEqual(code, 4)
+        self.assertIn('bears the cosignatures of 0 of your witnesses, 1 are needed', err)
+        code, _, err = run(ANSWER, '--key', KEYS, '--witness', witness)
+        self.assertEqual(code, 4)
+        self.assertIn('witnesses and a state file are for complete answers', err)
+        code, _, err = run(COMPLETE, '--key', KEYS, '--witness', witness.replace('/w', '/x'))
+        self.assertEqual(code, 2)
+        self.assertIn('the key id is not', err)
+        code, _, err = run(COMPLETE, '--key', KEYS, '--quorum', '1')
+        self.assertEqual(code, 2)
+        self.assertIn('--quorum 1 of 0 witnesses', err)
 
     def test_says_what_a_receipt_proves(self):
         code, out, _ = run(RECEIPT, '--key', KEYS)
