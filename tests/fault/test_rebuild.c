@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fault/test_rebuild.c: index segments that are gone are made again from the packs when the
- * store is opened, byte for byte, one, some or all of them; a store that is only read says what is
- * missing.
+ * tests/fault/test_rebuild.c: index segments and seals that are gone are made again from the packs when
+ * the store is opened, byte for byte, one, some or all of them; a store that is only read says what is
+ * missing. A store without any seal is one of a version that had none.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -22,6 +22,8 @@ static struct fixture f;
 static struct book book;
 static char saved[TEMP_FOLDER_BYTES + 16];
 static char index_folder[128];
+static char saved_seals[TEMP_FOLDER_BYTES + 16];
+static char seal_folder[128];
 
 struct names {
     size_t n;
@@ -52,17 +54,21 @@ static bool same_file(const char *a, const char *b) {
     return system(command) == 0;
 }
 
-static bool as_saved(void) {
+static bool folder_as(const char *folder, const char *wanted) {
     static struct names now;
     static struct names then;
-    list(index_folder, &now);
-    list(saved, &then);
+    list(folder, &now);
+    list(wanted, &then);
     bool same = now.n == then.n;
     for (size_t i = 0; same && i < now.n; i++) {
         same = strcmp(now.name[i], then.name[i]) == 0 &&
-               same_file(temp_path(index_folder, now.name[i]), temp_path(saved, now.name[i]));
+               same_file(temp_path(folder, now.name[i]), temp_path(wanted, now.name[i]));
     }
     return same;
+}
+
+static bool as_saved(void) {
+    return folder_as(index_folder, saved) && folder_as(seal_folder, saved_seals);
 }
 
 static void make_store(void) {
@@ -70,6 +76,7 @@ static void make_store(void) {
     fixture_init(&f);
     f.quiet = true;
     (void)snprintf(index_folder, sizeof index_folder, "%s/blobs/3y/i", f.dir);
+    (void)snprintf(seal_folder, sizeof seal_folder, "%s/blobs/3y/s", f.dir);
     fixture_open(&f);
     for (int i = 0; i < 60; i++) {
         atomic_fetch_add(&f.now_us, DAY_US * 3 / 2);
@@ -80,24 +87,28 @@ static void make_store(void) {
     fixture_open(&f); /* what was left to merge is merged: nothing else goes on */
     static struct names before;
     static struct names after;
-    do {
-        list(index_folder, &before);
+    int same = 0;
+    list(seal_folder, &before); /* seals are written last */
+    while (same < 10) {
         (void)usleep(200000);
-        list(index_folder, &after);
-    } while (memcmp(&before, &after, sizeof before) != 0);
+        list(seal_folder, &after);
+        same = memcmp(&before, &after, sizeof before) == 0 ? same + 1 : 0;
+        before = after;
+    }
     fixture_close(&f);
     temp_folder_copy(index_folder, saved);
-    assert_true(after.n >= 4);
+    temp_folder_copy(seal_folder, saved_seals);
+    assert_true(after.n >= 3); /* three months and more: one segment each, but for the last */
 }
 
 /* Removes each with odds of `odds` in 4; at least one. Returns how many. */
-static size_t remove_some(uint64_t odds) {
+static size_t remove_some(const char *folder, uint64_t odds) {
     static struct names names;
     size_t n = 0;
-    list(index_folder, &names);
+    list(folder, &names);
     for (size_t i = 0; i < names.n; i++) {
         if (rng_below(&book.rng, 4) < odds || (n == 0 && i + 1 == names.n)) {
-            assert_int_equal(unlink(temp_path(index_folder, names.name[i])), 0);
+            assert_int_equal(unlink(temp_path(folder, names.name[i])), 0);
             n++;
         }
     }
@@ -111,9 +122,12 @@ static void test_rebuild__a_missing_index_is_made_again(void **state) {
     book.rng = rng_start("rebuild");
     temp_folder_make(folder);
     (void)snprintf(saved, sizeof saved, "%s/saved", folder);
+    (void)snprintf(saved_seals, sizeof saved_seals, "%s/saved-seals", folder);
     make_store();
-    for (uint64_t round = 0; round < 8; round++) {
-        size_t n = remove_some(round % 5);
+    for (uint64_t round = 0; round < 12; round++) {
+        /* Segments, seals, both; in the last round every seal. */
+        size_t n = round % 3 == 1 ? 0 : remove_some(index_folder, round % 5);
+        n += round % 3 == 0 ? 0 : remove_some(seal_folder, round == 11 ? 4 : round % 5);
         assert_status(fixture_try_open(&f, true, &err), CORRUPT);
         assert_non_null(strstr(err.text, "index segment"));
         fixture_open(&f);
