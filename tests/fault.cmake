@@ -15,7 +15,7 @@ endfunction()
 # The process that is killed.
 add_executable(crash_writer fault/crash_writer.c)
 target_link_libraries(crash_writer PRIVATE stele-test-store stele-test-engines stele-flags)
-add_library(stele-test-crash STATIC fault/crash_rig.c fault/crash_check.c support/temp_folder.c)
+add_library(stele-test-crash STATIC fault/crash_rig.c fault/crash_check.c support/index_model.c support/temp_folder.c)
 target_link_libraries(stele-test-crash PUBLIC stele-test-store stele-test-engines)
 
 stele_fault_test(kill SOURCES fault/sync_nothing.c LIBS stele-test-crash)

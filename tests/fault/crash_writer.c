@@ -2,8 +2,8 @@
 /*
  * tests/fault/crash_writer.c: the process that crash tests kill. It opens a store, appends from
  * three threads while its clock runs through months, signs and reads in between, and reports every
- * acknowledgement (crash_wire.h). Packs of 256 and a month each thousand events make packing,
- * merging and new eras go on all the time.
+ * acknowledgement (crash_wire.h). Packs of 256, a month each thousand events and an INDEX entry every
+ * 20 ms make packing, merging, sealing and new eras go on all the time.
  *
  * It may also end itself at a chosen step (CRASH_STEP_AT).
  *
@@ -26,6 +26,7 @@
 #define STEP_US_MAX (DAY_US * 2 / 3)
 #define BATCH_MAX 300
 #define OPEN_TRIES_MAX 50
+#define INDEX_INTERVAL_MS 20 /* INDEX entries among all the rest */
 #define RECOVERY_TRIES_MAX 6000 /* of 5 ms */
 
 static struct fixture fixture;
@@ -222,6 +223,7 @@ int main(int argc, char **argv) {
     bears = getenv(CRASH_BEARS) != NULL;
     choose_step();
     fixture.pack_entries = ENGINE_STEP_PACK_ENTRIES;
+    fixture.index_interval_ms = INDEX_INTERVAL_MS;
     fixture.quiet = bears;
     (void)snprintf(fixture.dir, sizeof fixture.dir, "%s", argv[1]);
     atomic_store(&fixture.now_us, strtoull(argv[3], NULL, 10));

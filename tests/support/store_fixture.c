@@ -27,7 +27,7 @@ static void print_report(void *ctx, const char *log, const stele_err *err) {
 }
 
 void fixture_init(struct fixture *f) {
-    *f = (struct fixture){.pack_entries = 256, .index_interval_ms = STELE_INDEX_NO_TIMER, .index_spacing_ms = 1};
+    *f = (struct fixture){.pack_entries = 256};
     (void)strcpy(f->dir, "/tmp/stele-store-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     atomic_store(&f->now_us, FIXTURE_START_US);
@@ -50,8 +50,8 @@ stele_status fixture_try_open(struct fixture *f, bool read_only, stele_err *err)
                                         .n_not_before = f->n_not_before,
                                         .checkpoint_interval_ms = 50,
                                         .pack_entries = f->pack_entries,
-                                        .index_interval_ms = f->index_interval_ms,
-                                        .index_spacing_ms = f->index_spacing_ms,
+                                        .index_interval_ms = f->index_interval_ms == 0 ? STELE_INDEX_NO_TIMER : f->index_interval_ms,
+                                        .index_spacing_ms = f->index_spacing_ms == 0 ? 1 : f->index_spacing_ms,
                                         .report = print_report,
                                         .report_ctx = f,
                                         .engine = f->engine};

@@ -16,8 +16,8 @@ struct fixture {
     struct stele_store *store;
     _Atomic uint64_t now_us;
     uint32_t pack_entries;
-    uint32_t index_interval_ms; /* STELE_INDEX_NO_TIMER unless the test sets it */
-    uint32_t index_spacing_ms;  /* 1: a test need not wait for its seals */
+    uint32_t index_interval_ms; /* 0: only when asked, so that a log grows by what the test appends */
+    uint32_t index_spacing_ms;  /* 0: 1, so that a test need not wait for its seals */
     struct stele_engine *engine; /* the next open uses it instead of RocksDB; taken over */
     const stele_view *not_before;
     size_t n_not_before;

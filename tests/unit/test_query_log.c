@@ -195,6 +195,51 @@ static void test_log__the_list_has_every_log_with_its_key(void **state) {
     stele_buf_done(&reply);
 }
 
+static uint32_t unary_of_log(struct query_client *client, const char *method, const struct stele_rpc_peer *peer,
+                             stele_buf *reply) {
+    return client_unary(client, method, peer, stele_view_str("\x0a\x0a" "eu-test/3y"), reply);
+}
+
+static void test_log__is_sealed_and_says_so(void **state) {
+    struct query_client *client = *state;
+    stele_buf reply = STELE_BUF_EMPTY;
+    assert_int_equal(unary_of_log(client, "Seal", &peer_auditor, &reply), 0);
+    Stele__V1__SealResponse *sealed = stele__v1__seal_response__unpack(NULL, reply.size, reply.data);
+    assert_non_null(sealed);
+    stele_buf_clear(&reply);
+    assert_int_equal(
+        client_unary(client, "Status", &peer_auditor, stele_view_of(NULL, 0), &reply), 0);
+    Stele__V1__StatusResponse *got = stele__v1__status_response__unpack(NULL, reply.size, reply.data);
+    assert_non_null(got);
+    assert_int_equal(got->n_log, 3);
+    assert_string_equal(got->log[1]->log, "eu-test/3y");
+    assert_int_equal(got->log[1]->covered, sealed->covered);
+    assert_int_equal(got->log[1]->index_seq, sealed->index_seq);
+    assert_int_equal(got->log[1]->segments, sealed->segments);
+    assert_int_equal(got->log[1]->lag_entries, 0);
+    assert_true(got->log[1]->size > sealed->index_seq);
+    assert_true(got->log[0]->lag_entries > 0); /* nobody sealed it */
+    stele__v1__seal_response__free_unpacked(sealed, NULL);
+    stele__v1__status_response__free_unpacked(got, NULL);
+    stele_buf_done(&reply);
+}
+
+/* It takes the right to append for every tenant: to query and to read the log is not enough. */
+static void test_log__only_writers_of_all_tenants_seal_and_cut(void **state) {
+    struct query_client *client = *state;
+    stele_buf reply = STELE_BUF_EMPTY;
+    assert_int_equal(unary_of_log(client, "Seal", &peer_acme, &reply), STELE_RPC_PERMISSION_DENIED);
+    assert_int_equal(unary_of_log(client, "CutEra", &peer_acme, &reply), STELE_RPC_PERMISSION_DENIED);
+    assert_int_equal(unary_of_log(client, "CutEra", &peer_nobody, &reply), STELE_RPC_PERMISSION_DENIED);
+    stele_buf_clear(&reply);
+    assert_int_equal(unary_of_log(client, "CutEra", &peer_auditor, &reply), 0);
+    Stele__V1__CutEraResponse *cut = stele__v1__cut_era_response__unpack(NULL, reply.size, reply.data);
+    assert_non_null(cut);
+    assert_int_equal(cut->era % 100, 1);
+    stele__v1__cut_era_response__free_unpacked(cut, NULL);
+    stele_buf_done(&reply);
+}
+
 static int set_up(void **state) {
     static struct bed bed;
     static struct query_client client;
@@ -220,6 +265,8 @@ int main(void) {
         cmocka_unit_test(test_log__entries_come_in_any_range),
         cmocka_unit_test(test_log__tiles_hold_the_leaf_hashes),
         cmocka_unit_test(test_log__the_list_has_every_log_with_its_key),
+        cmocka_unit_test(test_log__is_sealed_and_says_so),
+        cmocka_unit_test(test_log__only_writers_of_all_tenants_seal_and_cut),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

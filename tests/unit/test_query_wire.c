@@ -403,6 +403,36 @@ static void test_log_wire__replies_are_what_protobuf_c_reads(void **state) {
     stele__v1__list_logs_response__free_unpacked(list, NULL);
 
     stele_buf_clear(&message);
+    struct stele_log_status status = {text("eu/3y"), 77, 70, 60, 61, 5, 17, 9, 3, 20251101};
+    assert_ok(stele_status_response_put(&message, &status, NULL));
+    Stele__V1__StatusResponse *statuses =
+        stele__v1__status_response__unpack(NULL, message.size, message.data);
+    assert_non_null(statuses);
+    assert_int_equal(statuses->n_log, 1);
+    assert_int_equal(statuses->log[0]->era, 20251101);
+    assert_packs_to(&statuses->base, &message);
+    stele__v1__status_response__free_unpacked(statuses, NULL);
+
+    stele_buf_clear(&message);
+    struct stele_sealed sealed = {60, 61, 5, 3};
+    assert_ok(stele_seal_response_write(&sealed, &message, NULL));
+    Stele__V1__SealResponse *seal =
+        stele__v1__seal_response__unpack(NULL, message.size, message.data);
+    assert_non_null(seal);
+    assert_int_equal(seal->covered, 60);
+    assert_packs_to(&seal->base, &message);
+    stele__v1__seal_response__free_unpacked(seal, NULL);
+
+    stele_buf_clear(&message);
+    assert_ok(stele_cut_era_response_write(20251101, &message, NULL));
+    Stele__V1__CutEraResponse *cut =
+        stele__v1__cut_era_response__unpack(NULL, message.size, message.data);
+    assert_non_null(cut);
+    assert_int_equal(cut->era, 20251101);
+    assert_packs_to(&cut->base, &message);
+    stele__v1__cut_era_response__free_unpacked(cut, NULL);
+
+    stele_buf_clear(&message);
     struct stele_proof_message proof = {text("entry"), 5, 9, stele_view_of(hashes, sizeof hashes),
                                         text("note")};
     assert_ok(stele_inclusion_response_write(&proof, &message, NULL));
