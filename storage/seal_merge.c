@@ -120,13 +120,14 @@ cleanup:
 
 /* The source with the least tag; m->n if all have ended. */
 static size_t least(const struct merge *m) {
+    uint64_t head = UINT64_MAX; /* that of sources that have ended, too */
     size_t best = m->n;
     for (size_t i = 0; i < m->n; i++) {
-        if (m->source[i].ended || (best < m->n && m->head[i] > m->head[best])) {
-            continue;
-        }
-        if (best == m->n || m->head[i] < m->head[best] ||
-            memcmp(m->source[i].key.tag, m->source[best].key.tag, STELE_TAG_BYTES) < 0) {
+        head = m->head[i] < head ? m->head[i] : head;
+    }
+    for (size_t i = 0; i < m->n; i++) {
+        if (m->head[i] == head && !m->source[i].ended &&
+            (best == m->n || memcmp(m->source[i].key.tag, m->source[best].key.tag, STELE_TAG_BYTES) < 0)) {
             best = i;
         }
     }
