@@ -300,7 +300,8 @@ static stele_status judge_maps(struct unindexed *u, stele_err *err) {
     struct stele_complete_map maps[2] = {{stele_event_map_current(), UINT32_C(0x7fffe)},
                                          {stele_event_map_current(), UINT32_C(0x7fffc)}};
     maps[1].map.version = 2;
-    const struct stele_complete_trust trust = {u->x.bed.keys, 1, maps, 2};
+    const struct stele_complete_trust trust = {
+        .keys = u->x.bed.keys, .n_keys = 1, .maps = maps, .n_maps = 2};
     const struct stele_complete_sink sink = {
         .ctx = u, .question = on_question, .condition = on_condition, .gap = on_gap};
     struct stele_complete_reader *r = NULL;
