@@ -151,7 +151,7 @@ static stele_status step_seal(struct stele_call *call, stele_call_step *ret, ste
         this->until_ms = now_ms() + (asked == 0 || asked > STELE_QUERY_SEAL_MS_MAX
                                          ? STELE_QUERY_SEAL_MS_MAX : asked);
     }
-    st = stele_log_seal(this->log, STELE_QUERY_SEAL_TURN_MS, &manifest, err);
+    st = stele_log_seal(this->log, 0, STELE_QUERY_SEAL_TURN_MS, &manifest, err);
     if (st == STELE_BUSY && now_ms() < this->until_ms) {
         *ret = STELE_CALL_AGAIN;
         return STELE_OK;

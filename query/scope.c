@@ -61,17 +61,7 @@ cleanup:
     return st;
 }
 
-static stele_status pin(struct stele_scope_log *pinned, const struct stele_query_question *question,
-                        stele_err *err) {
-    bool prove = question->prove;
-    if (question->complete) {
-        stele_status sealed =
-            stele_log_seal(pinned->log, STELE_QUERY_SEAL_WAIT_MS, &pinned->manifest, err);
-        return sealed != STELE_OK
-                   ? sealed
-                   : stele_scope_sign(pinned->log, pinned->manifest->index_seq + 1, &pinned->view,
-                                      &pinned->size, &pinned->note, err);
-    }
+static stele_status pin(struct stele_scope_log *pinned, bool prove, stele_err *err) {
     stele_status st = stele_log_view_open(pinned->log, &pinned->view, err);
     if (st == STELE_OK) {
         pinned->size = stele_log_view_size(pinned->view);
@@ -85,11 +75,22 @@ static stele_status pin(struct stele_scope_log *pinned, const struct stele_query
     return st;
 }
 
+/* A log that was idle for long is sealed anew, as of the newest entry of any log asked: a region's
+ * answer is complete until the oldest of its INDEX entries. */
+static stele_status pin_sealed(struct stele_scope_log *pinned, uint64_t as_of_us, stele_err *err) {
+    stele_status st =
+        stele_log_seal(pinned->log, as_of_us, STELE_QUERY_SEAL_WAIT_MS, &pinned->manifest, err);
+    return st == STELE_OK ? stele_scope_sign(pinned->log, pinned->manifest->index_seq + 1,
+                                             &pinned->view, &pinned->size, &pinned->note, err)
+                          : st;
+}
+
 stele_status stele_scope_open(struct stele_store *store,
                               const struct stele_query_question *question, struct stele_scope *ret,
                               stele_err *err) {
     const struct stele_question *asked = &question->asked;
     struct stele_scope scope = {0};
+    uint64_t as_of_us = 0;
     stele_status st = STELE_OK;
     bool system = question->complete || stele_query_question_wants_system(question);
     if (asked->n_logs > 0) {
@@ -106,7 +107,12 @@ stele_status stele_scope_open(struct stele_store *store,
         }
     }
     for (size_t i = 0; i < scope.n; i++) {
-        STELE_TRY(pin(&scope.log[i], question, err));
+        uint64_t time_us = stele_log_data_time_us(scope.log[i].log);
+        as_of_us = time_us > as_of_us ? time_us : as_of_us;
+    }
+    for (size_t i = 0; i < scope.n; i++) {
+        STELE_TRY(question->complete ? pin_sealed(&scope.log[i], as_of_us, err)
+                                     : pin(&scope.log[i], question->prove, err));
     }
     *ret = scope;
     memset(&scope, 0, sizeof scope);

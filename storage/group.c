@@ -316,9 +316,11 @@ void stele_group__publish(struct stele_group *group) {
     struct stele_catalog *old_catalog = NULL;
     size_t n_closed = 0;
     uint64_t data_end = 0;
+    uint64_t data_time_us = 0;
     assert(group->n_blocks_taken == group->n_parts);
     for (size_t i = group->n_entries; i > 0 && data_end == 0; i--) {
         data_end = group->entry[i - 1].entry.type != STELE_ENTRY_INDEX ? group->first_seq + i : 0;
+        data_time_us = group->entry[i - 1].entry.time_us;
     }
     for (size_t p = 0; p < group->n_parts; p++) {
         n_closed += group->part[p].snapshot.size > 0 ? 1 : 0;
@@ -333,6 +335,7 @@ void stele_group__publish(struct stele_group *group) {
     log->size = log->head.frontier.size_leaves;
     log->covered = log->head.covered;
     log->data_end = data_end > 0 ? data_end : log->data_end;
+    log->data_time_us = data_end > 0 ? data_time_us : log->data_time_us;
     log->n_unpacked += n_closed;
     (void)pthread_mutex_unlock(&log->lock);
     if (group->owns_state) {

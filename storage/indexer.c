@@ -362,9 +362,29 @@ static stele_status wait_covered(struct stele_log *log, uint64_t target, uint32_
     return st;
 }
 
-stele_status stele_log_seal(struct stele_log *log, uint32_t wait_ms, struct stele_manifest **ret, stele_err *err) {
+uint64_t stele_log_data_time_us(struct stele_log *log) {
     (void)pthread_mutex_lock(&log->lock);
-    uint64_t target = log->data_end;
+    uint64_t time_us = log->data_time_us;
+    (void)pthread_mutex_unlock(&log->lock);
+    return time_us;
+}
+
+/* Everything logged before this time is covered. */
+static uint64_t complete_until_us(const struct stele_manifest *manifest) {
+    return manifest->covered == manifest->index_seq ? manifest->index_time_us
+                                                    : manifest->descriptor[manifest->n - 1].info.t_last;
+}
+
+/* M that is wanted. A newer INDEX entry of an idle log covers one entry more: the INDEX entry before it. Under
+ * the log's lock. */
+static uint64_t target_of(const struct stele_log *log, uint64_t as_of_us) {
+    bool old = log->manifest != NULL && complete_until_us(log->manifest) < as_of_us;
+    return old ? log->size : log->data_end;
+}
+
+static stele_status seal_once(struct stele_log *log, uint64_t as_of_us, uint32_t wait_ms, stele_err *err) {
+    (void)pthread_mutex_lock(&log->lock);
+    uint64_t target = target_of(log, as_of_us);
     bool there = log->manifest != NULL && log->manifest->covered >= target;
     log->index_wanted = target > log->index_wanted ? target : log->index_wanted;
     (void)pthread_mutex_unlock(&log->lock);
@@ -373,11 +393,21 @@ stele_status stele_log_seal(struct stele_log *log, uint32_t wait_ms, struct stel
     }
     (void)pthread_mutex_lock(&log->lock);
     stele_status st = wait_covered(log, target, wait_ms, err);
-    if (st == STELE_OK) {
-        *ret = log->manifest;
-        atomic_fetch_add_explicit(&log->manifest->refs, 1, memory_order_relaxed);
-    }
     (void)pthread_mutex_unlock(&log->lock);
+    return st;
+}
+
+stele_status stele_log_seal(struct stele_log *log, uint64_t as_of_us, uint32_t wait_ms, struct stele_manifest **ret,
+                            stele_err *err) {
+    stele_status st = STELE_OK;
+    /* A second time if an EPOCH or an event came between the manifest and its INDEX entry; what came
+     * after that was not there when the caller asked. */
+    for (int i = 0; i < (as_of_us > 0 ? 2 : 1) && st == STELE_OK; i++) {
+        st = seal_once(log, as_of_us, wait_ms, err);
+    }
+    if (st == STELE_OK) {
+        st = stele_log_manifest(log, ret, err);
+    }
     return st;
 }
 

@@ -119,6 +119,7 @@ struct stele_log {
     uint64_t checkpoint_due_us; /* monotonic; 0: none */
     uint64_t covered;           /* M of the newest INDEX entry */
     uint64_t data_end;          /* no entry from here on is other than INDEX */
+    uint64_t data_time_us;      /* log time of the entry before */
     struct stele_manifest *manifest; /* of the newest INDEX entry since the start; NULL before */
     uint64_t index_wanted;      /* M that someone waits for */
     uint64_t index_due_us;      /* monotonic; 0: nothing to index */

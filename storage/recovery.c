@@ -248,6 +248,7 @@ static stele_status recover_packs(struct stele_log *log, stele_err *err) {
         log->head = head;
         log->size = end;
         log->covered = head.covered;
+        log->data_time_us = head.time_us;
         log->data_end = end; /* at most: which of them are INDEX entries does not matter, the next one covers all */
     }
 cleanup:

@@ -62,7 +62,7 @@ static void start(struct bed *bed, const char *test) {
 static struct stele_manifest *seal(struct bed *bed) {
     struct stele_manifest *manifest = NULL;
     stele_err err = {0};
-    stele_status st = stele_log_seal(log_of(bed), WAIT_MS, &manifest, &err);
+    stele_status st = stele_log_seal(log_of(bed), 0, WAIT_MS, &manifest, &err);
     if (st != STELE_OK) {
         fail_msg("seal: %s: %s (%s)", stele_status_name(st), err.text, err.where);
     }
@@ -223,7 +223,7 @@ static void test_indexer__no_manifest_outlives_the_store(void **state) {
     fixture_close(&bed.f);
     assert_ok(fixture_try_open(&bed.f, true, &err));
     assert_status(stele_log_manifest(log_of(&bed), &manifest, &err), NOT_FOUND);
-    assert_status(stele_log_seal(log_of(&bed), 1000, &manifest, &err), CLOSED);
+    assert_status(stele_log_seal(log_of(&bed), 0, 1000, &manifest, &err), CLOSED);
     stele_log_index_status(log_of(&bed), &status);
     assert_int_equal(status.covered, covered);
     assert_int_equal(status.index_seq, STELE_NO_SEQ);
@@ -313,7 +313,7 @@ static void test_indexer__callers_within_the_spacing_share_an_entry(void **state
     manifest = seal(&bed);
     stele_manifest_unref(manifest);
     append(&bed, "3y", 1);
-    assert_status(stele_log_seal(log_of(&bed), 20, &manifest, &err), BUSY);
+    assert_status(stele_log_seal(log_of(&bed), 0, 20, &manifest, &err), BUSY);
     assert_non_null(strstr(err.text, "its index covers"));
     fixture_done(&bed.f);
 }

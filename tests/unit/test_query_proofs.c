@@ -9,6 +9,7 @@
 #include "proto/verify.h"
 #include "proto/wire_out.h"
 #include "stele/v1/query.pb-c.h"
+#include "storage/manifest.h"
 #include "tests/support/query_client.h"
 
 #define EVENTS 2000
@@ -60,7 +61,14 @@ static size_t verify_answer(const struct bed *bed, stele_view file, size_t at, s
     }
     assert_int_equal(report.n_events, checked.at - at);
     assert_int_equal(report.kind, kind);
-    assert_true(kind != STELE_PROOF_COMPLETE || report.complete.proof.n_gaps == 0);
+    if (kind == STELE_PROOF_COMPLETE) {
+        assert_int_equal(report.complete.proof.n_gaps, 0);
+        for (size_t i = 0; i < report.n_logs; i++) { /* of everything that was there */
+            struct stele_log *log = stele_store_log(bed->f.store, strrchr(report.log[i].origin, '/') + 1);
+            assert_true(report.complete.proof.complete_until_us >= stele_log_data_time_us(log) ||
+                        report.question.filter.logged_until_us != UINT64_MAX);
+        }
+    }
     *ret_cut = report.cut;
     stele_verify_report_done(&report);
     stele_verifier_free(verifier);
