@@ -116,6 +116,24 @@ static void test_engine_full_disk__stops_writing_only(void **state) {
     e->ops->close(e);
 }
 
+/* Whoever goes on after a write that failed gets no blob with a hole. */
+static void test_engine_full_disk__a_blob_that_lacks_bytes_gets_no_name(void **state) {
+    static uint8_t many[512 << 10];
+    struct stele_engine *e = NULL;
+    struct stele_blob_writer *w = NULL;
+    uint64_t size = 0;
+    (void)state;
+    assert_ok(stele_engine_rocks_open(temp_path(folder, "blobs"), "eu", true, &e, NULL));
+    assert_ok(e->ops->blob_begin(e, "p/cut", &w, NULL));
+    fill_disk();
+    assert_status(e->ops->blob_write(w, stele_view_of(many, sizeof many), NULL), NO_SPACE);
+    free_disk();
+    assert_status(e->ops->blob_write(w, stele_view_str("more"), NULL), NO_SPACE);
+    assert_status(e->ops->blob_commit(w, NULL, NULL), NO_SPACE);
+    assert_status(e->ops->blob_size(e, "p/cut", &size, NULL), NOT_FOUND);
+    e->ops->close(e);
+}
+
 int main(void) {
     temp_folder_make(folder);
     if (!mount_disk()) {
@@ -125,6 +143,7 @@ int main(void) {
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_engine_full_disk__stops_writing_only),
+        cmocka_unit_test(test_engine_full_disk__a_blob_that_lacks_bytes_gets_no_name),
     };
     int failures = cmocka_run_group_tests_name("engine_full_disk", tests, NULL, NULL);
     (void)umount2(folder, MNT_DETACH);
