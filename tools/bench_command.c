@@ -16,6 +16,7 @@
 #include "tools/bench_ceiling.h"
 #include "tools/bench_events.h"
 #include "tools/bench_load.h"
+#include "tools/bench_proof.h"
 #include "tools/bench_query.h"
 #include "tools/bench_server.h"
 #include "tools/cli.h"
@@ -23,7 +24,7 @@
 #include "tools/shipper.h"
 
 static const char usage[] =
-    "usage: stele bench ingest|query|mixed [--config client.conf] [--events N] [--batch N]\n"
+    "usage: stele bench ingest|query|proof|mixed [--config client.conf] [--events N] [--batch N]\n"
     "                   [--connections N] [--rate N] [--duration SECONDS] [--unary] [--queries N]\n"
     "                   [--query-rate N] [--clock-step DURATION] [-o text|json]\n"
     "\n"
@@ -36,6 +37,7 @@ static const char usage[] =
     "query:  ships them, then asks for what single actors did, busy and rare ones, --queries "
     "times\n"
     "        each.\n"
+    "proof:  ships them, then asks for the same with proof that it is all, and verifies it.\n"
     "mixed:  single appends (--rate, default 1,000 a second) and searches (--query-rate, default 5 "
     "a\n"
     "        second) at fixed times, for --duration.\n"
@@ -311,9 +313,9 @@ static stele_status take_count(const char *name, const char *text, uint64_t max,
 static int judge(int n, char **words, bool has_config, struct bench *ret) {
     ret->what = n == 1 ? words[0] : "";
     bool mixed = strcmp(ret->what, "mixed") == 0;
-    bool query = strcmp(ret->what, "query") == 0;
+    bool query = strcmp(ret->what, "query") == 0 || strcmp(ret->what, "proof") == 0;
     if (!mixed && !query && strcmp(ret->what, "ingest") != 0) {
-        return stele_usage_error("bench", "what? ingest, query or mixed");
+        return stele_usage_error("bench", "what? ingest, query, proof or mixed");
     }
     if (query && (ret->rate > 0 || ret->unary)) {
         return stele_usage_error("bench", "--rate and --unary belong to ingest and mixed");
@@ -445,6 +447,9 @@ static stele_status measure(struct bench *bench, const char *config,
     }
     if (strcmp(bench->what, "query") == 0) {
         return stele_bench_queries(config, bench->region, bench->queries, bench->json, err);
+    }
+    if (strcmp(bench->what, "proof") == 0) {
+        return stele_bench_proofs(config, bench->region, bench->queries, bench->json, err);
     }
     STELE_TRY(stele_bench_ceiling_measure(&figures.ceiling, err));
     print_ingest(bench, &figures);
