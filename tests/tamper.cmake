@@ -9,3 +9,5 @@ if(STELE_PYTHON3 AND NOT STELE_FUZZ)
   endforeach()
 endif()
 stele_fault_test(tamper_files SOURCES fault/tamper_trial.c support/store_answers.c fault/sync_nothing.c LIBS stele-test-store)
+# Each byte of a store in a soak: some 250,000 stores are opened.
+set_tests_properties(fault.tamper_files PROPERTIES TIMEOUT 14400)

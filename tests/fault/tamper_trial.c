@@ -112,7 +112,7 @@ static void append(struct fixture *f, struct rng *rng, const char *log, size_t n
     }
 }
 
-/* Two units in blobs and a tail in records, of which some are in a table and some in the log of the
+/* Units in blobs and a tail in records, of which some are in a table and some in the log of the
  * database. */
 static void make_store(const char *dir) {
     struct fixture f;
@@ -123,7 +123,7 @@ static void make_store(const char *dir) {
     assert_int_equal(mkdir(dir, 0700), 0);
     fixture_open(&f);
     for (int i = 0; i < 14; i++) {
-        append(&f, &rng, "3y", 20);
+        append(&f, &rng, "3y", 7);
         append(&f, &rng, "1y", 1);
         atomic_fetch_add(&f.now_us, UINT64_C(86400000000)); /* over the end of a month: two eras */
     }
