@@ -100,7 +100,6 @@ static stele_status check_segment(struct check *check, stele_err *err) {
     if (st != STELE_END) {
         goto cleanup;
     }
-    st = STELE_OK;
     if (memcmp(&stored, &check->sum, sizeof stored) != 0 || stored.n != info->n_postings) {
         STELE_TRY(STELE_FAIL(err, CORRUPT,
                              "log %s: the index of entries %" PRIu64 " to %" PRIu64 " does not list what the events say (%" PRIu64

@@ -70,12 +70,12 @@ static struct run find_over(const struct stele_catalog *catalog) {
             return era;
         }
         for (unsigned shift = OVER_SHIFT_MIN; shift <= OVER_SHIFT_MAX; shift += OVER_SHIFT_STEP) {
-            struct run run = {at, 0};
-            for (size_t i = at; i < at + era.n; i += run.n) {
-                run = run_from(catalog, i, shift);
+            for (size_t i = at; i < at + era.n;) {
+                struct run run = run_from(catalog, i, shift);
                 if (run.n > 1 && run.n <= STELE_SEGMENT_FANIN_MAX) {
                     return run;
                 }
+                i += run.n;
             }
         }
     }

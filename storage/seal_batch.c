@@ -142,15 +142,15 @@ static void sort_postings(struct stele_seal__batch *b) {
     }
 }
 
-/* Hashes n messages and gives postings [from, to) their hashes, the same to those of one seq. */
-static void hash_run(struct stele_seal__batch *b, size_t n, size_t from, size_t to) {
+/* Hashes the messages and gives the postings their hashes, the same to those of one seq. */
+static void hash_run(struct stele_seal__batch *b, size_t n_messages, const uint64_t *posting, size_t n) {
     uint8_t *hash = b->message + (size_t)RUN * MESSAGE_BYTES_MAX;
-    stele_hash_posting_many(b->message, n, hash);
-    for (size_t i = from; i < to; i++) {
-        if (i > from && b->posting[i] >> NUMBER_BITS != b->posting[i - 1] >> NUMBER_BITS) {
+    stele_hash_posting_many(b->message, n_messages, hash);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0 && posting[i] >> NUMBER_BITS != posting[i - 1] >> NUMBER_BITS) {
             hash += STELE_HASH_BYTES;
         }
-        memcpy(b->node[b->posting[i] & NUMBER_MASK].hash, hash, STELE_HASH_BYTES);
+        memcpy(b->node[posting[i] & NUMBER_MASK].hash, hash, STELE_HASH_BYTES);
     }
 }
 
@@ -164,7 +164,7 @@ static stele_status hash_postings(struct stele_seal__batch *b, stele_err *err) {
             continue;
         }
         if (n == RUN) {
-            hash_run(b, n, from, i);
+            hash_run(b, n, b->posting + from, i - from);
             from = i;
             n = 0;
         }
@@ -176,7 +176,7 @@ static stele_status hash_postings(struct stele_seal__batch *b, stele_err *err) {
         }
     }
     if (n > 0) {
-        hash_run(b, n, from, b->n_postings);
+        hash_run(b, n, b->posting + from, b->n_postings - from);
     }
     b->n_postings = 0;
     return STELE_OK;

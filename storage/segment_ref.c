@@ -169,15 +169,19 @@ cleanup:
     return st;
 }
 
+/* A failure leaves a blob that the next start finds superseded and removes. */
+static void remove_blob(const struct stele_segment_ref *ref, const char *key) {
+    stele_status ignored = ref->engine->ops->blob_expire(ref->engine, key, UINT64_MAX, NULL);
+    (void)ignored;
+}
+
 void stele_segment_ref_unref(struct stele_segment_ref *ref) {
     if (ref == NULL || atomic_fetch_sub_explicit(&ref->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
     if (atomic_load(&ref->superseded) && ref->engine != NULL) {
-        /* A failure leaves blobs that the next start finds superseded and removes. */
-        stele_status ignored = ref->engine->ops->blob_expire(ref->engine, ref->seal_key, UINT64_MAX, NULL);
-        ignored = ref->engine->ops->blob_expire(ref->engine, ref->key, UINT64_MAX, NULL);
-        (void)ignored;
+        remove_blob(ref, ref->seal_key);
+        remove_blob(ref, ref->key);
     }
     stele_seal_close(ref->seal);
     stele_segment_close(ref->segment);

@@ -69,7 +69,9 @@ void model_seal_of(uint64_t lo, const struct stele_posting *postings, size_t n, 
     ret->key = calloc(n + 1, sizeof *ret->key);
     ret->leaves = calloc(n + 1, STELE_HASH_BYTES);
     ret->n_keys = 0;
-    assert_true(seqs != NULL && ret->key != NULL && ret->leaves != NULL);
+    assert_non_null(seqs);
+    assert_non_null(ret->key);
+    assert_non_null(ret->leaves);
     for (size_t i = 0; i < n;) {
         struct model_key *key = &ret->key[ret->n_keys];
         size_t count = 0;

@@ -187,13 +187,14 @@ static void test_seal__a_history_longer_than_a_batch(void **state) {
 /* ------------------------------------------------------------------ merging */
 #define PARTS_MAX 40
 
-/* Cuts [lo, hi) into parts that are what eras leave of aligned spans of 2^shift. Returns their number. */
-static size_t cut(uint64_t lo, uint64_t hi, unsigned shift, uint64_t bounds[STELE_AT_LEAST(PARTS_MAX + 1)]) {
+/* Cuts the whole into parts that are what eras leave of aligned spans of 2^shift. Returns their number. */
+static size_t cut(const struct stele_segment_info *whole, unsigned shift,
+                  uint64_t bounds[STELE_AT_LEAST(PARTS_MAX + 1)]) {
     size_t n = 0;
-    bounds[0] = lo;
-    while (bounds[n] < hi && n < PARTS_MAX) {
+    bounds[0] = whole->lo;
+    while (bounds[n] < whole->hi && n < PARTS_MAX) {
         uint64_t end = ((bounds[n] >> shift) + 1) << shift;
-        bounds[++n] = end < hi ? end : hi;
+        bounds[++n] = end < whole->hi ? end : whole->hi;
     }
     return n;
 }
@@ -232,11 +233,11 @@ static void test_seal__a_merge_is_what_building_gives(void **state) {
         struct stele_posting *p = draw(&rng, &shape, &n);
         struct sealed_segment whole = {.segment = NULL};
         sealed_segment_build(&whole, lo, lo, hi, p, n);
-        while (cut(lo, hi, shift, bounds) == PARTS_MAX) {
+        while (cut(&whole.descriptor.info, shift, bounds) == PARTS_MAX) {
             shift++;
         }
         shift += (unsigned)rng_below(&rng, 4);
-        size_t n_parts = cut(lo, hi, shift, bounds);
+        size_t n_parts = cut(&whole.descriptor.info, shift, bounds);
         static struct sealed_segment part[PARTS_MAX];
         static struct sealed_segment merged[PARTS_MAX];
         for (size_t i = 0; i < n_parts; i++) {
