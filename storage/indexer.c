@@ -183,6 +183,55 @@ static void failed(struct stele_log *log, const stele_err *err) {
     }
 }
 
+/* The committer's thread: what follows is the indexer's. */
+static void index_done(void *arg, stele_status st, const stele_err *err, const struct stele_batch_place *place) {
+    struct stele_log *log = arg;
+    (void)place;
+    (void)pthread_mutex_lock(&log->lock);
+    log->index_answered = true;
+    log->index_answer.status = STELE_OK;
+    if (st != STELE_OK) {
+        log->index_answer = *err;
+    }
+    (void)pthread_mutex_unlock(&log->lock);
+    stele_indexer__wake(log->indexer);
+}
+
+/* The entry is in the queue that events take; nobody waits for it here, because a log whose disk is full
+ * would hold up the others. */
+static stele_status submit(struct stele_log *log, struct stele_manifest *manifest, stele_err *err) {
+    (void)pthread_mutex_lock(&log->lock);
+    log->index_pending = manifest;
+    log->index_answered = false;
+    (void)pthread_mutex_unlock(&log->lock);
+    stele_status st = stele_log__submit_index(log, manifest, index_done, log, err);
+    if (st != STELE_OK) {
+        (void)pthread_mutex_lock(&log->lock);
+        log->index_pending = NULL;
+        (void)pthread_mutex_unlock(&log->lock);
+    }
+    return st;
+}
+
+static void settle(struct stele_log *log) {
+    struct stele_manifest *manifest = NULL;
+    stele_err answer;
+    (void)pthread_mutex_lock(&log->lock);
+    answer = log->index_answer;
+    if (log->index_answered) {
+        manifest = log->index_pending;
+        log->index_pending = NULL;
+        log->index_answered = false;
+    }
+    (void)pthread_mutex_unlock(&log->lock);
+    if (manifest != NULL && answer.status == STELE_OK) {
+        publish(log, manifest);
+    } else if (manifest != NULL) {
+        failed(log, &answer);
+        stele_manifest_unref(manifest);
+    }
+}
+
 static void index_once(struct stele_log *log) {
     struct round round;
     struct stele_manifest *manifest = NULL;
@@ -192,8 +241,7 @@ static void index_once(struct stele_log *log) {
     (void)pthread_mutex_unlock(&log->lock);
     STELE_TRY(st);
     STELE_TRY(make_manifest(&round, &manifest, &err));
-    STELE_TRY(stele_log__append_index(log, manifest, &err));
-    publish(log, manifest);
+    STELE_TRY(submit(log, manifest, &err));
     manifest = NULL;
 cleanup:
     if (st != STELE_OK) {
@@ -208,7 +256,9 @@ static uint64_t due_us(struct stele_log *log) {
     uint64_t due = UINT64_MAX;
     (void)pthread_mutex_lock(&log->lock);
     uint64_t offered = log->manifest == NULL ? 0 : log->manifest->covered;
-    if (log->index_wanted > offered) {
+    if (log->index_pending != NULL) {
+        due = UINT64_MAX; /* its answer wakes this thread */
+    } else if (log->index_wanted > offered) {
         due = log->index_next_us;
     } else if (log->index_due_us != 0) {
         due = log->index_due_us > log->index_next_us ? log->index_due_us : log->index_next_us;
@@ -222,6 +272,7 @@ static uint64_t due_us(struct stele_log *log) {
 
 /* An INDEX entry if one is due. When the next one is. */
 static uint64_t index_if_due(struct stele_log *log) {
+    settle(log);
     uint64_t due = due_us(log);
     if (due > monotonic_us()) {
         return due;

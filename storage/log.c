@@ -240,6 +240,7 @@ void stele_log__free(struct stele_log *log) {
     }
     assert(!log->running && log->queue_first == NULL);
     stele_manifest_unref(log->manifest);
+    stele_manifest_unref(log->index_pending);
     stele_catalog_unref(log->catalog);
     stele_head_done(&log->head);
     stele_signer_free(log->signer);

@@ -56,7 +56,7 @@ struct stele_batch {
     const struct stele_tag_key *tag_key;
     bool bound; /* to n_adoptions */
     uint64_t n_adoptions;
-    struct stele_manifest *manifest; /* INDEX: the submitter's, who waits; staging fills it in */
+    struct stele_manifest *manifest; /* INDEX: the submitter's; staging fills it in */
     stele_control_kind control_kind;
     stele_buf body;
     stele_batch_done_fn done;
@@ -125,6 +125,9 @@ struct stele_log {
     uint64_t index_due_us;      /* monotonic; 0: nothing to index */
     uint64_t index_next_us;     /* monotonic: no INDEX entry before */
     stele_err index_failed;     /* why the newest try failed; status OK if it did not */
+    struct stele_manifest *index_pending; /* its INDEX entry is on its way; NULL: none is */
+    bool index_answered;        /* it is there, or failed */
+    stele_err index_answer;
     pthread_t thread;
 
     pthread_mutex_t catalog_lock; /* taken before `lock` by whoever changes the catalog */
@@ -219,9 +222,9 @@ STELE_MUST_USE stele_status stele_append__await(struct stele_append_wait *wait, 
 /* Appends a control entry and waits until it is durable. */
 STELE_MUST_USE stele_status stele_log__append_control(struct stele_log *log, stele_control_kind kind,
                                                       stele_view body, stele_err *err);
-/* Appends the INDEX entry of a manifest, fills the manifest in, and waits until the entry is durable. */
-STELE_MUST_USE stele_status stele_log__append_index(struct stele_log *log, struct stele_manifest *manifest,
-                                                    stele_err *err);
+/* Submits the INDEX entry of a manifest, which must live until `done` has run, and is filled in by then. */
+STELE_MUST_USE stele_status stele_log__submit_index(struct stele_log *log, struct stele_manifest *manifest,
+                                                    stele_batch_done_fn done, void *arg, stele_err *err);
 
 /* ------------------------------------------------------------------ manifest.c, for indexer.c */
 /* With room for n segments, none in it. */
@@ -286,7 +289,7 @@ void stele_indexer__init(struct stele_indexer *indexer, struct stele_store *stor
 /* Starts nothing for a store that is read only. */
 STELE_MUST_USE stele_status stele_indexer__start(struct stele_indexer *indexer, stele_err *err);
 void stele_indexer__wake(struct stele_indexer *indexer);
-void stele_indexer__stop(struct stele_indexer *indexer); /* before the logs stop */
+void stele_indexer__stop(struct stele_indexer *indexer); /* before the logs stop; waits for none of them */
 void stele_indexer__done(struct stele_indexer *indexer); /* after them: they wake it */
 /* Under the log's lock, when entries came: true if the indexer must be woken for them. */
 bool stele_log__index_arm(struct stele_log *log);

@@ -74,16 +74,16 @@ cleanup:
     return st;
 }
 
-stele_status stele_log__append_index(struct stele_log *log, struct stele_manifest *manifest, stele_err *err) {
+stele_status stele_log__submit_index(struct stele_log *log, struct stele_manifest *manifest, stele_batch_done_fn done,
+                                     void *arg, stele_err *err) {
     struct stele_batch *batch = NULL;
     stele_status st = STELE_OK;
     STELE_TRY(stele_batch_new(log, &batch, err));
     batch->kind = STELE_BATCH_INDEX;
     batch->manifest = manifest;
     STELE_TRY(stele_manifest__boundaries(manifest, &batch->body, err));
-    struct stele_batch *given = batch;
+    STELE_TRY(stele_batch_submit(batch, done, arg, err));
     batch = NULL;
-    STELE_TRY(submit_and_wait(given, NULL, err));
 cleanup:
     stele_batch_free(batch);
     return st;

@@ -414,7 +414,7 @@ void stele_store_close(struct stele_store *store) {
     if (store == NULL) {
         return;
     }
-    stele_indexer__stop(&store->indexer); /* it waits for what it appends */
+    stele_indexer__stop(&store->indexer);
     for (size_t i = 0; i < store->n_logs; i++) {
         if (store->log[i] != store->system) {
             stele_log__stop(store->log[i]);

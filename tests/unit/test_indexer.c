@@ -9,6 +9,8 @@
 
 #include "storage/log_parts.h"
 #include "storage/manifest.h"
+#include "storage/engine_rocks.h"
+#include "tests/support/engine_fault.h"
 #include "tests/support/event_gen.h"
 #include "tests/support/index_model.h"
 #include "tests/support/store_fixture.h"
@@ -364,6 +366,45 @@ static void test_indexer__events_come_while_the_log_is_sealed(void **state) {
     fixture_done(&bed.f);
 }
 
+/* The blobs of one log cannot be written: its packing stands, its events wait, and so does its INDEX entry.
+ * Other logs are sealed all the same, and the store can be closed. */
+static void test_indexer__a_log_that_waits_for_its_disk_holds_up_no_other(void **state) {
+    struct bed bed;
+    struct stele_manifest *manifest = NULL;
+    struct stele_engine *rocks = NULL;
+    struct stele_engine *faulty = NULL;
+    const struct engine_fault fault = {ENGINE_FAULT_BLOB_COMMIT, 1, UINT64_MAX, STELE_NO_SPACE, false};
+    stele_err err;
+    (void)state;
+    start(&bed, "index_disk");
+    bed.f.quiet = true;
+    assert_ok(stele_engine_rocks_open(bed.f.dir, "eu-test", true, &rocks, &err));
+    assert_ok(engine_fault_new(rocks, &faulty, &err));
+    bed.f.engine = faulty;
+    fixture_open(&bed.f);
+    engine_fault_set(faulty, &fault);
+    for (size_t i = 0; i < 8; i++) {
+        append(&bed, "3y", 256); /* units of 256: the last but one closes the eighth */
+    }
+    (void)pthread_mutex_lock(&log_of(&bed)->lock);
+    assert_int_equal(log_of(&bed)->n_unpacked, 8);
+    (void)pthread_mutex_unlock(&log_of(&bed)->lock);
+    assert_status(stele_log_seal(log_of(&bed), 50, &manifest, &err), BUSY);
+    assert_ok(stele_log_seal(stele_store_log(bed.f.store, "1y"), WAIT_MS, &manifest, &err));
+    stele_manifest_unref(manifest);
+    engine_fault_set(faulty, NULL);
+    fixture_wait_packed(&bed.f, "3y");
+    manifest = seal(&bed);
+    index_model_check(log_of(&bed), manifest);
+    stele_manifest_unref(manifest);
+    engine_fault_set(faulty, &fault);
+    for (size_t i = 0; i < 8; i++) {
+        append(&bed, "3y", 256);
+    }
+    assert_status(stele_log_seal(log_of(&bed), 50, &manifest, &err), BUSY);
+    fixture_done(&bed.f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_indexer__every_manifest_is_what_the_entries_say),
@@ -373,6 +414,7 @@ int main(void) {
         cmocka_unit_test(test_indexer__the_timer_covers_what_came_and_stops),
         cmocka_unit_test(test_indexer__callers_within_the_spacing_share_an_entry),
         cmocka_unit_test(test_indexer__events_come_while_the_log_is_sealed),
+        cmocka_unit_test(test_indexer__a_log_that_waits_for_its_disk_holds_up_no_other),
     };
     return cmocka_run_group_tests_name("indexer", tests, NULL, NULL);
 }
