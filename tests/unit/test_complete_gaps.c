@@ -120,6 +120,14 @@ static void test_complete__segments_of_a_gone_era_are_gaps(void **state) {
 static void erased_without_a_word(struct one *x) {
     x->log->entry[one_event(x, false, 2)]->missing = true;
 }
+static void erased_with_a_short_value(struct one *x) {
+    char key[64];
+    uint64_t seq = one_event(x, false, 2);
+    (void)snprintf(key, sizeof key, "erased/%" PRIu64, seq);
+    x->log->entry[seq]->missing = true;
+    (void)cm_control(x->log, STELE_CONTROL_ERASURE, one_now_us(x), key, stele_view_str("short"));
+    seal(x);
+}
 static void disposed_too_early(struct one *x) {
     (void)cm_dispose(x->log, CM_START_US + 366 * CM_DAY_US, 0, 60, 1);
     seal(x);
@@ -238,6 +246,7 @@ static const struct lie lies[] = {
     ROW(disposed, NULL),
     ROW(gone, NULL),
     ROW(erased_without_a_word, "the state does not say"),
+    ROW(erased_with_a_short_value, "has no value that can be"),
     ROW(erased_before_the_state, "an old state"),
     ROW(disposed_too_early, "before its retention was over"),
     ROW(disposed_under_another_class, "under another class"),

@@ -223,6 +223,59 @@ static void make_region(struct one *x, const struct cm_log *listed) {
 static void honest_region(struct one *x) {
     make_region(x, x->log);
 }
+static void seal_system(struct one *x) {
+    struct cm_log *system = x->bed.logs[1];
+    (void)cm_index(system, CM_START_US + 2, system->n, 64);
+}
+/* The leaves before the logs are of use to nobody but as their neighbour. */
+static void region_with_holds(struct one *x) {
+    make_region(x, x->log);
+    (void)cm_control(x->bed.logs[1], STELE_CONTROL_HOLD, CM_START_US, "hold/a",
+                     stele_view_str("x"));
+    (void)cm_control(x->bed.logs[1], STELE_CONTROL_HOLD, CM_START_US, "hold/b",
+                     stele_view_str("x"));
+    seal_system(x);
+}
+static void open_both_holds(struct plan *plan) {
+    struct plan_log *of = &plan->log[1];
+    for (size_t i = 0; i < of->n_states; i++) {
+        const stele_buf *key = &of->state->leaf[of->states[i].first].key;
+        if (stele_view_is(stele_view_buf(key), "hold/b")) {
+            of->states[i].first--;
+            of->states[i].n++;
+            return;
+        }
+    }
+    fail_msg("no run begins with hold/b");
+}
+static void hold_not_needed(struct one *x) {
+    region_with_holds(x);
+    x->change = open_both_holds;
+}
+/* In a STATE of its own, so that it is beside nothing. */
+static void open_a_hold_alone(struct plan *plan) {
+    struct plan_log *of = &plan->log[1];
+    for (size_t i = 0; i < of->n_states; i++) {
+        const stele_buf *key = &of->state->leaf[of->states[i].first].key;
+        if (stele_view_is(stele_view_buf(key), "hold/b")) {
+            memmove(&of->states[i + 1], &of->states[i], (of->n_states - i) * sizeof of->states[0]);
+            of->states[i] = (struct plan_run){of->states[i + 1].first - 1, 1};
+            of->n_states++;
+            return;
+        }
+    }
+    fail_msg("no run begins with hold/b");
+}
+static void hold_alone(struct one *x) {
+    region_with_holds(x);
+    x->change = open_a_hold_alone;
+}
+static void malformed_list(struct one *x) {
+    make_region(x, x->log);
+    (void)cm_control(x->bed.logs[1], STELE_CONTROL_LOGS, CM_START_US, "logs/x",
+                     stele_view_str("no list"));
+    seal_system(x);
+}
 static void fork_of_a_listed_log(struct one *x) {
     struct cm_log *other = cm_log_new("stele.example/eu-1/1y", 9, 1, CM_START_US);
     make_region(x, other);
@@ -264,6 +317,10 @@ static const struct lie lies[] = {
     ROW(event_of_another_class, "another era or class"),
     ROW(phantom_posting, "do not make its signed root"),
     ROW(false_posting, "does not have it"),
+    ROW(region_with_holds, NULL),
+    ROW(hold_not_needed, "which this answer does not need"),
+    ROW(hold_alone, "which this answer does not need"),
+    ROW(malformed_list, "has no value that can be"),
     ROW(fork_of_a_listed_log, "another first entry"),
     ROW(log_of_another_class, "another class or another first entry"),
 };

@@ -10,7 +10,6 @@
 #include "tests/support/complete_one.h"
 
 #define WITNESSES 2
-#define NO_COMMIT "0000000000000000000000000000000000000000000000000000000000000000\n"
 
 static struct stele_signer *signer[WITNESSES];
 static struct stele_witness witness[WITNESSES];
@@ -276,15 +275,18 @@ static void test_state__reads_back_and_refuses_the_rest(void **state) {
     assert_ok(stele_verify_state_encode(read, &again, NULL));
     assert_true(stele_view_equal(stele_view_buf(&text), stele_view_buf(&again)));
     stele_verify_state_free(read);
-    static const char *const bad[] = {"",
-                                      "stele/verifier-state@v2\n",
-                                      "stele/verifier-state@v1\nlog a 1\n",
-                                      "stele/verifier-state@v1\nlog a 1 AAAA\n",
-                                      "stele/verifier-state@v1\nepoch a 1 00\n",
-                                      "stele/verifier-state@v1\nother a\n",
-                                      "stele/verifier-state@v1\nlog",
-                                      "stele/verifier-state@v1\nepoch a 99999999999 " NO_COMMIT,
-                                      "stele/verifier-state@v1\n\n"};
+    static const char era_too_large[] =
+        "stele/verifier-state@v1\nepoch a 99999999999 "
+        "0000000000000000000000000000000000000000000000000000000000000000\n";
+    const char *const bad[] = {"",
+                               "stele/verifier-state@v2\n",
+                               "stele/verifier-state@v1\nlog a 1\n",
+                               "stele/verifier-state@v1\nlog a 1 AAAA\n",
+                               "stele/verifier-state@v1\nepoch a 1 00\n",
+                               "stele/verifier-state@v1\nother a\n",
+                               "stele/verifier-state@v1\nlog",
+                               era_too_large,
+                               "stele/verifier-state@v1\n\n"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_ok(stele_verify_state_new(&read, NULL));
         assert_status(stele_verify_state_decode(stele_view_str(bad[i]), read, NULL), INVALID);
