@@ -19,12 +19,18 @@ struct posting_sum {
     uint64_t low, high, n;
 };
 
+/* What the entries since the last segment's end say of the next one. */
+struct bounds {
+    uint64_t t_first, t_last, late_first, late_last;
+};
+
 struct check {
     struct stele_log *log;
     struct stele_log_view *view;
     struct stele_log_reader *reader;
     struct stele_head head;
     struct posting_sum sum;     /* of the events since the last segment's end */
+    struct bounds bounds;
     size_t segment;             /* the one that covers the current entry */
     uint8_t secret[STELE_SEED_BYTES];
     struct stele_fsck_report *report;
@@ -40,6 +46,37 @@ static void add_posting(const struct check *check, struct posting_sum *sum, cons
     sum->low += stele_get_u64(hash);
     sum->high += stele_get_u64(hash + 8);
     sum->n++;
+}
+
+static const struct bounds no_bounds = {.late_first = UINT64_MAX};
+
+static void note_bounds(struct check *check, const struct stele_entry *entry) {
+    struct bounds *bounds = &check->bounds;
+    uint64_t lo = check->segment == 0 ? 0 : stele_segment_info_of(check->view->catalog->segment[check->segment - 1]->segment)->hi;
+    bounds->t_first = entry->seq == lo ? entry->time_us : bounds->t_first;
+    bounds->t_last = entry->time_us;
+    if (entry->type == STELE_ENTRY_EVENT && entry->as.event.late) {
+        uint64_t event_us = entry->as.event.event_us;
+        bounds->late_first = event_us < bounds->late_first ? event_us : bounds->late_first;
+        bounds->late_last = event_us > bounds->late_last ? event_us : bounds->late_last;
+    }
+}
+
+/* Times and epoch of a segment: by them it is passed over, and its INDEX entry commits to them. */
+static stele_status check_info(const struct check *check, const struct stele_segment_info *info, stele_err *err) {
+    struct stele_epoch epoch;
+    stele_status st = stele_control_epoch_of(&check->head.state, info->era, &epoch, err);
+    const struct bounds *bounds = &check->bounds;
+    if (st == STELE_OK &&
+        (info->t_first != bounds->t_first || info->t_last != bounds->t_last || info->late_first != bounds->late_first ||
+         info->late_last != bounds->late_last || info->era != check->head.era || info->map_version != epoch.map_version ||
+         info->tag_alg != epoch.tag_alg || memcmp(info->tag_key_commit, epoch.tag_key_commit, STELE_HASH_BYTES) != 0)) {
+        st = STELE_FAIL(err, CORRUPT,
+                        "log %s: the index of entries %" PRIu64 " to %" PRIu64 " says other times, or another epoch, than "
+                        "these have; delete that segment from a copy and rebuild it from the packs",
+                        check->log->full_name, info->lo, info->hi - 1);
+    }
+    return st;
 }
 
 /* The stored seal, and how much of it was found again. */
@@ -106,10 +143,12 @@ static stele_status check_segment(struct check *check, stele_err *err) {
                              " postings, %" PRIu64 " by the events); delete that segment from a copy and rebuild it from the packs",
                              check->log->full_name, info->lo, info->hi - 1, stored.n, check->sum.n));
     }
+    STELE_TRY(check_info(check, info, err));
     STELE_TRY(check_seal(check, check->view->catalog->segment[check->segment], err));
     check->report->segments++;
     check->report->postings += stored.n;
     check->sum = (struct posting_sum){0, 0, 0};
+    check->bounds = no_bounds;
     check->segment++;
 cleanup:
     stele_segment_walk_free(walker);
@@ -152,6 +191,7 @@ static stele_status check_entry(struct check *check, uint64_t seq, stele_err *er
         }
         check->report->events++;
     }
+    note_bounds(check, &stored.entry);
     stele_hash_leaf(stele_view_of(stored.bytes, stored.n_bytes), leaf);
     stele_frontier_push(&check->head.frontier, leaf);
     check->report->entries++;
@@ -219,6 +259,7 @@ static stele_status check_log(struct stele_log *log, stele_fsck_progress_fn prog
     }
     check->log = log;
     check->report = report;
+    check->bounds = no_bounds;
     stele_head_init(&check->head);
     stele_random(check->secret, sizeof check->secret);
     STELE_TRY(stele_log_view_open(log, &check->view, err));

@@ -5,8 +5,8 @@
  * Opening the store (read_only) has checked the record chains, the packs' directories and the newest
  * checkpoints already. This walks every entry of every log: its bytes against its leaf hash; the rules for
  * what may follow what; the tree, entry by entry, against stored tile hashes and every signed root; tag
- * keys against their EPOCHs; every index posting against the events' own tags, both ways; and every seal
- * against the one that its segment and the leaf hashes give.
+ * keys against their EPOCHs; every index posting against the events' own tags, both ways, and the
+ * times and epoch that a segment says; and every seal against the one that segment and leaf hashes give.
  */
 #ifndef STELE_STORAGE_FSCK_H
 #define STELE_STORAGE_FSCK_H

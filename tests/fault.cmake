@@ -100,7 +100,8 @@ add_test(NAME fault.acked_off COMMAND test_acked_off)
 set_tests_properties(fault.acked fault.acked_off PROPERTIES LABELS fault TIMEOUT 300
   ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp")
 stele_fault_test(full_disk SOURCES fault/batch_book.c support/temp_folder.c LIBS stele-test-store stele-rpc)
-stele_fault_test(rebuild SOURCES fault/batch_book.c fault/sync_nothing.c support/temp_folder.c LIBS stele-test-store)
+stele_fault_test(rebuild SOURCES fault/batch_book.c fault/sync_nothing.c support/temp_folder.c support/memory_segment.c
+  LIBS stele-test-store)
 stele_fault_test(engine_manifest LIBS stele-test-behaviour)
 stele_fault_test(failed_sync SOURCES fault/batch_book.c LIBS stele-sync-count stele-test-store)
 

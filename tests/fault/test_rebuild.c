@@ -2,7 +2,8 @@
 /*
  * tests/fault/test_rebuild.c: index segments and seals that are gone are made again from the packs when
  * the store is opened, byte for byte, one, some or all of them; a store that is only read says what is
- * missing. A store without any seal is one of a version that had none.
+ * missing. A store without any seal is one of a version that had none. A segment that says other times than
+ * its entries have is found by fsck.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -11,7 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "storage/cursor.h"
+#include "storage/fsck.h"
 #include "tests/fault/batch_book.h"
+#include "tests/support/memory_segment.h"
 #include "tests/support/temp_folder.h"
 
 #define DAY_US UINT64_C(86400000000)
@@ -115,6 +119,33 @@ static size_t remove_some(const char *folder, uint64_t odds) {
     return n;
 }
 
+/* Another last time in a segment's footer, with the checksum that a forger computes, and a seal to match. */
+static void check_other_times(void) {
+    static struct names names;
+    static uint8_t bytes[1 << 20];
+    struct stele_fsck_report report;
+    stele_err err;
+    list(index_folder, &names);
+    const char *path = temp_path(index_folder, names.name[0]);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    assert_true(size > 256 && size < sizeof bytes);
+    uint8_t *t_last = bytes + size - 256 + 48;
+    stele_put_u64(t_last, stele_get_u64(t_last) + 1);
+    test_segment_reseal(bytes, size);
+    rewind(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    (void)fclose(file);
+    assert_int_equal(unlink(temp_path(seal_folder, names.name[0])), 0);
+    fixture_open(&f); /* makes the seal */
+    fixture_close(&f);
+    assert_ok(fixture_try_open(&f, true, &err));
+    assert_status(stele_fsck(f.store, NULL, NULL, &report, &err), CORRUPT);
+    assert_non_null(strstr(err.text, "other times"));
+    fixture_close(&f);
+}
+
 static void test_rebuild__a_missing_index_is_made_again(void **state) {
     char folder[TEMP_FOLDER_BYTES];
     stele_err err;
@@ -142,6 +173,7 @@ static void test_rebuild__a_missing_index_is_made_again(void **state) {
         (void)book_check(&book, &f);
         (void)book_fsck(&book, &f);
     }
+    check_other_times();
     fixture_done(&f);
     temp_folder_remove(folder);
     book_done(&book);
