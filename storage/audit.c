@@ -61,6 +61,14 @@ static bool is_finding(stele_status st) {
            st == STELE_NOT_FOUND;
 }
 
+/* Passes an error on that says nothing of the log. */
+static stele_status ours(stele_status st, const stele_err *why, stele_err *err) {
+    if (err != NULL && why != NULL) {
+        *err = *why;
+    }
+    return st;
+}
+
 static stele_status check_tags(const struct stele_entry *entry,
                                const struct stele_audit_entry *given, stele_err *why) {
     size_t n = given->tags.size / STELE_TAG_BYTES;
@@ -109,11 +117,7 @@ static bool opens_era(const struct stele_entry *entry) {
 
 static stele_status read_boundaries(struct stele_auditor *a, const struct stele_entry_index *index,
                                     stele_view body, stele_err *why, stele_err *err) {
-    if (index->n_segments > STELE_DESCRIPTORS_MAX) {
-        return STELE_FAIL(why, UNVERIFIED, "an INDEX of %" PRIu32 " segments; %d are the most",
-                          index->n_segments, STELE_DESCRIPTORS_MAX);
-    }
-    if (index->n_segments > a->hi_capacity) {
+    if (index->n_segments > a->hi_capacity) { /* the head's rules bound it */
         uint64_t *hi = stele_realloc(a->hi, index->n_segments, sizeof *hi);
         if (hi == NULL) {
             return STELE_FAIL(err, NO_MEMORY, "no memory for %" PRIu32 " segments",
@@ -123,7 +127,11 @@ static stele_status read_boundaries(struct stele_auditor *a, const struct stele_
         a->hi_capacity = index->n_segments;
     }
     a->n_hi = index->n_segments;
-    return stele_boundaries_read(body, index, a->hi, why);
+    stele_status st = stele_boundaries_read(body, index, a->hi, why);
+    for (size_t i = 0; i < a->n_hi && st == STELE_OK; i++) {
+        stele_audit_ranges_named(a->ranges, i == 0 ? 0 : a->hi[i - 1], a->hi[i]);
+    }
+    return st;
 }
 
 size_t stele_auditor_n_segments(const struct stele_auditor *a) {
@@ -153,17 +161,18 @@ static stele_status check_index(struct stele_auditor *a, const struct stele_entr
             st = STELE_OK;
             goto cleanup;
         }
-        STELE_TRY(st);
+        if (st != STELE_OK) {
+            st = ours(st, why, err);
+            goto cleanup;
+        }
         stele_descriptor_hash(&descriptor, hash + i * STELE_HASH_BYTES);
     }
     STELE_TRY(stele_tree_shape_root(stele_hash_manifest_inner, hash, a->n_hi, root, err));
     if (memcmp(root, entry->as.index.manifest_root, sizeof root) != 0) {
-        stele_status wrong = STELE_FAIL(
-            why, UNVERIFIED,
-            "entry %" PRIu64 ": this INDEX does not commit to the index of the entries it "
-            "covers, 0 to %" PRIu64,
-            entry->seq, entry->as.index.covered);
-        (void)wrong;
+        (void)STELE_FAIL(why, UNVERIFIED,
+                         "entry %" PRIu64 ": this INDEX does not commit to the index of the "
+                         "entries it covers, 0 to %" PRIu64,
+                         entry->seq, entry->as.index.covered);
         *ret_verdict = STELE_AUDIT_WRONG_INDEX;
     }
 cleanup:
@@ -171,13 +180,17 @@ cleanup:
     return st;
 }
 
-/* The rules of entry and head, and the tags. */
+/* The rules of entry and head. */
 static stele_status admit(struct stele_auditor *a, const struct stele_audit_entry *given,
                           struct stele_entry *ret, stele_err *why) {
+    uint64_t seq = a->head.frontier.size_leaves;
     stele_status st = stele_entry_decode(given->entry, ret, why);
+    if (st == STELE_OK && seq == 1 && !opens_era(ret)) {
+        return STELE_FAIL(why, CORRUPT, "entry 1: it is not the EPOCH of the first era");
+    }
     if (st == STELE_OK) {
-        stele_view body = ret->type == STELE_ENTRY_CONTROL ? given->body : stele_view_of(NULL, 0);
-        st = stele_head_admit(&a->head, ret, a->head.frontier.size_leaves, body, why);
+        stele_view body = ret->type == STELE_ENTRY_EVENT ? stele_view_of(NULL, 0) : given->body;
+        st = stele_head_admit(&a->head, ret, seq, body, why);
     }
     return st;
 }
@@ -191,21 +204,15 @@ stele_status stele_auditor_next(struct stele_auditor *a, const struct stele_audi
     *ret_verdict = STELE_AUDIT_HOLDS;
     if (st != STELE_OK) {
         *ret_verdict = STELE_AUDIT_WRONG_ENTRY;
-        return is_finding(st) ? STELE_OK : st;
+        return is_finding(st) ? STELE_OK : ours(st, ret_why, err);
     }
     if (entry.type == STELE_ENTRY_EVENT && check_tags(&entry, given, ret_why) != STELE_OK) {
         *ret_verdict = STELE_AUDIT_WRONG_TAGS;
         return STELE_OK;
     }
     if (entry.type == STELE_ENTRY_INDEX) {
-        st = read_boundaries(a, &entry.as.index, given->body, ret_why, err);
-        if (is_finding(st)) {
-            *ret_verdict = STELE_AUDIT_WRONG_INDEX;
-            st = STELE_OK;
-        } else if (st == STELE_OK && with_index) {
-            st = check_index(a, &entry, ret_verdict, ret_why, err);
-        }
-        STELE_TRY(st);
+        STELE_TRY(read_boundaries(a, &entry.as.index, given->body, ret_why, err));
+        STELE_TRY(with_index ? check_index(a, &entry, ret_verdict, ret_why, err) : STELE_OK);
     }
     stele_hash_leaf(given->entry, leaf);
     stele_frontier_push(&a->head.frontier, leaf);

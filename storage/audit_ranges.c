@@ -24,6 +24,11 @@ struct row {
     uint64_t late_us;  /* event_us of a late event; UINT64_MAX of all others */
     uint32_t postings; /* of the open block, before this entry */
 };
+struct era {
+    uint64_t lo;
+    struct stele_audit_epoch epoch;
+    bool whole; /* an INDEX names it as one segment: it is merged as far as it ever is */
+};
 /* A growing array of any of these. */
 struct rows {
     void *item;
@@ -31,12 +36,11 @@ struct rows {
 };
 
 struct stele_audit_ranges {
-    struct stele_audit_epoch epoch, before; /* of the growing era, and of the one before it */
-    uint64_t era_lo;                        /* the growing era's first entry */
-    uint64_t kept_lo;                       /* rows begin here: the era before, if there is one */
-    uint64_t next;                          /* seq of the next entry */
-    uint64_t block_lo;                      /* of the open block */
-    struct rows rows;                       /* struct row, from kept_lo on */
+    uint64_t kept_lo;     /* rows begin here: with the first era that may yet be cut anew */
+    uint64_t next;        /* seq of the next entry */
+    uint64_t block_lo;    /* of the open block */
+    struct rows eras;     /* struct era, from kept_lo on; the last one grows */
+    struct rows rows;     /* struct row, from kept_lo on */
     struct rows postings; /* struct stele_posting of the open block; offset from block_lo */
     struct rows ranges;   /* struct range, of all eras, in the order they were made */
 };
@@ -62,6 +66,19 @@ static struct row *row_of(const struct stele_audit_ranges *r, uint64_t seq) {
     return (struct row *)r->rows.item + (seq - r->kept_lo);
 }
 
+/* The kept era that has entry lo, and where it ends; NULL if it is kept no more. */
+static struct era *era_of(const struct stele_audit_ranges *r, uint64_t lo, uint64_t *ret_end) {
+    struct era *era = r->eras.item;
+    *ret_end = r->next;
+    for (size_t i = r->eras.n; i > 0; i--) {
+        if (era[i - 1].lo <= lo) {
+            return &era[i - 1];
+        }
+        *ret_end = era[i - 1].lo;
+    }
+    return NULL;
+}
+
 stele_status stele_audit_ranges_new(struct stele_audit_ranges **ret, stele_err *err) {
     *ret = stele_alloc(1, sizeof **ret);
     return *ret == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory for an audit") : STELE_OK;
@@ -73,6 +90,7 @@ void stele_audit_ranges_free(struct stele_audit_ranges *r) {
         for (size_t i = 0; i < r->ranges.n; i++) {
             stele_segment_ref_unref(range[i].ref);
         }
+        stele_free(r->eras.item);
         stele_free(r->rows.item);
         stele_free(r->postings.item);
         stele_free(r->ranges.item);
@@ -94,7 +112,8 @@ static stele_status leaf_of(void *ctx, uint64_t seq, uint8_t ret[STELE_AT_LEAST(
 
 static struct stele_segment_info info_of(const struct stele_audit_ranges *r, uint64_t lo,
                                          uint64_t hi) {
-    const struct stele_audit_epoch *epoch = lo >= r->era_lo ? &r->epoch : &r->before;
+    uint64_t end = 0;
+    const struct stele_audit_epoch *epoch = &era_of(r, lo, &end)->epoch;
     struct stele_segment_info info = {
         .era = epoch->era,
         .map_version = epoch->map_version,
@@ -116,12 +135,8 @@ static struct stele_segment_info info_of(const struct stele_audit_ranges *r, uin
     return info;
 }
 
-/* The rest at the end of a tail is another one for every INDEX: it is not kept. */
-static stele_status keep(struct stele_audit_ranges *r, uint64_t lo, uint64_t hi,
-                         struct stele_segment_ref *ref, stele_err *err) {
-    if (hi - lo < KEPT_ENTRIES_MIN) {
-        return STELE_OK;
-    }
+static stele_status keep_always(struct stele_audit_ranges *r, uint64_t lo, uint64_t hi,
+                                struct stele_segment_ref *ref, stele_err *err) {
     stele_status st = make_room(&r->ranges, 1, sizeof(struct range), err);
     if (st == STELE_OK) {
         struct range *range = (struct range *)r->ranges.item + r->ranges.n++;
@@ -129,6 +144,12 @@ static stele_status keep(struct stele_audit_ranges *r, uint64_t lo, uint64_t hi,
         atomic_fetch_add(&ref->refs, 1);
     }
     return st;
+}
+
+/* The rest at the end of a tail is another one for every INDEX: it is not kept. */
+static stele_status keep(struct stele_audit_ranges *r, uint64_t lo, uint64_t hi,
+                         struct stele_segment_ref *ref, stele_err *err) {
+    return hi - lo < KEPT_ENTRIES_MIN ? STELE_OK : keep_always(r, lo, hi, ref, err);
 }
 
 /* Builds [lo, hi) of n postings whose offsets count from `base`. ret: a reference, as of all that
@@ -253,14 +274,16 @@ stele_status stele_audit_ranges_get(struct stele_audit_ranges *r, uint64_t lo, u
                                     struct stele_segment_ref **ret_ref, stele_err *err) {
     const struct range *range = find(r, lo, hi, true);
     struct stele_segment_ref *ref = NULL;
+    uint64_t end = 0;
     stele_status st = STELE_OK;
-    if (lo >= hi || hi > r->next || (lo < r->era_lo && hi > r->era_lo)) {
+    const struct era *era = lo < hi && hi <= r->next ? era_of(r, lo, &end) : NULL;
+    if (lo >= hi || hi > r->next || r->eras.n == 0 || (era == NULL ? hi > r->kept_lo : hi > end)) {
         return STELE_FAIL(err, INVALID, "entries %" PRIu64 " to %" PRIu64 " are no part of one era",
                           lo, hi);
     }
     if (range != NULL && (range->ref == NULL || ret_ref == NULL)) {
         *ret = range->descriptor;
-    } else if (lo < r->kept_lo) {
+    } else if (era == NULL) {
         return STELE_FAIL(err, NOT_FOUND,
                           "entries %" PRIu64 " to %" PRIu64 " are of an era that is long over", lo,
                           hi);
@@ -279,9 +302,20 @@ cleanup:
 
 /* ------------------------------------------------------------------ going on */
 
+/* The range as one segment, kept however small it is: it can be made in no other way later. */
+static stele_status get_and_keep(struct stele_audit_ranges *r, uint64_t lo, uint64_t hi,
+                                 stele_err *err) {
+    struct stele_segment_ref *ref = NULL;
+    stele_status st = STELE_OK;
+    STELE_TRY(get(r, lo, hi, &ref, err));
+    STELE_TRY(find(r, lo, hi, true) == NULL ? keep_always(r, lo, hi, ref, err) : STELE_OK);
+cleanup:
+    stele_segment_ref_unref(ref);
+    return st;
+}
+
 /* The block as one segment takes the place of the parts of it that were made. */
 static stele_status close_block(struct stele_audit_ranges *r, stele_err *err) {
-    struct stele_segment_ref *built = NULL;
     struct range *range = r->ranges.item;
     size_t n = 0;
     stele_status st = STELE_OK;
@@ -296,41 +330,62 @@ static stele_status close_block(struct stele_audit_ranges *r, stele_err *err) {
         }
     }
     r->ranges.n = n;
-    STELE_TRY(get(r, r->block_lo, r->next, &built, err));
+    STELE_TRY(get_and_keep(r, r->block_lo, r->next, err));
     r->postings.n = 0;
     r->block_lo = r->next;
 cleanup:
-    stele_segment_ref_unref(built);
     return st;
 }
 
-stele_status stele_audit_ranges_era(struct stele_audit_ranges *r,
-                                    const struct stele_audit_epoch *epoch, stele_err *err) {
-    stele_status st = STELE_OK;
-    if (r->epoch.era == 0) { /* genesis stands before the first one */
-        r->epoch = *epoch;
-        return st;
-    }
-    STELE_TRY(close_block(r, err));
-    size_t gone = (size_t)(r->era_lo - r->kept_lo);
+/* Of eras that are merged as far as they ever are only descriptors stay. */
+static stele_status drop_whole_eras(struct stele_audit_ranges *r, stele_err *err) {
+    struct era *era = r->eras.item;
     struct row *rows = r->rows.item;
-    struct range *range = r->ranges.item;
-    if (gone > 0) {
-        memmove(rows, rows + gone, (r->rows.n - gone) * sizeof *rows);
-        r->rows.n -= gone;
-        r->kept_lo = r->era_lo;
+    size_t n = 0;
+    stele_status st = STELE_OK;
+    while (n + 1 < r->eras.n && era[n].whole) {
+        STELE_TRY(get_and_keep(r, era[n].lo, era[n + 1].lo, err));
+        n++;
     }
+    if (n == 0) {
+        return STELE_OK;
+    }
+    size_t gone = (size_t)(era[n].lo - r->kept_lo);
+    memmove(rows, rows + gone, (r->rows.n - gone) * sizeof *rows);
+    memmove(era, era + n, (r->eras.n - n) * sizeof *era);
+    r->rows.n -= gone;
+    r->eras.n -= n;
+    r->kept_lo = era[0].lo;
+    struct range *range = r->ranges.item;
     for (size_t i = 0; i < r->ranges.n; i++) {
         if (range[i].lo < r->kept_lo) {
             stele_segment_ref_unref(range[i].ref);
             range[i].ref = NULL;
         }
     }
-    r->before = r->epoch;
-    r->epoch = *epoch;
-    r->era_lo = r->next;
 cleanup:
     return st;
+}
+
+stele_status stele_audit_ranges_era(struct stele_audit_ranges *r,
+                                    const struct stele_audit_epoch *epoch, stele_err *err) {
+    stele_status st = STELE_OK;
+    bool first = r->eras.n == 0; /* genesis stands before it */
+    STELE_TRY(first ? STELE_OK : close_block(r, err));
+    STELE_TRY(make_room(&r->eras, 1, sizeof(struct era), err));
+    ((struct era *)r->eras.item)[r->eras.n++] =
+        (struct era){.lo = first ? 0 : r->next, .epoch = *epoch};
+    STELE_TRY(drop_whole_eras(r, err));
+cleanup:
+    return st;
+}
+
+void stele_audit_ranges_named(struct stele_audit_ranges *r, uint64_t lo, uint64_t hi) {
+    uint64_t end = 0;
+    struct era *era = era_of(r, lo, &end);
+    if (era != NULL && era->lo == lo && end == hi && hi < r->next) {
+        era->whole = true;
+    }
 }
 
 stele_status stele_audit_ranges_add(struct stele_audit_ranges *r, const struct stele_entry *entry,

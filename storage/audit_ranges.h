@@ -5,9 +5,10 @@
  * auditor.
  *
  * Entries are given in order; the newest ones, up to a block, are kept as postings, older blocks as
- * built segments, and what was merged from them beside them. When an era is over and another one
- * has followed it, its segments go and their descriptors stay: no honest log cuts them anew.
- * Memory: about 90 bytes an entry of two eras. One thread.
+ * built segments, and what was merged from them beside them. When an era is over and an INDEX has
+ * named it as one segment, it goes with the next era that begins, and its descriptors stay: a log
+ * that has merged so far cuts it anew only if it lost its index.
+ * Memory: 56 bytes an entry of the eras that are kept, and their segments. One thread.
  */
 #ifndef STELE_STORAGE_AUDIT_RANGES_H
 #define STELE_STORAGE_AUDIT_RANGES_H
@@ -29,6 +30,8 @@ struct stele_audit_epoch {
 STELE_MUST_USE stele_status stele_audit_ranges_era(struct stele_audit_ranges *r,
                                                    const struct stele_audit_epoch *epoch,
                                                    stele_err *err);
+/* An INDEX names these entries as one segment. */
+void stele_audit_ranges_named(struct stele_audit_ranges *r, uint64_t lo, uint64_t hi);
 /* The next entry: n tags of 16 bytes, strictly ascending; none unless it is an EVENT. */
 STELE_MUST_USE stele_status stele_audit_ranges_add(struct stele_audit_ranges *r,
                                                    const struct stele_entry *entry,
@@ -37,8 +40,8 @@ STELE_MUST_USE stele_status stele_audit_ranges_add(struct stele_audit_ranges *r,
 /*
  * Entries [lo, hi) as they must be committed to. ret_ref, unless NULL, is the segment and its seal,
  * with a reference; NULL is stored there where only the descriptor is left. Errors: INVALID (the
- * range is empty, beyond the entries given, or of two eras), NOT_FOUND (of an era that is long
- * over, and never asked for before), NO_MEMORY.
+ * range is empty, beyond the entries given, or of two eras), NOT_FOUND (of an era that went, and
+ * never asked for before), NO_MEMORY.
  */
 STELE_MUST_USE stele_status stele_audit_ranges_get(struct stele_audit_ranges *r, uint64_t lo,
                                                    uint64_t hi, struct stele_descriptor *ret,

@@ -172,6 +172,10 @@ static stele_status judge_omission(struct judging *j, stele_err *err) {
     if (j->key == NULL && !is_enclosed(j)) {
         return PROVES_NOTHING(err, "the key leaves shown leave room for the tag");
     }
+    if (j->fraud->has_history != (j->key != NULL) ||
+        (j->fraud->n_keys == 0) != (j->descriptor.info.n_keys == 0)) {
+        return PROVES_NOTHING(err, "a history without its key leaf, or key leaves of none");
+    }
     STELE_TRY(j->key != NULL ? check_history(j, false, err) : STELE_OK);
     (void)snprintf(
         j->text, j->text_bytes,
@@ -187,8 +191,8 @@ static stele_status judge_phantom(struct judging *j, stele_err *err) {
     STELE_TRY(check_index(j, err));
     STELE_TRY(check_event(j, err));
     STELE_TRY(check_keys(j, err));
-    if (j->has_tag || j->key == NULL) {
-        return PROVES_NOTHING(err, "entry %" PRIu64 " has the tag, or no key leaf with it is shown",
+    if (j->has_tag || j->key == NULL || !j->fraud->has_history) {
+        return PROVES_NOTHING(err, "entry %" PRIu64 " has the tag, or no posting of it is shown",
                               j->entry.seq);
     }
     STELE_TRY(check_history(j, true, err));
@@ -249,9 +253,9 @@ static stele_status judge_fork(struct judging *j, stele_err *err) {
     const struct stele_fraud *fraud = j->fraud;
     uint8_t hash[2][STELE_HASH_BYTES];
     stele_status st = STELE_OK;
-    bool forked = j->checkpoint.size_leaves == j->other.size_leaves &&
+    bool forked = fraud->n_leaves == 0 && j->checkpoint.size_leaves == j->other.size_leaves &&
                   memcmp(j->checkpoint.root, j->other.root, STELE_HASH_BYTES) != 0;
-    if (!forked && fraud->n_leaves == 2) {
+    if (fraud->n_leaves == 2) {
         STELE_TRY(check_leaf(&fraud->leaf[0], &j->checkpoint, hash[0], err));
         STELE_TRY(check_leaf(&fraud->leaf[1], &j->other, hash[1], err));
         forked = fraud->leaf[0].index == fraud->leaf[1].index &&

@@ -77,6 +77,7 @@ stele_unit_test(log_concurrent LIBS stele-test-store)
 stele_unit_test(indexer SOURCES support/index_model.c LIBS stele-test-store stele-test-engines)
 stele_unit_test(index_tail LIBS stele-storage)
 stele_unit_test(era_cut LIBS stele-test-store)
+stele_unit_test(audit SOURCES support/malicious_store.c LIBS stele-test-store)
 
 foreach(name segment segment_forged)
   stele_unit_test(${name} SOURCES support/memory_segment.c LIBS stele-storage)

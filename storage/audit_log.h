@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage/audit_log.h: the full audit of one log of a store: everything storage/audit.h checks, the
+ * root against the newest signed checkpoint, and a fraud proof of what is wrong where the store
+ * still has the index that the log committed to. Layer: storage.
+ *
+ * Where fsck asks whether the store is what it was, this asks whether the log is what a log must
+ * be; it uses the store to read entries, tags and committed segments, and believes none of them.
+ */
+#ifndef STELE_STORAGE_AUDIT_LOG_H
+#define STELE_STORAGE_AUDIT_LOG_H
+
+#include "storage/audit.h"
+#include "storage/log.h"
+
+/* Called now and then. */
+typedef void (*stele_audit_progress_fn)(void *ctx, const char *log, uint64_t done, uint64_t total);
+
+struct stele_audit_options {
+    /* Of the INDEX entries so many are checked, chosen by chance, and a few more, because how many
+     * there are is not known before the end; 0: all. */
+    uint64_t sample;
+    uint64_t seed; /* of the choice */
+    stele_audit_progress_fn progress; /* may be NULL */
+    void *ctx;
+};
+
+struct stele_audit_report {
+    stele_audit_verdict verdict; /* of the log's first entry that is wrong, or UNCHECKED, or HOLDS */
+    uint64_t at;                 /* that entry */
+    char why[512];               /* what is wrong with it */
+    uint64_t entries, events;    /* replayed */
+    uint64_t n_indexes, n_checked, n_wrong, n_unchecked;
+    bool has_checkpoint;
+    struct stele_checkpoint checkpoint; /* the newest one */
+    bool root_differs;                  /* the entries do not have the root that it signs */
+    stele_buf proof;     /* of one of the wrong INDEX entries, verified; empty if there is none */
+    char no_proof[512];  /* why there is none, of the last one tried */
+};
+/*
+ * A wrong entry ends the replay: entries says how far it went. ret is the caller's, zeroed, and wants
+ * _done also after a failure. Errors: those of reading the store (CORRUPT, IO), NO_MEMORY; what the
+ * log has wrong is in the report and no error.
+ */
+STELE_MUST_USE stele_status stele_audit_log(struct stele_log *log,
+                                            const struct stele_audit_options *options,
+                                            struct stele_audit_report *ret, stele_err *err);
+void stele_audit_report_done(struct stele_audit_report *report);
+
+/* ------------------------------------------------------------------ for audit_log.c alone */
+/*
+ * Appends the proof of what is wrong in the INDEX entry of the auditor's last call, whose boundary
+ * list is `hi`. Errors: NOT_FOUND (the store has the committed index no more, or what is wrong with
+ * it is of no kind that can be proven; the text says which), those of reading.
+ */
+struct stele_audit_blame {
+    struct stele_log_view *view;
+    struct stele_auditor *auditor;
+    const struct stele_entry *index;
+    stele_view note; /* the newest checkpoint */
+    uint64_t size;   /* its size */
+};
+STELE_MUST_USE stele_status stele_audit__blame(const struct stele_audit_blame *blame, stele_buf *out,
+                                               stele_err *err);
+
+#endif
