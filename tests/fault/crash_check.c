@@ -176,7 +176,7 @@ static const char *check_index(struct stele_store *store, size_t l) {
     struct stele_log *log = stele_store_log(store, crash_log_name[l]);
     struct stele_manifest *manifest = NULL;
     stele_err err;
-    if (stele_log_seal(log, SEAL_MS, &manifest, &err) != STELE_OK) {
+    if (stele_log_seal(log, 0, SEAL_MS, &manifest, &err) != STELE_OK) {
         return COMPLAIN("%s: it cannot be sealed: %s (%s)", crash_log_name[l], err.text, err.where);
     }
     if (manifest->covered <= MODEL_ENTRIES_MAX) {

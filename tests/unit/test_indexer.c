@@ -389,8 +389,8 @@ static void test_indexer__a_log_that_waits_for_its_disk_holds_up_no_other(void *
     (void)pthread_mutex_lock(&log_of(&bed)->lock);
     assert_int_equal(log_of(&bed)->n_unpacked, 8);
     (void)pthread_mutex_unlock(&log_of(&bed)->lock);
-    assert_status(stele_log_seal(log_of(&bed), 50, &manifest, &err), BUSY);
-    assert_ok(stele_log_seal(stele_store_log(bed.f.store, "1y"), WAIT_MS, &manifest, &err));
+    assert_status(stele_log_seal(log_of(&bed), 0, 50, &manifest, &err), BUSY);
+    assert_ok(stele_log_seal(stele_store_log(bed.f.store, "1y"), 0, WAIT_MS, &manifest, &err));
     stele_manifest_unref(manifest);
     engine_fault_set(faulty, NULL);
     fixture_wait_packed(&bed.f, "3y");
@@ -401,7 +401,7 @@ static void test_indexer__a_log_that_waits_for_its_disk_holds_up_no_other(void *
     for (size_t i = 0; i < 8; i++) {
         append(&bed, "3y", 256);
     }
-    assert_status(stele_log_seal(log_of(&bed), 50, &manifest, &err), BUSY);
+    assert_status(stele_log_seal(log_of(&bed), 0, 50, &manifest, &err), BUSY);
     fixture_done(&bed.f);
 }
 
