@@ -47,7 +47,7 @@ static void append(struct bed *bed, size_t n) {
 
 static void seal(struct bed *bed) {
     struct stele_manifest *manifest = NULL;
-    assert_ok(stele_log_seal(log_of(bed), WAIT_MS, &manifest, NULL));
+    assert_ok(stele_log_seal(log_of(bed), 0, WAIT_MS, &manifest, NULL));
     stele_manifest_unref(manifest);
 }
 
