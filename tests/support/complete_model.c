@@ -116,7 +116,7 @@ static void enter(struct cm_log *log, uint64_t time_us) {
     (void)snprintf(name, sizeof name, "epoch/%u", era);
     cm_tag_key(log, era, key);
     stele_put_u32(value, era);
-    stele_put_u16(value + 4, STELE_TAG_ALG);
+    stele_put_u16(value + 4, log->tag_alg);
     stele_put_u16(value + 6, log->map_version);
     stele_hash_tag_key(key, value + 8);
     stele_put_u64(value + 72, log->n);
@@ -133,6 +133,7 @@ struct cm_log *cm_log_new(const char *origin, uint8_t seed, uint8_t years, uint6
     (void)snprintf(log->origin, sizeof log->origin, "%s", origin);
     log->years = years;
     log->map_version = STELE_EVENT_MAP_VERSION;
+    log->tag_alg = STELE_TAG_ALG;
     must(stele_signer_sodium_of_seed(bytes, &log->signer, NULL), "signer");
     log->signer->ops->public_key(log->signer, public_key);
     must(stele_vkey_of(origin, public_key, &log->key, NULL), "key");

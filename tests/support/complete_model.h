@@ -46,8 +46,9 @@ struct cm_log {
     struct stele_signer *signer;
     struct stele_vkey key;
     uint8_t years;
-    uint32_t era; /* of the newest EPOCH */
-    uint16_t map_version;
+    uint32_t era;         /* of the newest EPOCH */
+    uint16_t map_version; /* of the EPOCHs to come */
+    uint16_t tag_alg;
     size_t n;
     struct cm_entry **entry;
     stele_buf leaves;

@@ -129,7 +129,6 @@ static uint32_t era_at(const struct cm_log *log, uint64_t seq) {
 
 void cm_segment_build(const struct cm_log *log, uint64_t lo, uint64_t hi, struct cm_segment *ret) {
     struct stele_segment_info info = {.era = era_at(log, lo),
-                                      .tag_alg = STELE_TAG_ALG,
                                       .lo = lo,
                                       .hi = hi,
                                       .t_first = log->entry[lo]->entry.time_us,
@@ -143,6 +142,7 @@ void cm_segment_build(const struct cm_log *log, uint64_t lo, uint64_t hi, struct
     if (!stele_state_get(&log->state, stele_view_str(name), &epoch)) {
         abort();
     }
+    info.tag_alg = stele_get_u16(epoch.data + 4);
     info.map_version = stele_get_u16(epoch.data + 6);
     cm_tag_key(log, info.era, key);
     key[0] ^= log->second_key_lo != 0 && lo >= log->second_key_lo ? 1 : 0;

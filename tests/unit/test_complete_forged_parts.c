@@ -245,6 +245,14 @@ static void epoch_not_opened(struct forge *f) {
     struct plan_log *of = forged_log(f);
     of->states[of->n_states - 1].n--;
 }
+/* The era after the last that is shown. */
+static void epoch_not_needed(struct forge *f) {
+    struct plan_log *of = forged_log(f);
+    struct plan_run *last = &of->states[of->n_states - 1];
+    const stele_buf *key = &of->state->leaf[last->first + last->n].key;
+    assert_true(key->size > 6 && memcmp(key->data, "epoch/", 6) == 0);
+    last->n++;
+}
 static void state_leaf_not_needed(struct forge *f) {
     struct plan_log *of = forged_log(f);
     of->states[of->n_states - 1].n++; /* tenant/acme */
@@ -393,9 +401,6 @@ static void answer_to_an_earlier_end_of_event_time(struct forge *f) {
 static void answer_about_another_actor(struct forge *f) {
     asked(f, other_actor);
 }
-static void absence_of_another_actor(struct forge *f) {
-    asked(f, other_actor);
-}
 static void answer_about_another_tenant(struct forge *f) {
     asked(f, other_tenant);
 }
@@ -450,6 +455,7 @@ static const struct forgery forgeries[] = {
     ROW(ALL, old_state, "an old state"),
     ROW(ALL, class_not_opened, "does not open the state leaf 'class'"),
     ROW(ALL, epoch_not_opened, "does not open the state leaf of era"),
+    ROW(LOGGED, epoch_not_needed, "opens the state leaf of era"),
     ROW(ALL, state_leaf_not_needed, "which this answer does not need"),
     ROW(ALL, state_leaf_of_another_place, "are not in the state of its CONTROL"),
     ROW(ALL, states_overlap, "they ascend and do not overlap"),
@@ -470,7 +476,7 @@ static const struct forgery forgeries[] = {
     ROW(LOGGED, answer_to_an_earlier_end, "are not shown, and may hold"),
     ROW(HAPPENED, answer_to_an_earlier_end_of_event_time, "without its payload"),
     ROW(ALL, answer_about_another_actor, UNSETTLED),
-    ROW(ABSENT, absence_of_another_actor, UNSETTLED),
+    ROW(ABSENT, answer_about_another_actor, UNSETTLED),
     ROW(ALL, answer_about_another_tenant, UNSETTLED),
     ROW(ALL, question_without_tenant, "names no tenant"),
     ROW(ALL, more_than_the_limit, "more than the 1 events"),

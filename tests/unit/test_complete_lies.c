@@ -98,6 +98,11 @@ static void shorter_time(struct one *x, struct stele_segment_info *info[], size_
     (void)n;
     info[0]->t_last = info[0]->t_first;
 }
+static void later_start(struct one *x, struct stele_segment_info *info[], size_t n) {
+    (void)x;
+    (void)n;
+    info[0]->t_first = info[0]->t_last;
+}
 #define SEALED(change)                                                                             \
     static void segments_##change(struct one *x) {                                                 \
         seal(x, change);                                                                           \
@@ -113,6 +118,7 @@ SEALED(not_to_the_end)
 SEALED(another_map)
 SEALED(another_tag_alg)
 SEALED(shorter_time)
+SEALED(later_start)
 
 static void index_before_what_it_covers(struct one *x) {
     (void)cm_index(x->log, one_now_us(x) - 1000000, x->log->n, 64);
@@ -123,6 +129,12 @@ static void second_key_for_an_era(struct one *x) {
 }
 static void unknown_map(struct one *x) {
     x->log->map_version = 9;
+    (void)cm_control(x->log, STELE_CONTROL_CONFIGURATION, one_now_us(x) + 31 * CM_DAY_US, "any",
+                     stele_view_str("x"));
+    (void)cm_index(x->log, one_now_us(x), x->log->n, 64);
+}
+static void unknown_tag_alg(struct one *x) {
+    x->log->tag_alg = 2;
     (void)cm_control(x->log, STELE_CONTROL_CONFIGURATION, one_now_us(x) + 31 * CM_DAY_US, "any",
                      stele_view_str("x"));
     (void)cm_index(x->log, one_now_us(x), x->log->n, 64);
@@ -306,6 +318,8 @@ static const struct lie lies[] = {
     ROW(segments_another_map, "another tag key or map than the EPOCH"),
     ROW(segments_another_tag_alg, "another tag key or map than the EPOCH"),
     ROW(segments_shorter_time, "a time outside of it"),
+    ROW(segments_later_start, "a time outside of it"),
+    ROW(unknown_tag_alg, "tags of kind 2"),
     ROW(index_before_what_it_covers, "older than what it covers"),
     ROW(second_key_for_an_era, "another tag key or map than the EPOCH"),
     ROW(unknown_map, "event map 9"),

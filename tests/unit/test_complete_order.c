@@ -8,6 +8,7 @@
 #include "storage/cursor.h"
 #include "tests/support/answer_forge.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/complete_forge.h"
 #include "tests/support/complete_one.h"
 
 static struct forged f;
@@ -198,11 +199,12 @@ static void consistency_of_ragged_hashes(void) {
 }
 
 #define MISPLACED "is out of place, or of a log that is not declared"
-static const struct {
+struct row {
     const char *name;
     void (*apply)(void);
     const char *reason; /* NULL: accepted */
-} rows[] = {
+};
+static const struct row rows[] = {
 #define ROW(name, reason)                                                                          \
     { #name, name, reason }
     ROW(nothing, NULL),
@@ -255,19 +257,56 @@ static const struct {
     ROW(consistency_of_ragged_hashes, "out of place, or cannot be"),
 };
 
-static void test_complete__each_chunk_has_its_place_and_shape(void **state) {
-    (void)state;
-    static struct one x;
+/* Of several logs: the second one's parts may not stand among the first one's. */
+static void second_anchor_before_the_first_manifest(void) {
+    size_t at = forge_find(&f, ANCHOR, 1);
+    forge_insert(&f, place(MANIFEST), ANCHOR, stele_view_buf(&f.chunk[at].body));
+}
+static void first_state_among_the_second_ones(void) {
+    copy_to(STATE, forge_find(&f, MANIFEST, 1));
+}
+static void second_anchor_missing(void) {
+    forge_remove(&f, forge_find(&f, ANCHOR, 1));
+}
+static void last_manifest_missing(void) {
+    forge_remove(&f, forge_find(&f, MANIFEST, 2));
+}
+static void last_parts_missing(void) {
+    size_t from = forge_find(&f, ANCHOR, 2);
+    while (f.chunk[from].type != OPENING) {
+        forge_remove(&f, from);
+    }
+}
+static void opening_before_the_last_parts(void) {
+    copy_to(OPENING, forge_find(&f, ANCHOR, 2));
+}
+static void log_ends_swapped(void) {
+    forge_swap(&f, forge_find(&f, LOG_END, 0), forge_find(&f, LOG_END, 1));
+}
+static void last_log_end_missing(void) {
+    forge_remove(&f, forge_find(&f, LOG_END, 2));
+}
+static const struct row region_rows[] = {
+    ROW(nothing, NULL),
+    ROW(second_anchor_before_the_first_manifest, MISPLACED),
+    ROW(first_state_among_the_second_ones, MISPLACED),
+    ROW(second_anchor_missing, MISPLACED),
+    ROW(last_manifest_missing, MISPLACED),
+    ROW(last_parts_missing, MISPLACED),
+    ROW(opening_before_the_last_parts, MISPLACED),
+    ROW(log_ends_swapped, MISPLACED),
+    ROW(last_log_end_missing, "it ends with 2 of its 3 logs ended"),
+};
+
+static void check_rows(struct complete_bed *bed, const struct row *of, size_t n) {
     stele_buf file = STELE_BUF_EMPTY;
     stele_buf forged = STELE_BUF_EMPTY;
     size_t n_wrong = 0;
-    one_begin(&x, 30);
-    assert_ok(one_judge(&x, NULL));
-    assert_ok(stele_buf_append(&file, stele_view_buf(&x.bed.file), NULL));
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    assert_ok(stele_buf_append(&file, stele_view_buf(&bed->file), NULL));
+    for (size_t i = 0; i < n; i++) {
         stele_err err = {.text = ""};
         forge_take_apart(stele_view_buf(&file), &f);
-        rows[i].apply();
+        of[i].apply();
         stele_buf_clear(&forged);
         forge_put_together(&f, &forged);
         bool ends = f.n > 0 && f.chunk[f.n - 1].type == END;
@@ -277,20 +316,38 @@ static void test_complete__each_chunk_has_its_place_and_shape(void **state) {
                             forged.data + forged.size - STELE_HASH_BYTES);
         }
         forge_done(&f);
-        stele_status st = complete_bed_judge(&x.bed, stele_view_buf(&forged), 100, &err);
-        bool right = rows[i].reason == NULL
+        stele_status st = complete_bed_judge(bed, stele_view_buf(&forged), 100, &err);
+        bool right = of[i].reason == NULL
                          ? st == STELE_OK
-                         : st != STELE_OK && strstr(err.text, rows[i].reason) != NULL &&
+                         : st != STELE_OK && strstr(err.text, of[i].reason) != NULL &&
                                strstr(err.text, "digest") == NULL;
         if (!right) {
-            print_message("%s: %s (%s)\n", rows[i].name, stele_status_name(st), err.text);
+            print_message("%s: %s (%s)\n", of[i].name, stele_status_name(st), err.text);
             n_wrong++;
         }
     }
     stele_buf_done(&file);
     stele_buf_done(&forged);
-    one_end(&x);
     assert_int_equal(n_wrong, 0);
+}
+
+static void test_complete__each_chunk_has_its_place_and_shape(void **state) {
+    (void)state;
+    static struct one x;
+    one_begin(&x, 30);
+    assert_ok(one_judge(&x, NULL));
+    check_rows(&x.bed, rows, sizeof rows / sizeof rows[0]);
+    one_end(&x);
+}
+
+static void test_complete__logs_come_one_by_one(void **state) {
+    struct complete_bed *bed = *state;
+    static struct forge absent;
+    forge_begin(bed, FORGE_ABSENT, &absent);
+    stele_buf_clear(&bed->file);
+    plan_encode(&absent.plan, &bed->file);
+    forge_end(&absent);
+    check_rows(bed, region_rows, sizeof region_rows / sizeof region_rows[0]);
 }
 
 /* The digest finds damage where no rule looks: a file's own last bytes, at least. */
@@ -309,6 +366,8 @@ static void test_complete__the_digest_is_compared(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_complete__each_chunk_has_its_place_and_shape),
+        cmocka_unit_test_setup_teardown(test_complete__logs_come_one_by_one, complete_bed_setup,
+                                        complete_bed_teardown),
         cmocka_unit_test(test_complete__the_digest_is_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
