@@ -101,11 +101,21 @@ static uint64_t count_of(const struct keys *k) {
     return k->scan.n + stele_segment__count_beyond(k->seal->segment, k->block, k->scan.tag);
 }
 
+/* The key stands before those of the next block, so that a search would come here too. */
+static bool is_in_order(const struct keys *k) {
+    uint64_t next = k->block + 1;
+    if (next == k->seal->footer.n_blocks) {
+        return true;
+    }
+    int order = memcmp(k->scan.tag, first_tag(k->seal, next), STELE_TAG_BYTES);
+    return order < 0 || (order == 0 && continues(k->seal, next));
+}
+
 /* The root of the key's history: from the chunk, or of the one posting. */
 static stele_status root_of(const struct keys *k, struct stele_leaf_source leaves,
                             const struct stele_seal__chunk *chunk, uint8_t *ret, stele_err *err) {
     size_t at = (size_t)(k->rank & (STELE_SEAL__CHUNK_KEYS - 1));
-    if (at >= chunk->n_keys || stele_seal__has_root(chunk, at) != (count_of(k) >= 2)) {
+    if (!is_in_order(k) || at >= chunk->n_keys || stele_seal__has_root(chunk, at) != (count_of(k) >= 2)) {
         return bad_ranks(k->seal, k->block, err);
     }
     if (stele_seal__has_root(chunk, at)) {
