@@ -141,6 +141,7 @@ class Checks:
         assert done.returncode == 0, f'{flags}: {done.stderr}'
         report = json.loads(done.stdout)
         assert (report['verified'], report['events'], report['cut']) == (True, len(rows), False), report
+        assert report['complete'] == ('proved' if 'tenant' in question else 'not proved'), f'{flags}: {report}'
         os.remove(path)
 
     # ------------------------------------------------------------------------------------ whole regions

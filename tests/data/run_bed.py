@@ -7,7 +7,8 @@ run_bed.py --tools FOLDER --data FOLDER [--seed N] [--every N] [--soak] SET...
 One server with two regions takes all the sets. Every line must be acknowledged, or refused where that is expected;
 then whole regions, values, types, combined questions, pages and counts are asked in bulk over gRPC and in part
 through the command line, and every answer must be the scan's: the same events, in the same order. Answers saved as
-files must verify. At the end the folder passes fsck, and a second start answers the same and knows its events.
+files must verify, and prove that nothing is left out. At the end the folder passes fsck, and a second start answers
+the same and knows its events.
 """
 import argparse
 import collections
@@ -184,6 +185,7 @@ def main():
     say(f'seed {arguments.seed}, one event in {arguments.every}')
     from checks import Checks
     from evidence import Evidence
+    from proofs import Proofs
     with Server(arguments.tools, REGIONS) as server:
         random = randoms.Random(arguments.seed)
         bed = Bed(server, arguments, compile_protos())
@@ -191,9 +193,11 @@ def main():
         evidence.keep_checkpoints()
         bed.load(arguments.sets)
         checks = Checks(bed, random, say)
+        proofs = Proofs(checks, arguments.soak or os.environ.get('STELE_DATA_FULL') == '1')
         checks.regions()
         for name in arguments.sets:
             checks.of_set(name)
+            proofs.of_set(name)
         evidence.check_places()
         evidence.check_consistency()
         checks.restart()
