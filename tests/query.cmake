@@ -16,6 +16,11 @@ foreach(name query_calls query_refusals query_proofs query_log)
     LIBS stele-test-query stele-proto-messages)
 endforeach()
 
+# A million events; STELE_SOAK=1 runs it, with STELE_SOAK_EVENTS of them.
+stele_unit_test(complete_soak LABEL prop SOURCES support/rpc_fake.c support/query_client.c
+  LIBS stele-test-query stele-proto-messages)
+set_tests_properties(prop.complete_soak PROPERTIES TIMEOUT 7200)
+
 # Behind the real server, over the real store.
 stele_unit_test(query_rpc LIBS stele-test-query LABEL e2e)
 set_tests_properties(e2e.query_rpc PROPERTIES

@@ -43,8 +43,7 @@ static uint64_t event_time_ns(struct bed *bed) {
     return (now - ago) * 1000 + rng_below(&bed->rng, 1000);
 }
 
-/* Leaves the retention class to the log: the generator's events all ask for three years. */
-static void drop_class(stele_buf *payload) {
+void bed_drop_class(stele_buf *payload) {
     stele_buf kept = STELE_BUF_EMPTY;
     struct stele_wire wire = stele_wire_of(stele_view_buf(payload));
     while (!stele_wire_at_end(&wire)) {
@@ -96,7 +95,7 @@ static void append_batch(struct bed *bed, const char *log, size_t n) {
         event->log = log;
         event->payload = STELE_BUF_EMPTY;
         stele_gen_event(&bed->rng, &options, &event->payload);
-        drop_class(&event->payload);
+        bed_drop_class(&event->payload);
         pad(&event->payload, bed->padding_bytes);
         views[i] = stele_view_buf(&event->payload);
     }

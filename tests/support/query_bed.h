@@ -37,6 +37,8 @@ void bed_done(struct bed *bed);
 void bed_append(struct bed *bed, const char *log, size_t n);
 /* From now on events get an unknown field of so many bytes, as a newer source might send one. */
 void bed_pad(struct bed *bed, size_t bytes);
+/* Leaves the retention class to the log: the generator's events all ask for three years. */
+void bed_drop_class(stele_buf *payload);
 
 /* A question about the region that names a random log now and then and has up to 3 conditions that
  * some event meets (now and then one that none does), ranges, and an order. To be freed with _done.
