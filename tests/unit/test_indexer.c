@@ -131,6 +131,35 @@ static void test_indexer__every_manifest_is_what_the_entries_say(void **state) {
     fixture_done(&bed.f);
 }
 
+/* Packs as large as they are by default: the tail is several segments, and those that are complete are taken over. */
+static void test_indexer__a_tail_of_several_segments(void **state) {
+    struct bed bed;
+    struct stele_manifest *before = NULL;
+    (void)state;
+    start(&bed, "index_tail");
+    bed.f.pack_entries = 65536;
+    fixture_open(&bed.f);
+    for (size_t i = 0; i < 3; i++) {
+        append(&bed, "3y", 1000);
+        append(&bed, "3y", 1000);
+        append(&bed, "3y", 1000);
+        struct stele_manifest *manifest = seal(&bed);
+        index_model_check(log_of(&bed), manifest);
+        assert_int_equal(manifest->n, i == 0 ? 1 : 2); /* less than 4,096; 4,096 and a rest; 8,192 and a rest */
+        stele_manifest_unref(before);
+        before = manifest;
+        if (i == 1) {
+            append(&bed, "3y", 20);
+            manifest = seal(&bed);
+            assert_ptr_equal(manifest->segment[0], before->segment[0]);
+            index_model_check(log_of(&bed), manifest);
+            stele_manifest_unref(manifest);
+        }
+    }
+    stele_manifest_unref(before);
+    fixture_done(&bed.f);
+}
+
 /* A manifest that is held proves what it says after its segments were merged away. */
 static void test_indexer__a_held_manifest_outlives_a_merge(void **state) {
     struct bed bed;
@@ -417,6 +446,7 @@ static void test_indexer__a_log_that_waits_for_its_disk_holds_up_no_other(void *
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_indexer__every_manifest_is_what_the_entries_say),
+        cmocka_unit_test(test_indexer__a_tail_of_several_segments),
         cmocka_unit_test(test_indexer__a_held_manifest_outlives_a_merge),
         cmocka_unit_test(test_indexer__nothing_new_makes_no_entry),
         cmocka_unit_test(test_indexer__no_manifest_outlives_the_store),
