@@ -55,8 +55,7 @@ static stele_status find_segment(struct case_file *c, stele_err *err) {
     }
     for (size_t i = 0; i < c->n; i++) {
         STELE_TRY(stele_auditor_segment(blame->auditor, i, &should, NULL, err));
-        struct stele_segment_ref *ref =
-            stored_segment(blame->view->catalog, lo, should.info.hi);
+        struct stele_segment_ref *ref = stored_segment(blame->view->catalog, lo, should.info.hi);
         c->committed[i] = ref == NULL ? should : *stele_seal_descriptor(ref->seal);
         if (c->segment == c->n && !same(&should, &c->committed[i])) {
             c->segment = i;
@@ -151,8 +150,7 @@ static stele_status prove(struct case_file *c, const struct stele_audit_differen
     }
     wrong.index = (struct stele_fraud_leaf){
         stele_view_of(c->index_bytes, stele_entry_encode(blame->index, c->index_bytes)),
-        blame->index->seq,
-        stele_view_of(c->index_path.node, c->index_path.n * STELE_HASH_BYTES)};
+        blame->index->seq, stele_view_of(c->index_path.node, c->index_path.n * STELE_HASH_BYTES)};
     wrong.event = (struct stele_fraud_leaf){
         stele_view_of(c->event.bytes, c->event.n_bytes), difference->seq,
         stele_view_of(c->event_path.node, c->event_path.n * STELE_HASH_BYTES)};
@@ -192,7 +190,8 @@ stele_status stele_audit__blame(const struct stele_audit_blame *blame, stele_buf
     stele_leaf_window_init(&c->window, blame->view->catalog);
     if (blame->index->seq >= blame->size) {
         STELE_TRY(STELE_FAIL(err, NOT_FOUND,
-                             "entry %" PRIu64 " is in no signed checkpoint yet: nobody is bound by it",
+                             "entry %" PRIu64
+                             " is in no signed checkpoint yet: nobody is bound by it",
                              blame->index->seq));
     }
     c->committed = stele_alloc(c->n, sizeof *c->committed);

@@ -20,27 +20,28 @@ struct stele_audit_options {
     /* Of the INDEX entries so many are checked, chosen by chance, and a few more, because how many
      * there are is not known before the end; 0: all. */
     uint64_t sample;
-    uint64_t seed; /* of the choice */
+    uint64_t seed;                    /* of the choice */
     stele_audit_progress_fn progress; /* may be NULL */
     void *ctx;
 };
 
 struct stele_audit_report {
-    stele_audit_verdict verdict; /* of the log's first entry that is wrong, or UNCHECKED, or HOLDS */
-    uint64_t at;                 /* that entry */
-    char why[512];               /* what is wrong with it */
-    uint64_t entries, events;    /* replayed */
+    stele_audit_verdict
+        verdict;              /* of the log's first entry that is wrong, or UNCHECKED, or HOLDS */
+    uint64_t at;              /* that entry */
+    char why[512];            /* what is wrong with it */
+    uint64_t entries, events; /* replayed */
     uint64_t n_indexes, n_checked, n_wrong, n_unchecked;
     bool has_checkpoint;
     struct stele_checkpoint checkpoint; /* the newest one */
     bool root_differs;                  /* the entries do not have the root that it signs */
-    stele_buf proof;     /* of one of the wrong INDEX entries, verified; empty if there is none */
-    char no_proof[512];  /* why there is none, of the last one tried */
+    stele_buf proof;    /* of one of the wrong INDEX entries, verified; empty if there is none */
+    char no_proof[512]; /* why there is none, of the last one tried */
 };
 /*
- * A wrong entry ends the replay: entries says how far it went. ret is the caller's, zeroed, and wants
- * _done also after a failure. Errors: those of reading the store (CORRUPT, IO), NO_MEMORY; what the
- * log has wrong is in the report and no error.
+ * A wrong entry ends the replay: entries says how far it went. ret is the caller's, zeroed, and
+ * wants _done also after a failure. Errors: those of reading the store (CORRUPT, IO), NO_MEMORY;
+ * what the log has wrong is in the report and no error.
  */
 STELE_MUST_USE stele_status stele_audit_log(struct stele_log *log,
                                             const struct stele_audit_options *options,
@@ -60,7 +61,7 @@ struct stele_audit_blame {
     stele_view note; /* the newest checkpoint */
     uint64_t size;   /* its size */
 };
-STELE_MUST_USE stele_status stele_audit__blame(const struct stele_audit_blame *blame, stele_buf *out,
-                                               stele_err *err);
+STELE_MUST_USE stele_status stele_audit__blame(const struct stele_audit_blame *blame,
+                                               stele_buf *out, stele_err *err);
 
 #endif

@@ -27,7 +27,7 @@ static const char usage[] =
     "  tail          new events as they come\n"
     "keep and check evidence\n"
     "  receipt       one event with its proof, as a file\n"
-    "  verify        a receipt or an answer, offline, with public keys alone\n"
+    "  verify        a receipt, an answer or a fraud proof, offline, with public keys alone\n"
     "  checkpoint    the newest signed tree head\n"
     "  consistency   that the log still extends a checkpoint you kept\n"
     "  tiles         a log's public face as a static folder\n"
@@ -37,6 +37,7 @@ static const char usage[] =
     "  era           end an era, and with it the use of a tag key\n"
     "  init          a new data folder with keys and development certificates\n"
     "  fsck          re-read everything and say the first thing that does not hold\n"
+    "  audit         replay a log and rebuild its index; proof of fraud where it lies\n"
     "  bench         measure this machine\n"
     "\n"
     "Exit codes: 0 done or found, 1 none found, 2 usage, 3 unreachable, 4 verification failed,\n"
@@ -66,6 +67,7 @@ static const struct command commands[] = {{"append", stele_append_command, NULL}
                                           {"bench", stele_bench_command, NULL},
                                           {"init", NULL, stele_init_command},
                                           {"fsck", NULL, stele_fsck_command},
+                                          {"audit", NULL, stele_audit_command},
                                           {"verify", NULL, stele_verify_command}};
 
 static const struct command *find(const char *name) {

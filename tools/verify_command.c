@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proto/event.h"
+#include "tools/verify_fraud.h"
 #include "tools/verify_report.h"
 
 #define KEYS_MAX 1024 /* a region has at most 64 logs; this is many regions' */
@@ -24,8 +25,9 @@ static const char usage[] =
     "usage: stele verify FILE --key VKEY|FILE [--key VKEY|FILE]... [--witness VKEY|FILE]...\n"
     "                    [--quorum N] [--state FILE] [-o text|json]\n"
     "\n"
-    "Checks a receipt or an answer file, offline, with the public keys of the logs alone. Says\n"
-    "what the file proves and what it does not. FILE may be - for standard input.\n"
+    "Checks a receipt, an answer file or a fraud proof, offline, with the public keys of the logs\n"
+    "alone. Says what the file proves and what it does not. FILE may be - for standard input.\n"
+    "A fraud proof that is verified says that its LOG is dishonest: `stele audit` writes them.\n"
     "\n"
     "  --key VKEY     a verifier key, <origin>+<key id>+<base64>, from a source you trust\n"
     "  --key FILE     a file of verifier keys, one a line; empty lines and lines with # are "
@@ -241,7 +243,7 @@ static stele_status save_state(const char *path, const struct stele_verify_state
 
 /* Feeds the file and judges it. Errors: IO and NO_MEMORY say nothing of the proof; all others
  * refuse it. */
-static stele_status verify(FILE *file, const struct key_list *keys,
+static stele_status verify(FILE *file, stele_view head, const struct key_list *keys,
                            struct stele_verify_state *state, struct stele_verify_shown *shown,
                            struct stele_verify_report *ret, stele_err *err) {
     struct stele_verifier *v = NULL;
@@ -253,6 +255,7 @@ static stele_status verify(FILE *file, const struct key_list *keys,
     STELE_TRY(stele_verifier_new(keys->key, keys->n, keep_event, shown, &v, err));
     stele_verifier_require_witnesses(v, keys->witness, keys->n_witnesses, keys->quorum);
     stele_verifier_remember(v, state);
+    STELE_TRY(head.size > 0 ? stele_verifier_feed(v, head, err) : STELE_OK);
     for (;;) {
         size_t size = fread(block, 1, BLOCK_BYTES, file);
         if (ferror(file) != 0) {
@@ -294,11 +297,16 @@ static int verify_file(const char *path, const struct key_list *keys,
         (void)fprintf(stderr, "stele verify: %s: %s\n", path, strerror(errno));
         return EXIT_UNREADABLE;
     }
-    stele_status st = verify(file, keys, state, &shown, &report, &err);
+    uint8_t bytes[STELE_FRAUD_PEEK_BYTES];
+    stele_view head = stele_view_of(bytes, fread(bytes, 1, sizeof bytes, file));
+    bool is_fraud = stele_fraud_is(head);
+    stele_status st = is_fraud
+                          ? stele_verify_fraud(file, head, name, keys->key, keys->n, json, &err)
+                          : verify(file, head, keys, state, &shown, &report, &err);
     if (!is_stdin) {
         (void)fclose(file);
     }
-    if (st == STELE_OK && keys->state != NULL &&
+    if (st == STELE_OK && !is_fraud && keys->state != NULL &&
         save_state(keys->state, state, &err) != STELE_OK) { /* nothing is said of the proof */
         stele_verify_report_done(&report);
         (void)fprintf(stderr, "stele verify: %s: %s\n", keys->state, err.text);
@@ -312,9 +320,11 @@ static int verify_file(const char *path, const struct key_list *keys,
         }
         return finish(st, name, &err);
     }
-    st = json ? stele_verify_print_json(name, &report, &shown, &err)
-              : stele_verify_print_text(name, &report, &shown, &err);
-    stele_verify_report_done(&report);
+    if (!is_fraud) {
+        st = json ? stele_verify_print_json(name, &report, &shown, &err)
+                  : stele_verify_print_text(name, &report, &shown, &err);
+        stele_verify_report_done(&report);
+    }
     if (st == STELE_OK && (fflush(stdout) != 0 || ferror(stdout) != 0)) {
         st = STELE_FAIL_ERRNO(&err, errno, "the report cannot be written: %s", strerror(errno));
     }

@@ -16,8 +16,7 @@ static struct stele_fraud_leaf leaf_of(const struct cm_log *log, uint64_t seq,
     struct stele_leaf_pos pos = {seq, log->n};
     assert_ok(stele_tree_prove_inclusion(pos, cm_node, (void *)(uintptr_t)log, path, NULL));
     return (struct stele_fraud_leaf){stele_view_of(log->entry[seq]->bytes, log->entry[seq]->size),
-                                     seq,
-                                     stele_view_of(path->node, path->n * STELE_HASH_BYTES)};
+                                     seq, stele_view_of(path->node, path->n * STELE_HASH_BYTES)};
 }
 
 static stele_status leaf_hash(void *ctx, uint64_t seq, uint8_t ret[STELE_AT_LEAST(32)],
@@ -97,9 +96,8 @@ static void prove(struct fraud_case *c, const struct stele_audit_difference *dif
 /* An indexed copy of the entry, with tags of its own. */
 static stele_buf *index_otherwise(struct cm_log *log, uint64_t seq) {
     const struct cm_entry *real = log->entry[seq];
-    const struct sample_event event = {.tenant = "acme",
-                                       .actor = "u-1",
-                                       .time_unix_nano = real->entry.as.event.event_us * 1000};
+    const struct sample_event event = {
+        .tenant = "acme", .actor = "u-1", .time_unix_nano = real->entry.as.event.event_us * 1000};
     cm_phantom(log, seq, &event);
     memcpy(log->phantom->bytes, real->bytes, sizeof real->bytes);
     memcpy(log->phantom->salt, real->salt, sizeof real->salt);
@@ -278,7 +276,8 @@ static void key_twice(struct fraud_case *c) {
 
 /* ------------------------------------------------------------------ false entries */
 
-static void encode_leaves(struct fraud_case *c, stele_fraud_kind kind, const uint64_t *seq, size_t n) {
+static void encode_leaves(struct fraud_case *c, stele_fraud_kind kind, const uint64_t *seq,
+                          size_t n) {
     static struct stele_fraud fraud;
     static struct stele_tree_path path[2];
     cm_sign(c->x.log, &c->note);
@@ -356,15 +355,24 @@ static void fork_of_two_sizes(struct fraud_case *c) {
 const struct fraud_lie fraud_lies[] = {
 #define ROW(name, kind)                                                                            \
     { #name, STELE_FRAUD_##kind, name }
-    ROW(omission_0, OMISSION),        ROW(omission_1, OMISSION),
-    ROW(omission_2, OMISSION),        ROW(omission_3, OMISSION),
-    ROW(omission_late, OMISSION),     ROW(omission_single_1, OMISSION),
-    ROW(omission_single_2, OMISSION), ROW(omission_single_3, OMISSION),
-    ROW(phantom, PHANTOM),            ROW(key_order, KEY_ORDER),
-    ROW(key_twice, KEY_ORDER),        ROW(bounds_time, BOUNDS),
-    ROW(bounds_late, BOUNDS),         ROW(bounds_era, BOUNDS),
-    ROW(fork_of_one_size, FORK),      ROW(fork_of_two_sizes, FORK),
-    ROW(time_falls, ORDER),           ROW(another_place, ORDER),
+    ROW(omission_0, OMISSION),
+    ROW(omission_1, OMISSION),
+    ROW(omission_2, OMISSION),
+    ROW(omission_3, OMISSION),
+    ROW(omission_late, OMISSION),
+    ROW(omission_single_1, OMISSION),
+    ROW(omission_single_2, OMISSION),
+    ROW(omission_single_3, OMISSION),
+    ROW(phantom, PHANTOM),
+    ROW(key_order, KEY_ORDER),
+    ROW(key_twice, KEY_ORDER),
+    ROW(bounds_time, BOUNDS),
+    ROW(bounds_late, BOUNDS),
+    ROW(bounds_era, BOUNDS),
+    ROW(fork_of_one_size, FORK),
+    ROW(fork_of_two_sizes, FORK),
+    ROW(time_falls, ORDER),
+    ROW(another_place, ORDER),
     ROW(late_bit, ENTRY),
 };
 const size_t n_fraud_lies = sizeof fraud_lies / sizeof fraud_lies[0];

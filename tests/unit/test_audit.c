@@ -154,7 +154,8 @@ static struct malicious_posting posting_of(struct bed *bed, uint64_t from, size_
     return posting;
 }
 
-/* The proof holds by this log's key, and proves nothing against another log of the same operator. */
+/* The proof holds by this log's key, and proves nothing against another log of the same operator.
+ */
 static void check_proof(struct bed *bed, const struct stele_audit_report *report,
                         stele_fraud_kind kind) {
     struct stele_vkey key;

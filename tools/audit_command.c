@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/audit_command.c: `stele audit`: replays the logs of a data folder by the rules, rebuilds
+ * what their INDEX entries commit to, and writes a fraud proof of what is false.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "storage/file.h"
+#include "tools/audit_print.h"
+#include "tools/cli.h"
+#include "tools/flags.h"
+#include "tools/init_command.h"
+#include "tools/progress.h"
+#include "tools/regions.h"
+#include "tools/save.h"
+
+static const char usage[] =
+    "usage: stele audit --data DIR [--region R] [--log L]... [--sample N [--seed S]]\n"
+    "                   [--fraud FILE] [-o table|json]\n"
+    "\n"
+    "Replays the logs of a data folder that no steled is using, from their first entry on: every\n"
+    "entry by the rules of the log, every tag list against what its entry commits to, every INDEX\n"
+    "entry against the index made again from the tags, and the root against the newest signed\n"
+    "checkpoint. An answer's verifier believes an INDEX; this does not. It works on a data "
+    "folder,\n"
+    "or a copy of one, not over a server.\n"
+    "\n"
+    "  --log L       a log, as 3y; may be repeated; the default is all of them\n"
+    "  --sample N    rebuild N INDEX entries by chance, and a few more, instead of all\n"
+    "  --seed S      repeats the choice of an earlier run, which printed it\n"
+    "  --fraud FILE  where the proof goes of the first log whose index is false (the default:\n"
+    "                audit-LOG.stele-fraud); `stele verify FILE` shows it to anyone\n"
+    "  -o, --output  table (the default) or json, a line a log\n"
+    "\n"
+    "Exit codes: 0 all holds, 4 something is wrong, 5 some of it cannot be checked, 2 usage,\n"
+    "3 in use or not readable.\n"
+    "\n"
+    "examples:\n"
+    "  stele audit --data /var/lib/stele\n"
+    "  stele audit --data /mnt/copy --log 3y --sample 100\n";
+
+#define LOGS_MAX STELE_LOGS_MAX
+
+struct options {
+    const char *data, *region, *fraud;
+    const char *log[LOGS_MAX];
+    size_t n_logs;
+    uint64_t sample, seed;
+    bool has_seed, json;
+};
+
+struct auditing {
+    const struct options *options;
+    struct stele_progress progress;
+    bool named_by_region; /* file names say the region too */
+    bool fraud_used;      /* --fraud's file is written */
+    size_t n;             /* logs done */
+    size_t n_wrong, n_unchecked;
+};
+
+static void on_progress(void *ctx, const char *log, uint64_t done, uint64_t total) {
+    struct auditing *a = ctx;
+    (void)log;
+    stele_progress_at(&a->progress, done, total);
+}
+
+static bool is_wanted(const struct options *options, const char *log) {
+    bool wanted = options->n_logs == 0;
+    for (size_t i = 0; i < options->n_logs; i++) {
+        wanted |= strcmp(options->log[i], log) == 0;
+    }
+    return wanted;
+}
+
+static stele_status write_proof(struct auditing *a, const struct stele_log *log,
+                                const stele_buf *proof, stele_buf *path, stele_err *err) {
+    stele_status st = STELE_OK;
+    bool given = a->options->fraud != NULL && !a->fraud_used;
+    const char *region = a->named_by_region ? stele_log_full_name(log) : "";
+    const char *slash = strchr(region, '/');
+    int n = slash == NULL ? 0 : (int)(slash - region);
+    STELE_TRY(given ? stele_buf_printf(path, err, "%s", a->options->fraud)
+                    : stele_buf_printf(path, err, "audit-%.*s%s%s.stele-fraud", n, region,
+                                       n > 0 ? "-" : "", stele_log_name(log)));
+    STELE_TRY(stele_buf_append(path, stele_view_of("", 1), err));
+    STELE_TRY(stele_save_file((const char *)path->data, stele_view_buf(proof), err));
+    a->fraud_used |= given;
+cleanup:
+    return st;
+}
+
+static stele_status audit_log(struct auditing *a, struct stele_log *log, stele_err *err) {
+    struct stele_audit_report report;
+    struct stele_audit_options options = {a->options->sample, a->options->seed, on_progress, a};
+    stele_buf path = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    memset(&report, 0, sizeof report);
+    stele_progress_begin(&a->progress, "stele audit", "entries", false);
+    st = stele_audit_log(log, &options, &report, err);
+    stele_progress_end(&a->progress);
+    if (st == STELE_OK && report.proof.size > 0) {
+        st = write_proof(a, log, &report.proof, &path, err);
+    }
+    if (st == STELE_OK) {
+        struct stele_audit_told told = {stele_log_full_name(log), &report,
+                                        path.size > 0 ? (const char *)path.data : NULL};
+        if (a->options->json) {
+            stele_audit_print_json(&told);
+        } else {
+            stele_audit_print_row(&told, a->n == 0);
+        }
+        (void)fflush(stdout);
+        stele_audit_print_wrong(&told);
+        const char *outcome = stele_audit_outcome(&report);
+        a->n_wrong += strcmp(outcome, "wrong") == 0;
+        a->n_unchecked += strcmp(outcome, "unchecked") == 0;
+        a->n++;
+    }
+    stele_buf_done(&path);
+    stele_audit_report_done(&report);
+    return st;
+}
+
+static stele_status audit_store(struct auditing *a, struct stele_store *store, stele_err *err) {
+    stele_status st = STELE_OK;
+    for (size_t i = 0; i < stele_store_n_logs(store) && st == STELE_OK; i++) {
+        struct stele_log *log = stele_store_log_at(store, i);
+        if (is_wanted(a->options, stele_log_name(log))) {
+            st = audit_log(a, log, err);
+        }
+    }
+    return st;
+}
+
+/* Every name that was given is one of a store's. Errors: INVALID. */
+static stele_status check_names(const struct options *options, const struct stele_regions *regions,
+                                stele_err *err) {
+    bool any_region = options->region == NULL;
+    for (size_t i = 0; i < regions->n; i++) {
+        any_region |= options->region != NULL &&
+                      strcmp(options->region, stele_store_region(regions->store[i])) == 0;
+    }
+    if (!any_region) {
+        return STELE_FAIL(err, INVALID, "--region %s: the data folder has no such region",
+                          options->region);
+    }
+    for (size_t k = 0; k < options->n_logs; k++) {
+        bool any = false;
+        for (size_t i = 0; i < regions->n; i++) {
+            any |= stele_store_log(regions->store[i], options->log[k]) != NULL;
+        }
+        if (!any) {
+            return STELE_FAIL(err, INVALID,
+                              "--log %s: the data folder has no such log; give 3y, "
+                              "not its region too",
+                              options->log[k]);
+        }
+    }
+    return STELE_OK;
+}
+
+static stele_status audit_stores(struct auditing *a, const struct stele_server_config *config,
+                                 stele_err *err) {
+    const struct options *options = a->options;
+    struct stele_regions regions = {0};
+    struct stele_regions_options how = {.read_only = true};
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_regions_open(config, &how, &regions, err));
+    STELE_TRY(check_names(options, &regions, err));
+    a->named_by_region = regions.n > 1;
+    for (size_t i = 0; i < regions.n; i++) {
+        if (options->region == NULL ||
+            strcmp(options->region, stele_store_region(regions.store[i])) == 0) {
+            STELE_TRY(audit_store(a, regions.store[i], err));
+        }
+    }
+cleanup:
+    stele_regions_close(&regions);
+    return st;
+}
+
+static bool is_damage(stele_status st) {
+    return st == STELE_CORRUPT || st == STELE_UNVERIFIED || st == STELE_LIMIT ||
+           st == STELE_NOT_FOUND || st == STELE_UNSUPPORTED;
+}
+
+static int finish(const struct auditing *a, stele_status st, const stele_err *err) {
+    if (a->options->sample > 0) {
+        (void)fprintf(stderr,
+                      "stele audit: a sample; repeat it with --sample %" PRIu64 " --seed %" PRIu64
+                      "\n",
+                      a->options->sample, a->options->seed);
+    }
+    if (st != STELE_OK) {
+        (void)fprintf(stderr, "stele audit: %s\n", err->text);
+    }
+    if (a->n_wrong > 0 || is_damage(st)) {
+        return STELE_EXIT_UNVERIFIED;
+    }
+    if (st != STELE_OK) {
+        return st == STELE_INVALID ? STELE_EXIT_USAGE : STELE_EXIT_UNREACHABLE;
+    }
+    return a->n_unchecked > 0 ? STELE_EXIT_INCOMPLETE : STELE_EXIT_FOUND;
+}
+
+/* Returns an exit code, or STELE_GO_ON. */
+static int take_flag(int c, char *const *argv, struct options *ret) {
+    stele_err err;
+    switch (c) {
+    case 'd':
+        ret->data = optarg;
+        return STELE_GO_ON;
+    case 'r':
+        ret->region = optarg;
+        return STELE_GO_ON;
+    case 'f':
+        ret->fraud = optarg;
+        return STELE_GO_ON;
+    case 'l':
+        if (ret->n_logs == LOGS_MAX) {
+            return stele_usage_error("audit", "at most %d --log flags", LOGS_MAX);
+        }
+        ret->log[ret->n_logs++] = optarg;
+        return STELE_GO_ON;
+    case 'n':
+    case 's':
+        if (stele_cli_number(optarg, c == 'n' ? &ret->sample : &ret->seed, &err) != STELE_OK ||
+            (c == 'n' && ret->sample == 0)) {
+            return stele_usage_error("audit", "--%s %s: a whole number%s is needed",
+                                     c == 'n' ? "sample" : "seed", optarg,
+                                     c == 'n' ? " above 0" : "");
+        }
+        ret->has_seed |= c == 's';
+        return STELE_GO_ON;
+    case 'o':
+        ret->json = strcmp(optarg, "json") == 0;
+        return ret->json || strcmp(optarg, "table") == 0
+                   ? STELE_GO_ON
+                   : stele_usage_error("audit", "-o %s: there are table and json", optarg);
+    default:
+        return stele_flag_other("audit", usage, c, argv);
+    }
+}
+
+/* Returns an exit code, or STELE_GO_ON. */
+static int parse(int argc, char **argv, struct options *ret) {
+    static const struct option names[] = {{"data", required_argument, NULL, 'd'},
+                                          {"region", required_argument, NULL, 'r'},
+                                          {"log", required_argument, NULL, 'l'},
+                                          {"sample", required_argument, NULL, 'n'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"fraud", required_argument, NULL, 'f'},
+                                          {"output", required_argument, NULL, 'o'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    int code = STELE_GO_ON;
+    stele_flags_begin();
+    for (int c = 0;
+         code == STELE_GO_ON && (c = getopt_long(argc, argv, ":o:h", names, NULL)) != -1;) {
+        code = take_flag(c, argv, ret);
+    }
+    if (code != STELE_GO_ON) {
+        return code;
+    }
+    if (optind != argc) {
+        return stele_usage_error("audit", "'%s' belongs to no flag", argv[optind]);
+    }
+    if (ret->has_seed && ret->sample == 0) {
+        return stele_usage_error("audit", "--seed is for --sample N");
+    }
+    return ret->data != NULL ? STELE_GO_ON
+                             : stele_usage_error("audit", "name the data folder with --data DIR");
+}
+
+int stele_audit_command(int argc, char **argv) {
+    struct stele_server_config *config = NULL;
+    struct options options = {.data = NULL};
+    struct auditing auditing = {.options = &options};
+    char path[STELE_FILE_PATH_MAX];
+    stele_err err = {0};
+    int code = parse(argc, argv, &options);
+    if (code != STELE_GO_ON) {
+        return code;
+    }
+    if (!options.has_seed) {
+        options.seed = stele_clock_wall(NULL);
+    }
+    if (stele_file_path(options.data, "steled.conf", path, &err) != STELE_OK ||
+        stele_server_config_load(path, &config, &err) != STELE_OK) {
+        return stele_usage_error("audit", "%s", err.text);
+    }
+    stele_status st = audit_stores(&auditing, config, &err);
+    stele_server_config_free(config);
+    return finish(&auditing, st, &err);
+}
