@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * storage/log_parts.h: the inside of a log, for the files that make it up and no one else: batch.c,
- * stage.c, single.c, group.c, committer.c, indexer.c, index_tail.c, recovery.c, rebuild.c, packer.c, merger.c, log.c, log_view.c, log_reader.c, seq_stream.c, store.c.
+ * stage.c, single.c, group.c, committer.c, indexer.c, index_status.c, recovery.c, rebuild.c, packer.c, merger.c, log.c, log_view.c, log_reader.c, seq_stream.c, store.c.
  * Layer: storage, private.
  */
 #ifndef STELE_STORAGE_LOG_PARTS_H
