@@ -79,10 +79,16 @@ static struct stele_rpc_share **find(struct stele_rpc_shares *shares,
     return at;
 }
 
+/* Nothing counts as one, so that a share that is held is over 0: a message may be empty. */
+static uint64_t counted(uint64_t amount) {
+    return amount == 0 ? 1 : amount;
+}
+
 struct stele_rpc_share *stele_rpc_share_take(struct stele_rpc_shares *shares,
                                              const struct stele_rpc_peer *peer, uint64_t amount) {
     uint8_t client[STELE_HASH_BYTES];
     struct stele_rpc_share *taken = NULL;
+    amount = counted(amount);
     digest_of(peer, client);
     (void)pthread_mutex_lock(&shares->lock);
     struct stele_rpc_share **at = find(shares, client);
@@ -103,6 +109,7 @@ void stele_rpc_share_give(struct stele_rpc_shares *shares, struct stele_rpc_shar
     if (share == NULL) {
         return;
     }
+    amount = counted(amount);
     (void)pthread_mutex_lock(&shares->lock);
     assert(share->held >= amount);
     share->held -= amount;

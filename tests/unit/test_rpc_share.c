@@ -99,8 +99,25 @@ static void test_rpc_share__many_clients_are_kept_apart(void **state) {
     stele_rpc_shares_free(shares);
 }
 
+/* What a client took nothing for is there until it is given back, whatever comes and goes meanwhile. */
+static void test_rpc_share__of_nothing_stays(void **state) {
+    (void)state;
+    struct stele_rpc_shares *shares = NULL;
+    assert_ok(stele_rpc_shares_new(4, &shares, NULL));
+    struct stele_rpc_share *of_nothing = stele_rpc_share_take(shares, &alice, 0);
+    struct stele_rpc_share *of_all = stele_rpc_share_take(shares, &alice, 3);
+    assert_non_null(of_nothing);
+    assert_non_null(of_all);
+    stele_rpc_share_give(shares, of_all, 3);
+    assert_ptr_equal(stele_rpc_share_take(shares, &alice, 3), of_nothing);
+    stele_rpc_share_give(shares, of_nothing, 3);
+    stele_rpc_share_give(shares, of_nothing, 0);
+    stele_rpc_shares_free(shares);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rpc_share__of_nothing_stays),
         cmocka_unit_test(test_rpc_share__one_client_gets_no_more_than_its_bound),
         cmocka_unit_test(test_rpc_share__a_client_is_all_names_of_its_certificate),
         cmocka_unit_test(test_rpc_share__many_clients_are_kept_apart),
