@@ -40,8 +40,7 @@ static const char usage[] =
     "examples:\n"
     "  stele --config client.conf query --actor alice --since 18mo\n"
     "  stele --config client.conf query --resource model:fraud --type deployment -o jsonl\n"
-    "  stele --config client.conf query --tenant acme --actor alice --since 18mo --prove "
-    "alice.stele-proof\n"
+    "  stele --config client.conf query --tenant acme --actor alice --prove alice.stele-proof\n"
     "\n";
 
 #define COUNT_TIMEOUT_MS 660000 /* a server's budget for one call is ten minutes */

@@ -72,13 +72,17 @@ class Answers(Evidence):
                 self.ends(told, DONE)
                 report = json.loads(told.out)
                 self.assertEqual((report['verified'], report['kind'], report['events'], report['cut']),
-                                 (True, 'answer', len(done.lines()), '--limit' in words))
+                                 (True, 'complete answer' if '--tenant' in words else 'answer', len(done.lines()),
+                                  '--limit' in words))
+                self.assertEqual('does not prove that nothing was left out' in done.err, '--tenant' not in words)
                 self.assertEqual(report['question']['region'], REGION)
 
     def test_none_is_proven_too(self):
-        out, done = self.prove('none.proof', '--actor', 'nobody', code=NONE)
+        out, done = self.prove('none.proof', '--tenant', 'acme', '--actor', 'nobody', code=NONE)
         self.assertEqual(done.out, '')
-        self.ends(self.verify(out), DONE)
+        verified = self.verify(out)
+        self.ends(verified, DONE)
+        self.assertIn('The answer is complete', verified.out)
 
     def test_every_form_may_be_printed(self):
         for output in ('json', 'csv', 'table'):
