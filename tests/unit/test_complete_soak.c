@@ -228,54 +228,6 @@ static void make_absent(struct world *w, struct stele_event_filter *filter) {
     }
 }
 
-static void add_ranges(struct world *w, struct stele_event_filter *filter) {
-    struct rng *rng = &w->bed.rng;
-    const struct scanned *a = &w->event[rng_below(rng, w->n)];
-    const struct scanned *b =
-        rng_below(rng, 2) == 0 ? &w->event[rng_below(rng, w->n)]
-                               : a; /* one point: a range that ends at the event, or just beyond */
-    uint64_t kind = rng_below(rng, 5); /* 0, 1: none */
-    if (kind == 2 || kind == 4) {
-        filter->since_unix_nano = a->time_ns < b->time_ns ? a->time_ns : b->time_ns;
-        filter->until_unix_nano = (a->time_ns < b->time_ns ? b->time_ns : a->time_ns) + 1;
-        filter->until_unix_nano += rng_below(rng, 2) == 0 ? 0 : rng_below(rng, 40 * DAY_US) * 1000;
-    }
-    if (kind == 3 || kind == 4) {
-        filter->logged_since_us = a->log_us < b->log_us ? a->log_us : b->log_us;
-        filter->logged_until_us = (a->log_us < b->log_us ? b->log_us : a->log_us) + 1;
-        filter->logged_until_us += rng_below(rng, 2) == 0 ? 0 : rng_below(rng, 9 * DAY_US);
-    }
-    if (rng_below(rng, 6) == 0) {
-        filter->since_unix_nano = 0;
-        filter->logged_until_us = UINT64_MAX;
-    }
-}
-
-/* False: not a question that a request can ask. */
-static bool draw(struct world *w, struct stele_query_question *ret,
-                 struct stele_search_request *request) {
-    struct rng *rng = &w->bed.rng;
-    struct stele_event_filter *filter = &ret->asked.filter;
-    bool exact = false;
-    stele_view sample = stele_view_buf(&w->sample[rng_below(rng, SAMPLES)]);
-    assert_ok(stele_event_map_v1(NULL, sample, &facts, NULL));
-    assert_ok(stele_buf_append(&ret->asked.region, stele_view_str(BED_REGION), NULL));
-    assert_ok(stele_buf_append(&filter->tenant, facts.tenant, NULL));
-    for (uint64_t n = 1 + rng_below(rng, 3); n > 0; n--) {
-        const struct stele_event_key *key = &facts.key[rng_below(rng, facts.n_keys)];
-        if (key->field != STELE_KEY_TENANT) {
-            add(filter, key->field, key->value);
-        }
-    }
-    if (rng_below(rng, ABSENT_EVERY) == 0) {
-        make_absent(w, filter);
-    }
-    add_ranges(w, filter);
-    *request = client_request_of(ret, &exact);
-    request->prove = true;
-    return exact;
-}
-
 static bool has_key(const struct world *w, const struct scanned *event, uint64_t key) {
     for (size_t i = 0; i < event->n_keys; i++) {
         if (w->key[event->first_key + i] == key) {
@@ -307,6 +259,64 @@ static size_t scan(struct world *w, const struct stele_event_filter *filter) {
         }
     }
     return n;
+}
+
+/* Now and then the range ends at `at` itself, or begins just behind it. */
+static uint64_t beyond(struct rng *rng, uint64_t at, uint64_t far) {
+    uint64_t kind = rng_below(rng, 4);
+    return kind < 2 ? at + kind : at + rng_below(rng, far);
+}
+
+/* Between two events, most of the time two that meet the question so far. */
+static void add_ranges(struct world *w, struct stele_event_filter *filter) {
+    struct rng *rng = &w->bed.rng;
+    size_t n = scan(w, filter);
+    bool near = n > 0 && rng_below(rng, 4) > 0;
+    const struct scanned *a =
+        &w->event[near ? w->expected[rng_below(rng, n)] : rng_below(rng, w->n)];
+    const struct scanned *b =
+        &w->event[near ? w->expected[rng_below(rng, n)] : rng_below(rng, w->n)];
+    uint64_t kind = rng_below(rng, 5); /* 0, 1: none */
+    b = rng_below(rng, 3) == 0 ? a : b;
+    if (kind == 2 || kind == 4) {
+        bool less = a->time_ns < b->time_ns;
+        filter->since_unix_nano = beyond(rng, less ? a->time_ns : b->time_ns, DAY_US);
+        filter->until_unix_nano = beyond(rng, less ? b->time_ns : a->time_ns, 40 * DAY_US * 1000);
+    }
+    if (kind == 3 || kind == 4) {
+        bool less = a->log_us < b->log_us;
+        filter->logged_since_us = beyond(rng, less ? a->log_us : b->log_us, DAY_US);
+        filter->logged_until_us = beyond(rng, less ? b->log_us : a->log_us, 9 * DAY_US);
+    }
+    if (rng_below(rng, 6) == 0) {
+        filter->since_unix_nano = 0;
+        filter->logged_until_us = UINT64_MAX;
+    }
+}
+
+/* False: not a question that a request can ask. */
+static bool draw(struct world *w, struct stele_query_question *ret,
+                 struct stele_search_request *request) {
+    struct rng *rng = &w->bed.rng;
+    struct stele_event_filter *filter = &ret->asked.filter;
+    bool exact = false;
+    stele_view sample = stele_view_buf(&w->sample[rng_below(rng, SAMPLES)]);
+    assert_ok(stele_event_map_v1(NULL, sample, &facts, NULL));
+    assert_ok(stele_buf_append(&ret->asked.region, stele_view_str(BED_REGION), NULL));
+    assert_ok(stele_buf_append(&filter->tenant, facts.tenant, NULL));
+    for (uint64_t n = 1 + rng_below(rng, 3); n > 0; n--) {
+        const struct stele_event_key *key = &facts.key[rng_below(rng, facts.n_keys)];
+        if (key->field != STELE_KEY_TENANT) {
+            add(filter, key->field, key->value);
+        }
+    }
+    if (rng_below(rng, ABSENT_EVERY) == 0) {
+        make_absent(w, filter);
+    }
+    add_ranges(w, filter);
+    *request = client_request_of(ret, &exact);
+    request->prove = true;
+    return exact;
 }
 
 /* ------------------------------------------------------------------ answers */
