@@ -221,6 +221,17 @@ static stele_status build_part(struct stele_audit_ranges *r, uint64_t lo, uint64
 static stele_status get(struct stele_audit_ranges *r, uint64_t lo, uint64_t hi,
                         struct stele_segment_ref **ret, stele_err *err);
 
+/* What a kept range was merged from can be picked out of it again: only descriptors stay. */
+static void drop_parts(struct stele_audit_ranges *r, uint64_t lo, uint64_t hi) {
+    struct range *range = r->ranges.item;
+    for (size_t i = 0; i < r->ranges.n; i++) {
+        if (range[i].lo >= lo && range[i].hi <= hi && range[i].hi - range[i].lo < hi - lo) {
+            stele_segment_ref_unref(range[i].ref);
+            range[i].ref = NULL;
+        }
+    }
+}
+
 /* From the parts of the range in aligned spans, as many of them as merge at a time. */
 static stele_status merge(struct stele_audit_ranges *r, uint64_t lo, uint64_t hi,
                           struct stele_segment_ref **ret, stele_err *err) {
@@ -241,6 +252,9 @@ static stele_status merge(struct stele_audit_ranges *r, uint64_t lo, uint64_t hi
     }
     STELE_TRY(stele_segment_ref_merge(part, n, leaves, &merged, err));
     STELE_TRY(keep(r, lo, hi, merged, err));
+    if (find(r, lo, hi, true) != NULL) {
+        drop_parts(r, lo, hi);
+    }
     *ret = merged;
     merged = NULL;
 cleanup:

@@ -8,7 +8,8 @@
  * built segments, and what was merged from them beside them. When an era is over and an INDEX has
  * named it as one segment, it goes with the next era that begins, and its descriptors stay: a log
  * that has merged so far cuts it anew only if it lost its index.
- * Memory: 56 bytes an entry of the eras that are kept, and their segments. One thread.
+ * Memory: 56 bytes an entry of the eras that are kept, and their segments: about as many bytes as
+ * the store's own index of them has. One thread.
  */
 #ifndef STELE_STORAGE_AUDIT_RANGES_H
 #define STELE_STORAGE_AUDIT_RANGES_H
