@@ -78,6 +78,9 @@ stele_unit_test(indexer SOURCES support/index_model.c LIBS stele-test-store stel
 stele_unit_test(index_tail LIBS stele-storage)
 stele_unit_test(era_cut LIBS stele-test-store)
 stele_unit_test(audit SOURCES support/malicious_store.c LIBS stele-test-store)
+# For the tests of `stele audit`: a region whose operator lies.
+add_executable(malicious_store tools/malicious_store.c support/malicious_store.c)
+target_link_libraries(malicious_store PRIVATE stele-test-store)
 
 foreach(name segment segment_forged)
   stele_unit_test(${name} SOURCES support/memory_segment.c LIBS stele-storage)

@@ -11,7 +11,8 @@
 static struct stele_posting *read_postings(struct stele_segment *segment, size_t *ret_n) {
     const struct stele_segment_info *info = stele_segment_info_of(segment);
     struct stele_segment_walker *walker = NULL;
-    struct stele_posting *postings = stele_alloc(2 * (size_t)(info->n_postings + 1), sizeof *postings);
+    struct stele_posting *postings =
+        stele_alloc(2 * (size_t)(info->n_postings + 1), sizeof *postings);
     uint64_t seq = 0;
     size_t n = 0;
     assert_non_null(postings);
@@ -25,7 +26,13 @@ static struct stele_posting *read_postings(struct stele_segment *segment, size_t
     return postings;
 }
 
-/* Puts a segment of these postings in the place of the log's first one. */
+/* Blobs never change: a dishonest operator removes one and puts another in its place. */
+static void replace_blob(struct stele_engine *engine, const char *key, const stele_buf *bytes) {
+    assert_ok(engine->ops->blob_expire(engine, key, UINT64_MAX, NULL));
+    assert_ok(stele_engine_put(engine, key, stele_view_buf(bytes), NULL, NULL));
+}
+
+/* Puts a segment of these postings in the place of the log's first one, on disk too. */
 static void replace_first(struct stele_log *log, const struct stele_segment_info *info,
                           struct stele_posting *postings, size_t n) {
     struct stele_segment_ref *forged = NULL;
@@ -37,9 +44,18 @@ static void replace_first(struct stele_log *log, const struct stele_segment_info
     struct stele_catalog_edit edit = {
         .segment_at = 0, .segments_out = 1, .segments_in = 1, .segments = &forged};
     assert_ok(stele_log__edit(log, &edit, 0, NULL));
+    replace_blob(log->engine, catalog->segment[0]->key, &forged->segment_bytes);
+    replace_blob(log->engine, catalog->segment[0]->seal_key, &forged->seal_bytes);
     stele_segment_ref_unref(forged);
     stele_leaf_window_done(&window);
     stele_catalog_unref(catalog);
+}
+
+bool malicious_has_segment(struct stele_log *log) {
+    struct stele_catalog *catalog = stele_log__pin(log);
+    bool has = catalog->n_segments > 0;
+    stele_catalog_unref(catalog);
+    return has;
 }
 
 void malicious_flip_posting(struct stele_log *log, const struct malicious_posting *posting) {

@@ -13,6 +13,8 @@ struct malicious_posting {
     uint8_t tag[STELE_TAG_BYTES];
     uint64_t seq;
 };
+/* The log has a stored segment. */
+bool malicious_has_segment(struct stele_log *log);
 /* The log's first stored segment loses this posting, or gets it if it does not have it. Nothing may
  * be merged meanwhile. */
 void malicious_flip_posting(struct stele_log *log, const struct malicious_posting *posting);

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`stele audit`: an honest folder holds; of a region that lies with its own keys it says so, and proves it to anyone."""
+import json
+import os
+
+from cli_rig import DONE, TOOLS, UNREACHABLE, UNVERIFIED, Case, Server, flip, inference, read, run, stele
+
+REGION = 'eu-central-1'
+LOG = f'{REGION}/3y'
+MALICIOUS = os.path.join(os.path.dirname(TOOLS), 'tests', 'malicious_store')
+
+
+class Honest(Case):
+    def setUp(self):
+        self.server = Server(REGION)
+        self.addCleanup(self.server.remove)
+
+    def audit(self, *words):
+        return stele('audit', '--data', self.server.data, *words, cwd=self.server.folder)
+
+    def test_all_holds(self):
+        with self.server as server:
+            for n in range(4):
+                server.append(*(inference(f'e-{n}-{i}') for i in range(50)))
+                self.ends(server('seal', '--log', LOG), DONE)
+            server.stop()
+            logs = {line['log']: line for line in self.ends(self.audit('-o', 'json'), DONE).lines()}
+            self.assertEqual(len(logs), 8)
+            self.assertEqual({line['outcome'] for line in logs.values()}, {'holds'})
+            self.assertEqual({line['root'] for line in logs.values()}, {'signed'})
+            wanted = {'events': 200, 'indexes': 4, 'checked': 4, 'wrong': 0, 'unchecked': 0}
+            self.assertEqual({name: logs[LOG][name] for name in wanted}, wanted)
+            table = self.ends(self.audit('--region', REGION, '--log', '3y'), DONE).out.splitlines()
+            self.assertEqual(len(table), 2)
+            self.assertTrue(table[0].startswith('LOG ') and table[1].startswith(LOG) and table[1].endswith('holds'))
+            # A sample says how it is repeated.
+            done = self.ends(self.audit('--log', '3y', '--sample', '2', '-o', 'json'), DONE, '--sample 2 --seed ')
+            again = self.ends(self.audit('--log', '3y', '--sample', '2', '--seed', done.err.split()[-1], '-o', 'json'), DONE)
+            self.assertEqual(done.out, again.out)
+            self.assertIn(done.lines()[0]['checked'], (2, 3, 4))
+
+    def test_not_while_steled_runs(self):
+        with self.server:
+            self.ends(self.audit(), UNREACHABLE, f'held by process {self.server.process.pid}')
+
+    def test_mistakes(self):
+        for words, said in ((('--log', 'none'), 'none'), (('--region', 'none'), 'none'), (('-o', 'csv'), 'table and json'),
+                            (('--sample', '0'), '--sample'), (('--seed', '1'), '--sample'), (('x',), "'x'")):
+            self.refuses(self.audit(*words), said)
+        self.refuses(stele('audit'), '--data')
+        self.refuses(stele('audit', '--data', '/nowhere'), "'/nowhere/steled.conf'")
+        self.assertIn('data folder', self.ends(stele('audit', '--help'), DONE).out)
+
+
+class Malicious(Case):
+    def setUp(self):
+        self.server = Server(REGION)
+        self.addCleanup(self.server.remove)
+
+    def lies(self, how):
+        """A region that lies, audited; the last line of JSON."""
+        done = run(MALICIOUS, os.path.join(self.server.data, 'regions', REGION), REGION, 'audit.example.org', how)
+        self.assertEqual((done.code, done.err), (0, ''))
+        done = self.ends(stele('audit', '--data', self.server.data, '--log', '3y', '-o', 'json', cwd=self.server.folder),
+                         UNVERIFIED, f'{LOG}: WRONG')
+        line, = done.lines()
+        self.assertEqual((line['outcome'], line['root']), ('wrong', 'signed'))
+        return line
+
+    def proof(self, line, kind):
+        path = os.path.join(self.server.folder, line['fraud_proof'])
+        done = self.ends(stele('verify', path, '--key', self.server.vkeys), DONE)
+        self.assertIn('FRAUD PROVEN', done.out)
+        self.assertIn(f'The log audit.example.org/{LOG} is DISHONEST', done.out)
+        report = json.loads(self.ends(stele('verify', '-', '--key', self.server.vkeys, '-o', 'json', stdin=read(path)), DONE).out)
+        self.assertEqual((report['kind'], report['fraud'], report['log_dishonest']), ('fraud', kind, True))
+        return path
+
+    def test_an_omission_is_proven(self):
+        line = self.lies('omit')
+        path = self.proof(line, 'omission')
+        self.assertEqual(os.path.basename(path), 'audit-3y.stele-fraud')
+        # Nothing is proven of an honest region, nor by a file that was changed.
+        other = Server(REGION)
+        self.addCleanup(other.remove)
+        self.assertEqual(self.ends(stele('verify', path, '--key', other.vkeys), UNVERIFIED, 'REFUSED').out, '')
+        # Any seq of a hidden subtree stands for it: such a change leaves the same claim, and none makes another.
+        claim = stele('verify', path, '--key', self.server.vkeys).out
+        for at in range(20, os.path.getsize(path), 97):
+            flip(path, at)
+            done = stele('verify', path, '--key', self.server.vkeys)
+            self.assertIn((done.code, done.out), ((UNVERIFIED, ''), (DONE, claim)))
+            flip(path, at)
+        given = os.path.join(self.server.folder, 'given')
+        done = stele('audit', '--data', self.server.data, '--fraud', given)
+        self.ends(done, UNVERIFIED, given)
+        self.assertEqual(read(given), read(path))
+
+    def test_a_posting_too_many_is_proven(self):
+        self.proof(self.lies('add'), 'phantom')
+
+    def test_one_false_index_is_found(self):
+        line = self.lies('index')
+        self.assertEqual((line['wrong'], line['indexes']), (1, 3))
+        self.assertNotIn('fraud_proof', line)

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * malicious_store REGION_DIR REGION DOMAIN omit|add|index: fills the log 3y of a region that `stele
+ * init` made, and lies in its index as a dishonest operator could: with the region's own keys. A
+ * tool of the tests.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/event_map.h"
+#include "storage/manifest.h"
+#include "tests/support/event_gen.h"
+#include "tests/support/malicious_store.h"
+#include "tests/support/store_fixture.h"
+
+#define EVENTS 400
+#define FILLS_MAX 500 /* an entry tail as large as a default pack is full after 165 */
+#define WAIT_MS 60000
+
+static void open_store(struct fixture *f, const char *dir, const char *region, const char *domain) {
+    static struct stele_log_config logs[8];
+    static char name[7][3];
+    for (uint8_t i = 0; i < 7; i++) {
+        (void)snprintf(name[i], sizeof name[i], "%uy", i + 1u);
+        logs[i] = (struct stele_log_config){.name = name[i], .retention_years = (uint8_t)(i + 1)};
+    }
+    logs[7] = (struct stele_log_config){.name = STELE_SYSTEM_LOG, .retention_years = 7};
+    struct stele_store_config config = {.dir = dir,
+                                        .region = region,
+                                        .operator_domain = domain,
+                                        .logs = logs,
+                                        .n_logs = 8,
+                                        .map = stele_event_map_current(),
+                                        .pack_entries = 256,
+                                        .index_interval_ms = STELE_INDEX_NO_TIMER,
+                                        .index_spacing_ms = 1};
+    stele_err err = {.text = ""};
+    if (stele_store_open(&config, &f->store, &err) != STELE_OK) {
+        fail_msg("%s: %s", dir, err.text);
+    }
+}
+
+static void fill(struct fixture *f, const char *region) {
+    struct rng rng = {3};
+    struct stele_gen_options options = {
+        .region = region, .n_actors = 20, .time_unix_nano = stele_clock_wall(NULL) * 1000};
+    stele_buf payload[EVENTS];
+    stele_view views[EVENTS] = {{NULL, 0}};
+    struct stele_batch_place place;
+    for (size_t i = 0; i < EVENTS; i++) {
+        payload[i] = STELE_BUF_EMPTY;
+        stele_gen_event(&rng, &options, &payload[i]);
+        views[i] = stele_view_buf(&payload[i]);
+    }
+    assert_ok(fixture_append(f, "3y", views, EVENTS, &place, NULL));
+    for (size_t i = 0; i < EVENTS; i++) {
+        stele_buf_done(&payload[i]);
+    }
+    fixture_wait_packed(f, "3y");
+}
+
+static void seal(struct stele_log *log) {
+    struct stele_manifest *manifest = NULL;
+    assert_ok(stele_log_seal(log, 0, WAIT_MS, &manifest, NULL));
+    stele_manifest_unref(manifest);
+}
+
+/* Of the event that is entry 100. */
+static struct malicious_posting a_posting(struct stele_log *log) {
+    struct malicious_posting posting = {.seq = 100};
+    struct stele_log_view *view = NULL;
+    struct stele_log_reader *reader = NULL;
+    struct stele_stored_entry stored;
+    const struct stele_tag_set *tags = NULL;
+    assert_ok(stele_log_view_open(log, &view, NULL));
+    assert_ok(stele_log_reader_new(view, &reader, NULL));
+    assert_ok(stele_log_read(reader, posting.seq, &stored, NULL));
+    assert_ok(stele_log_read_tags(reader, &tags, NULL));
+    memcpy(posting.tag, tags->tag[0], sizeof posting.tag);
+    stele_log_reader_free(reader);
+    stele_log_view_close(view);
+    return posting;
+}
+
+int main(int argc, char **argv) {
+    struct fixture f = {.store = NULL};
+    if (argc != 5) {
+        (void)fputs("usage: malicious_store REGION_DIR REGION DOMAIN omit|add|index\n", stderr);
+        return 2;
+    }
+    open_store(&f, argv[1], argv[2], argv[3]);
+    struct stele_log *log = stele_store_log(f.store, "3y");
+    for (size_t i = 0; i < FILLS_MAX && (i == 0 || !malicious_has_segment(log)); i++) {
+        fill(&f, argv[2]);
+    }
+    if (!malicious_has_segment(log)) {
+        (void)fputs("malicious_store: the log's entries are not packed\n", stderr);
+        return 1;
+    }
+    if (strcmp(argv[4], "index") == 0) {
+        seal(log);
+        (void)malicious_false_index(log);
+    } else {
+        struct malicious_posting posting = a_posting(log);
+        if (strcmp(argv[4], "add") == 0) {
+            memset(posting.tag, 0x5a, sizeof posting.tag - 1); /* a tag that no event has */
+        }
+        malicious_flip_posting(log, &posting);
+    }
+    fill(&f, argv[2]);
+    seal(log);
+    stele_store_close(f.store);
+    return 0;
+}
