@@ -178,7 +178,7 @@ cleanup:
 
 stele_status stele_audit__blame(const struct stele_audit_blame *blame, stele_buf *out,
                                 stele_err *err) {
-    struct stele_audit_difference difference;
+    struct stele_audit_difference difference = {.kind = STELE_FRAUD_BOUNDS};
     stele_status st = STELE_OK;
     size_t before = out->size;
     struct case_file *c = stele_alloc(1, sizeof *c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tools/log_commands.c: `stele get`, `receipt`, `checkpoint`, `consistency`: one entry or one tree
  * head. */
+#include <assert.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -293,6 +294,7 @@ static stele_status read_old(const struct options *options, const struct stele_v
     stele_buf note = STELE_BUF_EMPTY;
     stele_err why;
     stele_status st = STELE_OK;
+    assert(options->log != NULL); /* parse() asks for it */
     STELE_TRY(stele_cli_named(stele_file_read(options->old, NOTE_BYTES_MAX, &note, err)));
     st = stele_checkpoint_open(stele_view_buf(&note), keys, n_keys, ret, &why);
     if (st != STELE_OK) {

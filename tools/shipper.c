@@ -123,7 +123,8 @@ static void *receive(void *arg) {
         }
     }
     if (st == STELE_END) {
-        st = STELE_FAIL(&err, CLOSED, "the server ended the stream");
+        stele_status why = STELE_FAIL(&err, CLOSED, "the server ended the stream");
+        (void)why;
     }
     (void)pthread_mutex_lock(&s->lock);
     s->broken = true;
