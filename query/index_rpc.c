@@ -3,15 +3,11 @@
  * query/index_rpc.c: what an operator asks the Log service for: how far the logs are, an INDEX entry now, a
  * new era. The last two append to a log, and are for those who may append events of every tenant.
  */
-#include <string.h>
 #include <time.h>
 
 #include "proto/log_wire.h"
-#include "query/call.h"
-#include "query/filter.h"
 #include "query/limits.h"
-#include "query/scope.h"
-#include "storage/log.h"
+#include "query/log_call.h"
 #include "storage/manifest.h"
 
 struct index_call {
@@ -39,20 +35,9 @@ static uint64_t now_ms(void) {
 
 static stele_status begin_status(struct stele_call *call, stele_err *err) {
     struct index_call *this = of(call);
-    struct stele_store *store = NULL;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_log_request_read(STELE_LOG_STATUS, call->request, &this->request, err));
-    if (this->request.region.size > STELE_REGION_NAME_MAX) {
-        return STELE_FAIL(err, INVALID, "status request: region: %zu bytes; a name has 1 to %d",
-                          this->request.region.size, STELE_REGION_NAME_MAX);
-    }
-    if (this->request.region.size > 0) {
-        STELE_TRY(stele_call_gate(call, STELE_MAY_READ_LOG, this->request.region,
-                                  stele_view_of(NULL, 0), NULL, err));
-        STELE_TRY(stele_call_store(call, this->request.region, &store, err));
-    }
-cleanup:
-    return st;
+    stele_status st = stele_log_request_read(STELE_LOG_STATUS, call->request, &this->request, err);
+    return st == STELE_OK ? stele_log_call_region(call, this->request.region, "status request", err)
+                          : st;
 }
 
 static stele_status put_status(struct stele_log *log, stele_buf *message, stele_err *err) {
@@ -81,37 +66,8 @@ cleanup:
     return st;
 }
 
-/* Without a region: those the caller may read; who may read none is told so. */
 static stele_status step_status(struct stele_call *call, stele_call_step *ret, stele_err *err) {
-    const struct stele_query_config *config = &call->query->config;
-    stele_view wanted = of(call)->request.region;
-    stele_buf message = STELE_BUF_EMPTY;
-    stele_status st = STELE_OK;
-    stele_status refused = STELE_OK;
-    bool any = false;
-    for (size_t i = 0; i < config->n_stores; i++) {
-        struct stele_store *store = config->stores[i];
-        stele_view region = stele_view_str(stele_store_region(store));
-        if (wanted.size > 0 && !stele_view_equal(wanted, region)) {
-            continue;
-        }
-        if (wanted.size == 0) { /* else begin has asked the gate */
-            refused = stele_call_gate(call, STELE_MAY_READ_LOG, region, stele_view_of(NULL, 0),
-                                      NULL, err);
-        }
-        any = any || refused == STELE_OK;
-        for (size_t k = 0; refused == STELE_OK && k < stele_store_n_logs(store); k++) {
-            STELE_TRY(put_status(stele_store_log_at(store, k), &message, err));
-        }
-    }
-    if (!any) {
-        STELE_TRY(refused);
-    }
-    stele_rpc_finish_ok(call->rpc, stele_view_buf(&message));
-    *ret = STELE_CALL_FINISHED;
-cleanup:
-    stele_buf_done(&message);
-    return st;
+    return stele_log_call_each(call, of(call)->request.region, put_status, ret, err);
 }
 
 /* ------------------------------------------------------------------ Seal, CutEra */
@@ -119,17 +75,10 @@ cleanup:
 static stele_status begin_writing(struct stele_call *call, stele_log_request_kind kind,
                                   stele_err *err) {
     struct index_call *this = of(call);
-    struct stele_store *store = NULL;
-    stele_view region;
-    stele_view name;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_log_request_read(kind, call->request, &this->request, err));
-    STELE_TRY(stele_query_split_log(this->request.log, &region, &name, err));
-    STELE_TRY(stele_call_gate(call, STELE_MAY_APPEND, region, stele_view_of(NULL, 0), NULL, err));
-    STELE_TRY(stele_call_store(call, region, &store, err));
-    STELE_TRY(stele_scope_find(store, name, &this->log, err));
-cleanup:
-    return st;
+    stele_status st = stele_log_request_read(kind, call->request, &this->request, err);
+    return st == STELE_OK
+               ? stele_log_call_one(call, STELE_MAY_APPEND, this->request.log, &this->log, err)
+               : st;
 }
 
 static stele_status begin_seal(struct stele_call *call, stele_err *err) {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "proto/log_wire.h"
-#include "query/call.h"
+#include "query/log_call.h"
 #include "query/prove.h"
 #include "storage/cursor.h"
 
@@ -16,7 +16,6 @@
 struct log_call {
     struct stele_call call;
     struct stele_log_request request;
-    stele_view region;           /* of request.log */
     struct stele_log *log;       /* all but ListLogs */
     struct stele_log_view *view; /* GetEntries, from its first step on */
     uint64_t next, end;
@@ -35,17 +34,10 @@ static void end(struct stele_call *call) {
 static stele_status begin_kind(struct stele_call *call, stele_log_request_kind kind,
                                stele_err *err) {
     struct log_call *this = of(call);
-    struct stele_store *store = NULL;
-    stele_view name;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_log_request_read(kind, call->request, &this->request, err));
-    STELE_TRY(stele_query_split_log(this->request.log, &this->region, &name, err));
-    STELE_TRY(
-        stele_call_gate(call, STELE_MAY_READ_LOG, this->region, stele_view_of(NULL, 0), NULL, err));
-    STELE_TRY(stele_call_store(call, this->region, &store, err));
-    STELE_TRY(stele_scope_find(store, name, &this->log, err));
-cleanup:
-    return st;
+    stele_status st = stele_log_request_read(kind, call->request, &this->request, err);
+    return st == STELE_OK
+               ? stele_log_call_one(call, STELE_MAY_READ_LOG, this->request.log, &this->log, err)
+               : st;
 }
 
 static stele_status begin_checkpoint(struct stele_call *call, stele_err *err) {
@@ -72,20 +64,10 @@ static stele_status begin_entries(struct stele_call *call, stele_err *err) {
 
 static stele_status begin_list(struct stele_call *call, stele_err *err) {
     struct log_call *this = of(call);
-    struct stele_store *store = NULL;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_log_request_read(STELE_LOG_LIST_LOGS, call->request, &this->request, err));
-    if (this->request.region.size > STELE_REGION_NAME_MAX) {
-        return STELE_FAIL(err, INVALID, "list request: region: %zu bytes; a name has 1 to %d",
-                          this->request.region.size, STELE_REGION_NAME_MAX);
-    }
-    if (this->request.region.size > 0) {
-        STELE_TRY(stele_call_gate(call, STELE_MAY_READ_LOG, this->request.region,
-                                  stele_view_of(NULL, 0), NULL, err));
-        STELE_TRY(stele_call_store(call, this->request.region, &store, err));
-    }
-cleanup:
-    return st;
+    stele_status st =
+        stele_log_request_read(STELE_LOG_LIST_LOGS, call->request, &this->request, err);
+    return st == STELE_OK ? stele_log_call_region(call, this->request.region, "list request", err)
+                          : st;
 }
 
 static stele_status list_log(struct stele_log *log, stele_buf *message, stele_err *err) {
@@ -110,37 +92,8 @@ cleanup:
     return st;
 }
 
-/* Without a region: those the caller may read; who may read none is told so. */
 static stele_status step_list(struct stele_call *call, stele_call_step *ret, stele_err *err) {
-    const struct stele_query_config *config = &call->query->config;
-    stele_view wanted = of(call)->request.region;
-    stele_buf message = STELE_BUF_EMPTY;
-    stele_status st = STELE_OK;
-    stele_status refused = STELE_OK;
-    bool any = false;
-    for (size_t i = 0; i < config->n_stores; i++) {
-        struct stele_store *store = config->stores[i];
-        stele_view region = stele_view_str(stele_store_region(store));
-        if (wanted.size > 0 && !stele_view_equal(wanted, region)) {
-            continue;
-        }
-        if (wanted.size == 0) { /* else begin has asked the gate */
-            refused = stele_call_gate(call, STELE_MAY_READ_LOG, region, stele_view_of(NULL, 0),
-                                      NULL, err);
-        }
-        any = any || refused == STELE_OK;
-        for (size_t k = 0; refused == STELE_OK && k < stele_store_n_logs(store); k++) {
-            STELE_TRY(list_log(stele_store_log_at(store, k), &message, err));
-        }
-    }
-    if (!any) {
-        STELE_TRY(refused);
-    }
-    stele_rpc_finish_ok(call->rpc, stele_view_buf(&message));
-    *ret = STELE_CALL_FINISHED;
-cleanup:
-    stele_buf_done(&message);
-    return st;
+    return stele_log_call_each(call, of(call)->request.region, list_log, ret, err);
 }
 
 /* ------------------------------------------------------------------ checkpoints and proofs */
