@@ -46,6 +46,10 @@ int stele_cli_failed(const char *command, stele_status st, const stele_err *err)
     return exit_of(st);
 }
 
+int stele_cli_ended(const char *command, stele_status st, const stele_err *err) {
+    return st == STELE_OK ? STELE_EXIT_FOUND : stele_cli_failed(command, st, err);
+}
+
 stele_status stele_cli_named(stele_status st) {
     return st == STELE_NOT_FOUND ? STELE_INVALID : st;
 }

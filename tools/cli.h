@@ -18,6 +18,8 @@
  * INCOMPLETE. A reader of stdout that went away is no failure to talk of: nothing is printed.
  */
 int stele_cli_failed(const char *command, stele_status st, const stele_err *err);
+/* The same for the end of a command: FOUND if `st` is OK. */
+int stele_cli_ended(const char *command, stele_status st, const stele_err *err);
 /* A region, a log or a file that is not there, where a question or a flag named it: a mistake in
  * the question, never an answer that holds nothing. NOT_FOUND becomes INVALID. */
 STELE_MUST_USE stele_status stele_cli_named(stele_status st);

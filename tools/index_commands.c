@@ -56,10 +56,6 @@ static int parse(const char *command, const char *usage, struct accepts accepts,
     return STELE_GO_ON;
 }
 
-static int ended(const char *command, stele_status st, const stele_err *err) {
-    return st == STELE_OK ? STELE_EXIT_FOUND : stele_cli_failed(command, st, err);
-}
-
 /* ------------------------------------------------------------------ status */
 
 static const char status_usage[] =
@@ -80,21 +76,23 @@ struct printer {
 };
 
 /* A name comes from the server: it is printed only if it is one. */
-static bool is_log_name(stele_view name) {
+static stele_status check_name(stele_view name, stele_err *err) {
     bool good = name.size > 0 && name.size <= NAME_MAX_BYTES;
     for (size_t i = 0; good && i < name.size; i++) {
         char c = (char)name.data[i];
         good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '/';
     }
-    return good;
+    return good ? STELE_OK
+                : STELE_FAIL(err, INVALID, "the server sent a log's name that is none; is it a stele server?");
 }
 
 static stele_status print_status(void *ctx, const struct stele_log_status *s, stele_err *err) {
     struct printer *printer = ctx;
     int size = (int)s->log.size;
     const char *name = (const char *)s->log.data;
-    if (!is_log_name(s->log)) {
-        return STELE_FAIL(err, INVALID, "the server sent a log's name that is none; is it a stele server?");
+    stele_status st = check_name(s->log, err);
+    if (st != STELE_OK) {
+        return st;
     }
     if (printer->json) {
         (void)printf("%s\n{\"log\":\"%.*s\",\"era\":%" PRIu32 ",\"size\":%" PRIu64 ",\"checkpoint_size\":%" PRIu64
@@ -142,7 +140,7 @@ int stele_status_command(const char *config, int argc, char **argv) {
     }
 cleanup:
     stele_cli_close(&cli);
-    return ended("status", st, &err);
+    return stele_cli_ended("status", st, &err);
 }
 
 /* ------------------------------------------------------------------ seal */
@@ -172,9 +170,7 @@ static stele_status seal(struct stele_cli *cli, const char *log, stele_err *err)
 /* The names of all logs, each with its zero byte. */
 static stele_status take_name(void *ctx, const struct stele_log_status *status, stele_err *err) {
     stele_status st = STELE_OK;
-    if (!is_log_name(status->log)) {
-        return STELE_FAIL(err, INVALID, "the server sent a log's name that is none; is it a stele server?");
-    }
+    STELE_TRY(check_name(status->log, err));
     STELE_TRY(stele_buf_append(ctx, status->log, err));
     STELE_TRY(stele_buf_append(ctx, stele_view_of("", 1), err));
 cleanup:
@@ -203,7 +199,7 @@ int stele_seal_command(const char *config, int argc, char **argv) {
 cleanup:
     stele_buf_done(&names);
     stele_cli_close(&cli);
-    return ended("seal", st, &err);
+    return stele_cli_ended("seal", st, &err);
 }
 
 /* ------------------------------------------------------------------ era */
@@ -240,5 +236,5 @@ int stele_era_command(const char *config, int argc, char **argv) {
     (void)printf("%s: era %" PRIu32 " has begun\n", options.log, era);
 cleanup:
     stele_cli_close(&cli);
-    return ended("era", st, &err);
+    return stele_cli_ended("era", st, &err);
 }

@@ -92,10 +92,6 @@ static int parse(const char *command, const char *usage, struct needs needs, int
     return STELE_GO_ON;
 }
 
-static int ended(const char *command, stele_status st, const stele_err *err) {
-    return st == STELE_OK ? STELE_EXIT_FOUND : stele_cli_failed(command, st, err);
-}
-
 /* ------------------------------------------------------------------ get */
 
 static const char get_usage[] =
@@ -136,7 +132,7 @@ cleanup:
     stele_hit_printer_done(&printer);
     stele_buf_done(&reply);
     stele_cli_close(&cli);
-    return ended("get", st, &err);
+    return stele_cli_ended("get", st, &err);
 }
 
 /* ------------------------------------------------------------------ receipt */
@@ -210,7 +206,7 @@ int stele_receipt_command(const char *config, int argc, char **argv) {
 cleanup:
     stele_buf_done(&reply);
     stele_cli_close(&cli);
-    return ended("receipt", st, &err);
+    return stele_cli_ended("receipt", st, &err);
 }
 
 /* ------------------------------------------------------------------ checkpoint */
@@ -270,7 +266,7 @@ cleanup:
     stele_free(keys);
     stele_buf_done(&note);
     stele_cli_close(&cli);
-    return ended("checkpoint", st, &err);
+    return stele_cli_ended("checkpoint", st, &err);
 }
 
 /* ------------------------------------------------------------------ consistency */
@@ -374,5 +370,5 @@ int stele_consistency_command(const char *config, int argc, char **argv) {
                                "client.conf (vkeys: FILE)"));
 cleanup:
     stele_cli_close(&cli);
-    return ended("consistency", st, &err);
+    return stele_cli_ended("consistency", st, &err);
 }
