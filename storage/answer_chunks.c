@@ -6,8 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "storage/cursor.h"
-
 void stele_answer_chunks_init(struct stele_answer_chunks *c) {
     stele_sha256_init(&c->digest);
 }
@@ -126,4 +124,53 @@ stele_status stele_answer_chunks_end(const struct stele_answer_chunks *c, stele_
                           c->offset_bytes + c->pending.size);
     }
     return STELE_OK;
+}
+
+stele_status stele_answer_chunks_gap(struct stele_reader *bytes, uint64_t to,
+                                     struct stele_frontier *f, stele_err *err) {
+    uint8_t heights[2 * STELE_TREE_PATH_MAX];
+    size_t n = stele_tree_gap_heights(f->size_leaves, to, heights);
+    stele_view hashes = {NULL, 0};
+    stele_status st = stele_read_view(bytes, n * STELE_HASH_BYTES, &hashes, err);
+    for (size_t i = 0; i < n && st == STELE_OK; i++) {
+        stele_frontier_push_subtree(f, heights[i], hashes.data + i * STELE_HASH_BYTES);
+    }
+    return st;
+}
+
+stele_status stele_answer_chunks_last(struct stele_answer_chunks *c, stele_view body,
+                                      const struct stele_answer_totals *totals, uint8_t *ret_flags,
+                                      stele_err *err) {
+    struct stele_reader bytes = stele_reader_of(body, "answer, end");
+    uint64_t n_events = 0;
+    uint8_t flags = 0;
+    uint8_t digest[STELE_HASH_BYTES];
+    stele_view written = {NULL, 0};
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_read_u64(&bytes, &n_events, err));
+    STELE_TRY(stele_read_u8(&bytes, &flags, err));
+    STELE_TRY(stele_read_view(&bytes, sizeof digest, &written, err));
+    STELE_TRY(stele_reader_end(&bytes, err));
+    if (totals->n_logs == 0 || totals->n_log_ends != totals->n_logs) {
+        return STELE_FAIL(err, INVALID,
+                          "answer: it ends with %zu of its %zu logs ended; at least one log is "
+                          "needed, and the end of each",
+                          totals->n_log_ends, totals->n_logs);
+    }
+    if (n_events != totals->n_events || (flags & ~totals->known_flags) != 0) {
+        return STELE_FAIL(err, INVALID,
+                          "answer: its end says %" PRIu64 " events and flags %02x, it has %" PRIu64
+                          " events; %s",
+                          n_events, flags, totals->n_events, totals->which_flags);
+    }
+    stele_sha256_final(&c->digest, digest);
+    if (memcmp(digest, written.data, sizeof digest) != 0) {
+        return STELE_FAIL(err, INVALID,
+                          "answer: the digest at its end does not hold: the file is damaged, "
+                          "transfer it again");
+    }
+    *ret_flags = flags;
+    c->done = true;
+cleanup:
+    return st;
 }

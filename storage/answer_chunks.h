@@ -10,6 +10,7 @@
 #define STELE_STORAGE_ANSWER_CHUNKS_H
 
 #include "storage/answer_format.h"
+#include "storage/cursor.h"
 
 struct stele_answer_chunks {
     const char *magic;                      /* STELE_ANSWER_MAGIC_BYTES of them */
@@ -38,5 +39,22 @@ STELE_MUST_USE stele_status stele_answer_chunks_feed(struct stele_answer_chunks 
 /* At the end of the file: that it was whole. Errors: the failure again, INVALID. */
 STELE_MUST_USE stele_status stele_answer_chunks_end(const struct stele_answer_chunks *c,
                                                     stele_err *err);
+
+/* What both versions read alike. Takes the subtrees of leaves [frontier's size, to) off the bytes
+ * and folds them in. Errors: INVALID. */
+STELE_MUST_USE stele_status stele_answer_chunks_gap(struct stele_reader *bytes, uint64_t to,
+                                                    struct stele_frontier *f, stele_err *err);
+/* What a file had when its last chunk comes. */
+struct stele_answer_totals {
+    size_t n_logs, n_log_ends;
+    uint64_t n_events;
+    uint8_t known_flags;
+    const char *which_flags; /* are known, in words */
+};
+/* The last chunk: that the logs have ended, count and flags fit, and the digest is that of all
+ * bytes before. Then the file is done. Errors: INVALID. */
+STELE_MUST_USE stele_status stele_answer_chunks_last(struct stele_answer_chunks *c, stele_view body,
+                                                     const struct stele_answer_totals *totals,
+                                                     uint8_t *ret_flags, stele_err *err);
 
 #endif

@@ -72,19 +72,6 @@ static stele_status read_log(struct stele_answer_reader *r, stele_view body, ste
     return r->sink.log == NULL ? STELE_OK : r->sink.log(r->sink.ctx, number, &log->checkpoint, err);
 }
 
-/* Takes the subtrees of leaves [frontier's size, to) off the cursor and folds them in. */
-static stele_status fold_gap(struct stele_reader *bytes, uint64_t to, struct stele_frontier *f,
-                             stele_err *err) {
-    uint8_t heights[2 * STELE_TREE_PATH_MAX];
-    size_t n = stele_tree_gap_heights(f->size_leaves, to, heights);
-    stele_view hashes = {NULL, 0};
-    stele_status st = stele_read_view(bytes, n * STELE_HASH_BYTES, &hashes, err);
-    for (size_t i = 0; i < n && st == STELE_OK; i++) {
-        stele_frontier_push_subtree(f, heights[i], hashes.data + i * STELE_HASH_BYTES);
-    }
-    return st;
-}
-
 /* Reads the event's number of log and entry, and checks that they may come now. */
 static stele_status read_place(struct stele_answer_reader *r, struct stele_reader *bytes,
                                stele_view *ret_entry, struct stele_answer_event *ret,
@@ -145,7 +132,7 @@ static stele_status read_event(struct stele_answer_reader *r, stele_view body, s
     STELE_TRY(read_place(r, &bytes, &entry, &event, err));
     STELE_TRY(stele_read_bytes(&bytes, salt, sizeof salt, err));
     struct stele_frontier *frontier = &r->log[event.log]->frontier;
-    STELE_TRY(fold_gap(&bytes, event.entry.seq, frontier, err));
+    STELE_TRY(stele_answer_chunks_gap(&bytes, event.entry.seq, frontier, err));
     stele_hash_leaf(entry, hash);
     stele_frontier_push(frontier, hash);
     size_t payload_bytes = stele_reader_left(&bytes);
@@ -187,7 +174,7 @@ static stele_status read_log_end(struct stele_answer_reader *r, stele_view body,
     r->part = STELE_ANSWER_AT_LOG_ENDS;
     r->n_log_ends++;
     struct reader_log *log = r->log[number];
-    STELE_TRY(fold_gap(&bytes, log->checkpoint.size_leaves, &log->frontier, err));
+    STELE_TRY(stele_answer_chunks_gap(&bytes, log->checkpoint.size_leaves, &log->frontier, err));
     STELE_TRY(stele_reader_end(&bytes, err));
     stele_frontier_root(&log->frontier, root);
     if (memcmp(root, log->checkpoint.root, sizeof root) != 0) {
@@ -201,37 +188,11 @@ cleanup:
 }
 
 static stele_status read_end(struct stele_answer_reader *r, stele_view body, stele_err *err) {
-    struct stele_reader bytes = stele_reader_of(body, "answer, end");
-    uint64_t n_events = 0;
+    const struct stele_answer_totals totals = {r->n_logs, r->n_log_ends, r->n_events,
+                                               STELE_ANSWER_FLAG_CUT, "flags 00 and 01 are known"};
     uint8_t flags = 0;
-    uint8_t digest[STELE_HASH_BYTES];
-    stele_view written = {NULL, 0};
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_read_u64(&bytes, &n_events, err));
-    STELE_TRY(stele_read_u8(&bytes, &flags, err));
-    STELE_TRY(stele_read_view(&bytes, sizeof digest, &written, err));
-    STELE_TRY(stele_reader_end(&bytes, err));
-    if (r->n_logs == 0 || r->n_log_ends != r->n_logs) {
-        return STELE_FAIL(err, INVALID,
-                          "answer: it ends with %zu of its %zu logs ended; at least one log is "
-                          "needed, and the end of each",
-                          r->n_log_ends, r->n_logs);
-    }
-    if (n_events != r->n_events || (flags & ~STELE_ANSWER_FLAG_CUT) != 0) {
-        return STELE_FAIL(err, INVALID,
-                          "answer: its end says %" PRIu64 " events and flags %02x, it has %" PRIu64
-                          " events; flags 00 and 01 are known",
-                          n_events, flags, r->n_events);
-    }
-    stele_sha256_final(&r->chunks.digest, digest);
-    if (memcmp(digest, written.data, sizeof digest) != 0) {
-        return STELE_FAIL(err, INVALID,
-                          "answer: the digest at its end does not hold: the file is damaged, "
-                          "transfer it again");
-    }
+    stele_status st = stele_answer_chunks_last(&r->chunks, body, &totals, &flags, err);
     r->cut = (flags & STELE_ANSWER_FLAG_CUT) != 0;
-    r->chunks.done = true;
-cleanup:
     return st;
 }
 

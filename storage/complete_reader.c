@@ -156,20 +156,10 @@ cleanup:
 
 /* ------------------------------------------------------------------ events and entries */
 
-/* By log: takes the subtrees of leaves [frontier's size, to) off the cursor and folds them in. */
+/* By log: the subtrees of leaves [frontier's size, to); else there are none. */
 static stele_status fold_gap(struct complete_log *log, uint64_t to, struct stele_reader *bytes,
                              stele_err *err) {
-    uint8_t heights[2 * STELE_TREE_PATH_MAX];
-    if (!log->by_log) {
-        return STELE_OK;
-    }
-    size_t n = stele_tree_gap_heights(log->frontier.size_leaves, to, heights);
-    stele_view hashes = {NULL, 0};
-    stele_status st = stele_read_view(bytes, n * STELE_HASH_BYTES, &hashes, err);
-    for (size_t i = 0; i < n && st == STELE_OK; i++) {
-        stele_frontier_push_subtree(&log->frontier, heights[i], hashes.data + i * STELE_HASH_BYTES);
-    }
-    return st;
+    return log->by_log ? stele_answer_chunks_gap(bytes, to, &log->frontier, err) : STELE_OK;
 }
 
 /* An entry that may come now. */
@@ -310,37 +300,10 @@ cleanup:
 }
 
 static stele_status read_end(struct stele_complete_reader *r, stele_view body, stele_err *err) {
-    struct stele_reader bytes = stele_reader_of(body, "answer, end");
-    uint64_t n_events = 0;
+    const struct stele_answer_totals totals = {r->n_logs, r->n_log_ends, r->n_events, 0,
+                                               "a complete answer has no flags"};
     uint8_t flags = 0;
-    uint8_t digest[STELE_HASH_BYTES];
-    stele_view written = {NULL, 0};
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_read_u64(&bytes, &n_events, err));
-    STELE_TRY(stele_read_u8(&bytes, &flags, err));
-    STELE_TRY(stele_read_view(&bytes, sizeof digest, &written, err));
-    STELE_TRY(stele_reader_end(&bytes, err));
-    if (r->n_logs == 0 || r->n_log_ends != r->n_logs) {
-        return STELE_FAIL(err, INVALID,
-                          "answer: it ends with %zu of its %zu logs ended; at least one log is "
-                          "needed, and the end of each",
-                          r->n_log_ends, r->n_logs);
-    }
-    if (n_events != r->n_events || flags != 0) {
-        return STELE_FAIL(err, INVALID,
-                          "answer: its end says %" PRIu64 " events and flags %02x, it has %" PRIu64
-                          " events; a complete answer has no flags",
-                          n_events, flags, r->n_events);
-    }
-    stele_sha256_final(&r->chunks.digest, digest);
-    if (memcmp(digest, written.data, sizeof digest) != 0) {
-        return STELE_FAIL(err, INVALID,
-                          "answer: the digest at its end does not hold: the file is damaged, "
-                          "transfer it again");
-    }
-    r->chunks.done = true;
-cleanup:
-    return st;
+    return stele_answer_chunks_last(&r->chunks, body, &totals, &flags, err);
 }
 
 /* ------------------------------------------------------------------ framing */
