@@ -5,14 +5,6 @@
 
 #include "query/complete_parts.h"
 
-static uint64_t max_of(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
-}
-
-static uint64_t min_of(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
-}
-
 /* Postings of the key inside [from, to) of every opened segment, as many as `enough` at most. */
 static stele_status count_inside(const struct stele_complete_log *log, bool late, uint64_t from,
                                  uint64_t to, uint64_t enough, uint64_t *count, stele_err *err) {
@@ -50,24 +42,11 @@ cleanup:
  */
 static stele_status decide_by_log(const struct stele_complete_log *log, bool *ret, stele_err *err) {
     const uint64_t enough = STELE_ANSWER_BY_LOG_EVENTS + 1;
-    uint64_t from = log->from[0];
-    uint64_t to = log->to[0];
+    uint64_t from = 0;
+    uint64_t to = 0;
     uint64_t count = 0;
     stele_status st = STELE_OK;
-    if (log->windows.by_event_time) {
-        const struct stele_time_range *range = &log->windows.range;
-        uint64_t since = range->since_us > UINT64_MAX - STELE_LATE_AFTER_US
-                             ? UINT64_MAX
-                             : range->since_us + STELE_LATE_AFTER_US;
-        uint64_t surely = 0;
-        STELE_TRY(stele_log_view_seq_at(log->scope->view, since, &surely, err));
-        from = max_of(from, surely);
-        if (range->until_us != UINT64_MAX) {
-            uint64_t until = range->until_us - min_of(range->until_us, STELE_LATE_AFTER_US);
-            STELE_TRY(stele_log_view_seq_at(log->scope->view, until, &surely, err));
-            to = min_of(to, surely);
-        }
-    }
+    STELE_TRY(stele_complete__seqs(log, &log->windows.surely, &from, &to, err));
     STELE_TRY(count_inside(log, false, from, to, enough, &count, err));
     if (!log->windows.by_event_time) {
         STELE_TRY(count_inside(log, true, log->from[1], log->to[1], enough, &count, err));
@@ -169,7 +148,6 @@ cleanup:
 /* The keys of the eras with a segment that is opened and has keys. */
 static stele_status find_keys(struct stele_complete_log *log, stele_err *err) {
     const struct stele_manifest *manifest = log->scope->manifest;
-    uint8_t key[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
     log->era = stele_alloc(log->end - log->first, sizeof *log->era);
     if (log->era == NULL) {
@@ -181,9 +159,10 @@ static stele_status find_keys(struct stele_complete_log *log, stele_err *err) {
         if (known || info->n_keys == 0 || !stele_complete__is_opened(log, i)) {
             continue;
         }
-        STELE_TRY(stele_log_disclose_tag_key(log->scope->log, info->era, key, err));
-        log->era[log->n_eras].era = info->era;
-        stele_tag_key_init(&log->era[log->n_eras].key, key);
+        struct stele_complete_era *era = &log->era[log->n_eras];
+        STELE_TRY(stele_log_disclose_tag_key(log->scope->log, info->era, era->disclosed, err));
+        era->era = info->era;
+        stele_tag_key_init(&era->key, era->disclosed);
         log->n_eras++;
     }
 cleanup:
@@ -192,11 +171,11 @@ cleanup:
 
 static stele_status write_keys(struct stele_complete_log *log, struct stele_complete_writer *writer,
                                stele_buf *out, stele_err *err) {
-    uint8_t key[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
     for (size_t i = 0; i < log->n_eras; i++) {
-        STELE_TRY(stele_log_disclose_tag_key(log->scope->log, log->era[i].era, key, err));
-        STELE_TRY(stele_complete_write_key(writer, log->number, log->era[i].era, key, out, err));
+        const struct stele_complete_era *era = &log->era[i];
+        STELE_TRY(
+            stele_complete_write_key(writer, log->number, era->era, era->disclosed, out, err));
     }
 cleanup:
     return st;

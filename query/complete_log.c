@@ -72,18 +72,14 @@ static void choose_segments(struct stele_complete_log *log) {
     log->at = log->first;
 }
 
-static stele_status find_seqs(struct stele_complete_log *log, stele_err *err) {
-    stele_status st = STELE_OK;
-    for (int late = 0; late < 2; late++) {
-        const struct stele_window *window = &log->windows.of[late];
-        log->to[late] = UINT64_MAX;
-        STELE_TRY(stele_log_view_seq_at(log->scope->view, window->start_us, &log->from[late], err));
-        if (window->end_us != UINT64_MAX) {
-            STELE_TRY(stele_log_view_seq_at(log->scope->view, window->end_us, &log->to[late], err));
-        }
-    }
-cleanup:
-    return st;
+stele_status stele_complete__seqs(const struct stele_complete_log *log,
+                                  const struct stele_window *window, uint64_t *ret_from,
+                                  uint64_t *ret_to, stele_err *err) {
+    stele_status st = stele_log_view_seq_at(log->scope->view, window->start_us, ret_from, err);
+    *ret_to = UINT64_MAX;
+    return st == STELE_OK && window->end_us != UINT64_MAX
+               ? stele_log_view_seq_at(log->scope->view, window->end_us, ret_to, err)
+               : st;
 }
 
 stele_status stele_complete_log_open(const struct stele_scope_log *scope,
@@ -96,7 +92,10 @@ stele_status stele_complete_log_open(const struct stele_scope_log *scope,
     STELE_TRY(stele_log_reader_new(scope->view, &ret->reader, err));
     STELE_TRY(choose_key(filter, ret, &range, err));
     stele_windows_of(&range, &ret->windows);
-    STELE_TRY(find_seqs(ret, err));
+    for (int late = 0; late < 2; late++) {
+        STELE_TRY(stele_complete__seqs(ret, &ret->windows.of[late], &ret->from[late],
+                                       &ret->to[late], err));
+    }
     choose_segments(ret);
 cleanup:
     return st;

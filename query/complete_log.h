@@ -25,6 +25,7 @@ typedef enum stele_history_stage {
 
 struct stele_complete_era {
     uint32_t era;
+    uint8_t disclosed[32]; /* the file carries it: there is nothing to wipe it for */
     struct stele_tag_key key;
 };
 struct stele_complete_log {

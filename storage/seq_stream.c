@@ -20,7 +20,7 @@ struct stele_seq_stream {
     struct stele_log_view *view;
     bool scan;
     struct stele_key_query query;
-    struct stele_time_range range;
+    struct stele_windows windows;
     bool descending;
     uint64_t at;        /* ascending: the next seq looked for is >= at; descending: < at */
     size_t source;      /* the current one; n_sources + 1 past the end in its direction */
@@ -71,10 +71,8 @@ static struct source source_at(const struct stele_log_view *view, size_t i) {
 }
 
 /* A source without late events holds no late tag, whatever the window. */
-static bool can_hold(const struct source *s, const struct stele_time_range *range, bool late) {
-    struct stele_windows windows;
-    stele_windows_of(range, &windows);
-    return s->info.lo < s->info.hi && stele_windows_meet(&windows, late, &s->info) &&
+static bool can_hold(const struct source *s, const struct stele_windows *windows, bool late) {
+    return s->info.lo < s->info.hi && stele_windows_meet(windows, late, &s->info) &&
            (!late || s->info.late_first <= s->info.late_last);
 }
 
@@ -121,12 +119,14 @@ stele_status stele_log_key_stats(struct stele_log_view *view, const struct stele
     struct stele_index_stats stats = {0};
     struct stele_key_query query;
     struct stele_key_tags tags = {0, NULL};
+    struct stele_windows windows;
     stele_status st = stele_key_query_init(&query, view->log, key, err);
     size_t first_tail = 0;
+    stele_windows_of(range, &windows);
     size_t n = n_sources(view, &first_tail);
     for (size_t i = 0; st == STELE_OK && i < n; i++) {
         struct source s = source_at(view, i);
-        struct counting counting = {&tags, {can_hold(&s, range, false), can_hold(&s, range, true)}, 0};
+        struct counting counting = {&tags, {can_hold(&s, &windows, false), can_hold(&s, &windows, true)}, 0};
         if (!counting.wanted[0] && !counting.wanted[1]) {
             stats.segments_skipped++;
             continue;
@@ -156,7 +156,7 @@ stele_status stele_seq_stream_open(struct stele_log_view *view, const struct ste
     }
     stream->view = view;
     stream->scan = key == NULL;
-    stream->range = *range;
+    stele_windows_of(range, &stream->windows);
     stream->descending = descending;
     stream->at = descending && from > view->size ? view->size : from;
     stream->source = descending ? n_sources(view, &first_tail) : 0;
@@ -268,7 +268,7 @@ cleanup:
 /* Fills the window with the source's seqs in [from, to), ascending. */
 static stele_status load_window(struct stele_seq_stream *stream, const struct source *s, uint64_t from, uint64_t to,
                                 stele_err *err) {
-    struct window window = {stream, from, to, {can_hold(s, &stream->range, false), can_hold(s, &stream->range, true)}};
+    struct window window = {stream, from, to, {can_hold(s, &stream->windows, false), can_hold(s, &stream->windows, true)}};
     stele_status st = STELE_OK;
     stream->n_seqs = 0;
     if (!stream->source_open) {
@@ -300,7 +300,7 @@ static stele_status next_window(struct stele_seq_stream *stream, stele_err *err)
         }
         struct source s = source_at(stream->view, stream->descending ? stream->source - 1 : stream->source);
         bool live = stream->descending ? s.info.lo < stream->at : s.info.hi > stream->at;
-        if (!live || (!can_hold(&s, &stream->range, false) && !can_hold(&s, &stream->range, true))) {
+        if (!live || (!can_hold(&s, &stream->windows, false) && !can_hold(&s, &stream->windows, true))) {
             leave_source(stream);
             stream->source = stream->descending ? stream->source - 1 : stream->source + 1;
             continue;

@@ -18,12 +18,17 @@ static uint64_t plus(uint64_t a, uint64_t b) {
 
 void stele_windows_of(const struct stele_time_range *range, struct stele_windows *ret) {
     struct stele_window whole = {range->logged_since_us, range->logged_until_us};
-    struct stele_windows w = {.of = {whole, whole}, .range = *range};
+    struct stele_windows w = {.of = {whole, whole}, .surely = whole, .range = *range};
     w.by_event_time = range->since_us > 0 || range->until_us < UINT64_MAX;
     if (w.by_event_time) {
         uint64_t since = range->since_us;
         w.of[0].start_us = max_of(whole.start_us, since - min_of(since, STELE_LATE_AFTER_US));
         w.of[0].end_us = min_of(whole.end_us, plus(range->until_us, STELE_LATE_AFTER_US));
+        w.surely.start_us = max_of(whole.start_us, plus(since, STELE_LATE_AFTER_US));
+        if (range->until_us != UINT64_MAX) {
+            uint64_t until = range->until_us - min_of(range->until_us, STELE_LATE_AFTER_US);
+            w.surely.end_us = min_of(whole.end_us, until);
+        }
         w.of[1].start_us = max_of(whole.start_us, plus(since, STELE_LATE_AFTER_US + 1));
     }
     w.least_us = min_of(w.of[0].start_us, w.of[1].start_us);

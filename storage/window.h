@@ -20,9 +20,11 @@ struct stele_window {
 };
 struct stele_windows {
     struct stele_window of[2]; /* [0] on-time, [1] late */
-    uint64_t least_us;         /* W0 */
-    uint64_t greatest_us;      /* W1 */
-    bool by_event_time;        /* the question bounds the event's own time */
+    struct stele_window
+        surely;        /* on-time events logged in it are in the asked times, whatever their own */
+    uint64_t least_us; /* W0 */
+    uint64_t greatest_us; /* W1 */
+    bool by_event_time;   /* the question bounds the event's own time */
     struct stele_time_range range;
 };
 void stele_windows_of(const struct stele_time_range *range, struct stele_windows *ret);
