@@ -6,6 +6,7 @@
 #include "proto/rpc_accept.h"
 
 #include "proto/rpc_core.h"
+#include "proto/rpc_undelivered.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -44,6 +45,9 @@ int accept4(int listener, struct sockaddr *address, unsigned *address_bytes, int
             break;
         }
         if (made < atomic_load(&first_refused)) {
+            if (made >= 0 && address != NULL) {
+                stele_rpc_undelivered_connected((int)made, address);
+            }
             return (int)made; /* or any other failure, as it is */
         }
         stele_rpc_report(

@@ -7,10 +7,14 @@
 #include "proto/rpc_call.h"
 
 #include "proto/rpc_core.h"
+#include "proto/rpc_undelivered.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <time.h>
+
+/* What a call may bring besides its messages: headers, and the first window of a stream. */
+#define BESIDE_MESSAGES_BYTES (80u * 1024)
 
 /* ---- the live set ---- */
 
@@ -151,6 +155,10 @@ static void on_received(struct stele_rpc_call *call, bool ok) {
     const struct stele_rpc_method *method = &call->slot->method;
     grpc_byte_buffer *in = call->in;
     call->in = NULL;
+    /* Without a message the stream is over: what came of one is let go. */
+    stele_rpc_undelivered_took(call->identity.peer.address, in != NULL
+                                                                ? grpc_byte_buffer_length(in)
+                                                                : call->queue->message_bytes_max);
     (void)pthread_mutex_lock(&call->lock);
     bool wanted = ok && !call->ending && !call->closed;
     bool half_closed = in == NULL && grpc_call_failed_before_recv_message(call->core) == 0;
@@ -297,6 +305,7 @@ static void on_new(struct stele_rpc_call *call, bool ok) {
         return;
     }
     stele_rpc_identity_of(call->core, &call->identity);
+    stele_rpc_undelivered_took(call->identity.peer.address, BESIDE_MESSAGES_BYTES);
     struct stele_rpc_batch batch;
     (void)pthread_mutex_lock(&call->lock);
     call->pending = 1; /* this event, until it is handled */

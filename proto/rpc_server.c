@@ -11,6 +11,7 @@
 #include "proto/rpc_core.h"
 #include "proto/rpc_health.h"
 #include "proto/rpc_reflection.h"
+#include "proto/rpc_undelivered.h"
 
 #include <assert.h>
 #include <grpc/grpc_security.h>
@@ -26,7 +27,8 @@ enum {
     /* Open calls of all connections. One holds some 10 kB in core, so 4,096 are about 40 MB. */
     CALLS_MAX = 4096,
     STREAMS_PER_CONNECTION = 100, /* if the options do not say */
-    /* What core may hold for all connections before it slows and then closes the greediest. */
+    /* What core may hold for all connections before it ends calls, whose ever they are. What one
+     * client alone could fill it with is bounded below it: rpc_undelivered.h. */
     CORE_MEMORY_BYTES = 512 * 1024 * 1024,
     HEADER_BYTES_MAX = 16 * 1024,
     HANDSHAKE_MS = 10 * 1000, /* TLS included; a peer that only connects is gone after it */
@@ -54,6 +56,7 @@ struct stele_rpc_server {
     pthread_mutex_t drain_lock; /* one drain at a time, and only once */
     bool drained;
     bool reports; /* core's errors go to the options' report */
+    bool looks;   /* at what clients send that is in no message */
 };
 
 /* ---- options ---- */
@@ -335,6 +338,8 @@ static stele_status start_core(struct stele_rpc_server *server,
     if (options->connections_max > 0) {
         stele_rpc_accept_bound(options->connections_max);
     }
+    STELE_TRY(stele_rpc_undelivered_start(err));
+    server->looks = true;
     STELE_TRY(register_methods(server, err));
     STELE_TRY(bind_port(server, options, err));
     grpc_server_start(server->core);
@@ -418,6 +423,9 @@ static void stop_core(struct stele_rpc_server *server) {
     grpc_completion_queue_destroy(server->stop_cq);
     grpc_server_destroy(server->core);
     server->core = NULL;
+    if (server->looks) {
+        stele_rpc_undelivered_stop();
+    }
     if (server->reports) {
         stele_rpc_log_report(NULL, NULL);
     }

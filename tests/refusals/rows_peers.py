@@ -2,6 +2,7 @@
 """Clients that are not who they say, that open and do not use, that ask and do not read: raw TLS and HTTP/2."""
 import socket
 import ssl
+import threading
 import urllib.parse
 
 import grpc
@@ -84,22 +85,20 @@ def length_of_4_gib(bench):
     return one_call(bench, APPEND, h2.grpc_message(b'x', length=(1 << 32) - 1), words=('no request message', 'exactly one'))
 
 
-def sends_without_end(bench):
-    """A message of 4 GiB that really comes: gRPC core takes it until its own bound, then ends the stream."""
-    connection = connect(bench)
+def pump(connection, done):
+    """A message of 4 GiB that really comes, as fast as the windows allow, until the server ends it."""
     connection.open(1, APPEND)
     connection.send(h2.frame(h2.DATA, 0, 1, h2.grpc_message(b'', length=(1 << 32) - 1)))
-    chunk, sent, peak = bytes(16384), 0, 0
-    windows = {0: 65535, 1: 65535}
-    while sent < 2 << 30:
+    chunk, windows = bytes(16384), {0: 65535, 1: 65535}
+    while done['sent'] < 2 << 30:
         while min(windows.values()) >= len(chunk):
             connection.send(h2.frame(h2.DATA, 0, 1, chunk))
-            sent += len(chunk)
+            done['sent'] += len(chunk)
             windows = {stream: left - len(chunk) for stream, left in windows.items()}
         got = connection.receive(rig.PATIENCE_S)
-        assert got is not None or connection.ended, f'no answer after {sent} bytes'
+        assert got is not None or connection.ended, f'no answer after {done["sent"]} bytes'
         if got is None or got[0] in (h2.RST_STREAM, h2.GOAWAY, h2.HEADERS):
-            break
+            return
         kind, flags, stream, payload = got
         if kind == h2.WINDOW_UPDATE:
             windows[stream] = windows.get(stream, 0) + int.from_bytes(payload, 'big')
@@ -110,11 +109,34 @@ def sends_without_end(bench):
                     windows[1] += int.from_bytes(payload[at + 2:at + 6], 'big') - 65535
         elif kind == h2.PING and not flags & h2.ACK:
             connection.send(h2.frame(h2.PING, h2.ACK, 0, payload))
-        peak = max(peak, bench.server.memory_mib())
-    assert sent < 2 << 30, 'the server takes all of it'
-    assert got is None or got[0] != h2.RST_STREAM or got[3][-1] == 11, f'no ENHANCE_YOUR_CALM: {got}'
-    connection.close()
-    return f'ended after {sent >> 20} MiB, at {peak:.0f} MiB'
+
+
+def sends_without_end(bench):
+    """Messages of 4 GiB that really come, over one connection and over three at a time: core takes them, the server
+    closes their connections, and only theirs, before core's memory is full and it would end anybody's calls."""
+    peak, sent = 0, []
+    for n_connections in (1, 3):
+        seen, clients = len(bench.server.log_text()), []
+        for _ in range(n_connections):
+            done = {'sent': 0}
+
+            def run(connection=connect(bench), done=done):
+                try:
+                    pump(connection, done)
+                except OSError:
+                    pass  # closed while it sent
+                connection.close()
+            clients.append((threading.Thread(target=run, daemon=True), done))
+        for thread, _ in clients:
+            thread.start()
+        while any(thread.is_alive() for thread, _ in clients):
+            peak = max(peak, bench.server.memory_mib())
+            bench.bystander.goes_on()
+        sent += [done['sent'] for _, done in clients]
+        text = bench.server.log_text()[seen:]
+        assert text.count('that are in no whole message') == n_connections, text
+    assert max(sent) < 2 << 30, 'the server takes all of it'
+    return f'ended after {", ".join(str(one >> 20) for one in sent)} MiB, at {peak:.0f} MiB'
 
 
 def unknown_method(bench):

@@ -209,8 +209,11 @@ void rpc_echo_start(struct rpc_echo *echo, bool tls, uint32_t n_threads, uint32_
         {"/test.Echo/Chat", STELE_RPC_BIDI, counts, on_chat, on_chat_half_close, on_chat_sent,
          on_done},
     };
+    const char *host = echo->host == NULL ? "127.0.0.1" : echo->host;
+    char listen[64];
+    (void)snprintf(listen, sizeof listen, "%s:0", host);
     struct stele_rpc_server_options options = {
-        .listen = "127.0.0.1:0",
+        .listen = listen,
         .insecure = !tls,
         .n_threads = n_threads,
         .message_bytes_max = RPC_ECHO_MESSAGE_BYTES_MAX,
@@ -233,7 +236,7 @@ void rpc_echo_start(struct rpc_echo *echo, bool tls, uint32_t n_threads, uint32_
     stele_free(certificate);
     stele_free(key);
     stele_free(ca);
-    (void)snprintf(echo->target, sizeof echo->target, "127.0.0.1:%" PRIu16,
+    (void)snprintf(echo->target, sizeof echo->target, "%s:%" PRIu16, host,
                    stele_rpc_server_port(echo->server));
 }
 

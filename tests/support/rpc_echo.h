@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/support/rpc_echo.h: a server on 127.0.0.1 with a small service that does one thing per
+ * tests/support/rpc_echo.h: a server on loopback with a small service that does one thing per
  * method, and clients to it. Tests of proto/ start it with or without TLS.
  *
  *   /test.Echo/Unary    the request comes back          /test.Echo/Thread  the same, by another
@@ -29,6 +29,7 @@ struct rpc_echo_counts {
 struct rpc_echo {
     struct stele_rpc_server *server;
     struct rpc_echo_counts counts;
+    const char *host; /* set before the start; NULL: 127.0.0.1 */
     bool tls;
     char target[64];
     char folder[64]; /* of certificates, with TLS */
