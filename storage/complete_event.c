@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/complete_event.c: one event against its entry: what the entry commits to, whose it is,
- * and under which tags; and of an entry without payload, why it may be missing.
+ * storage/complete_event.c: one event: whose it is, under which tags, and what its entry commits
+ * to; and of an entry without payload, why it may be missing.
  */
 #include "storage/complete_reader_parts.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+/* Where the commitments stand in the bytes of an entry: FORMAT.md, section 2. */
+#define PAYLOAD_COMMIT_AT STELE_COMPLETE_EVENT_HEAD_BYTES
+#define KEYS_COMMIT_AT (PAYLOAD_COMMIT_AT + STELE_HASH_BYTES)
 
 bool stele_complete__is_asked(const struct stele_complete_reader *r,
                               const struct stele_entry *entry) {
@@ -31,36 +35,31 @@ static stele_status refuse(const struct complete_log *log, const struct stele_en
                       log->checkpoint.origin, why);
 }
 
-stele_status stele_complete__check_event(struct stele_complete_reader *r, struct complete_log *log,
-                                         const struct stele_entry *entry, stele_view salts,
-                                         stele_view payload, stele_err *err) {
+stele_status stele_complete__commit_event(struct stele_complete_reader *r, struct complete_log *log,
+                                          const struct stele_entry *head, stele_view salts,
+                                          stele_view payload, uint8_t ret_bytes[STELE_AT_LEAST(96)],
+                                          stele_err *err) {
     const struct complete_segment *segment = log->opening.segment;
     const struct stele_event_map *map = &segment->map->map;
     const struct stele_tag_key *key = &segment->epoch->key;
-    bool late = entry->as.event.late;
-    uint8_t hash[STELE_HASH_BYTES];
+    bool late = head->as.event.late;
     uint8_t tag[STELE_TAG_BYTES];
     stele_status st = STELE_OK;
-    stele_hash_payload(salts.data, payload, hash);
-    if (memcmp(hash, entry->as.event.payload_commit, sizeof hash) != 0) {
-        return refuse(log, entry, "its payload is not the one its entry commits to", err);
-    }
     STELE_TRY(map->map(map->ctx, payload, &r->facts, err));
-    if (r->facts.event_us != entry->as.event.event_us) {
-        return refuse(log, entry, "its entry has another time than its payload", err);
+    if (r->facts.event_us != head->as.event.event_us) {
+        return refuse(log, head, "its entry has another time than its payload", err);
     }
     if (!stele_view_equal(r->facts.tenant, r->question.tenant)) {
-        return refuse(log, entry, "it is another tenant's", err);
+        return refuse(log, head, "it is another tenant's", err);
     }
     STELE_TRY(stele_tag_set_of(key, &r->facts, late, &r->tags, err));
-    stele_hash_keys(salts.data + STELE_SALT_BYTES, r->tags.tag[0], r->tags.n, hash);
-    if (memcmp(hash, entry->as.event.keys_commit, sizeof hash) != 0) {
-        return refuse(log, entry, "its tags are not those its entry commits to", err);
-    }
     stele_tag_of(key, r->question.tenant, log->key.field, log->key.value, late, tag);
     if (!has_tag(&r->tags, tag)) {
-        return refuse(log, entry, "it is listed under the asked key, and does not have it", err);
+        return refuse(log, head, "it is listed under the asked key, and does not have it", err);
     }
+    stele_hash_payload(salts.data, payload, ret_bytes + PAYLOAD_COMMIT_AT);
+    stele_hash_keys(salts.data + STELE_SALT_BYTES, r->tags.tag[0], r->tags.n,
+                    ret_bytes + KEYS_COMMIT_AT);
 cleanup:
     return st;
 }

@@ -42,9 +42,15 @@ typedef enum stele_complete_chunk {
 #define STELE_COMPLETE_OPENING_BYTES_MAX                                                           \
     (5 + 1 + 9 + 2 * 48 + 2 * (10 + 2 * STELE_COMPLETE_OPAQUE_MAX * 40) +                          \
      STELE_COMPLETE_SIBLINGS_MAX * STELE_HASH_BYTES)
-/* u8 log, entry, salt, ksalt; then the gap's hashes and the payload */
-#define STELE_COMPLETE_EVENT_FIXED_BYTES (STELE_ANSWER_EVENT_FIXED_BYTES + STELE_SALT_BYTES)
-#define STELE_COMPLETE_EVENT_BYTES_MAX (STELE_ANSWER_EVENT_BYTES_MAX + STELE_SALT_BYTES)
+/* What an EVENT chunk has of its entry: all before the two commitments, which follow from the rest
+ * of the chunk. */
+#define STELE_COMPLETE_EVENT_HEAD_BYTES 32
+/* u8 log, head, salt, ksalt; then the gap's hashes and the payload */
+#define STELE_COMPLETE_EVENT_FIXED_BYTES                                                           \
+    (1 + STELE_COMPLETE_EVENT_HEAD_BYTES + 2 * STELE_SALT_BYTES)
+#define STELE_COMPLETE_EVENT_BYTES_MAX                                                             \
+    (STELE_COMPLETE_EVENT_FIXED_BYTES + STELE_ANSWER_GAP_HASHES_MAX * STELE_HASH_BYTES +           \
+     STELE_PAYLOAD_BYTES_MAX)
 #define STELE_COMPLETE_ENTRY_BYTES_MAX                                                             \
     (1 + STELE_ENTRY_EVENT_BYTES + STELE_ANSWER_GAP_HASHES_MAX * STELE_HASH_BYTES)
 

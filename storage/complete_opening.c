@@ -349,10 +349,9 @@ cleanup:
 
 /* ------------------------------------------------------------------ entries */
 
-stele_status stele_complete__push_entry(const struct stele_complete_reader *r,
-                                        struct complete_log *log, const struct stele_entry *entry,
-                                        const uint8_t leaf[STELE_AT_LEAST(32)], bool *ret_inside,
-                                        stele_err *err) {
+stele_status stele_complete__slot_of(const struct stele_complete_reader *r,
+                                     struct complete_log *log, const struct stele_entry *entry,
+                                     struct complete_slot *ret, stele_err *err) {
     struct complete_opening *opening = &log->opening;
     bool late = entry->as.event.late;
     struct complete_key_leaf *of = opening->is_open ? opening->of[late ? 1 : 0] : NULL;
@@ -371,12 +370,12 @@ stele_status stele_complete__push_entry(const struct stele_complete_reader *r,
                           entry->seq, log->checkpoint.origin);
     }
     const struct stele_window *window = &r->windows.of[late ? 1 : 0];
-    stele_history_role role = STELE_HISTORY_INSIDE;
+    ret->history = &of->history;
+    ret->role = STELE_HISTORY_INSIDE;
     if (entry->time_us < window->start_us) {
-        role = STELE_HISTORY_LEFT;
+        ret->role = STELE_HISTORY_LEFT;
     } else if (entry->time_us >= window->end_us) {
-        role = STELE_HISTORY_RIGHT;
+        ret->role = STELE_HISTORY_RIGHT;
     }
-    *ret_inside = role == STELE_HISTORY_INSIDE;
-    return stele_history_check_push(&of->history, role, entry->seq, leaf, err);
+    return STELE_OK;
 }

@@ -188,37 +188,75 @@ static stele_status check_place(struct stele_complete_reader *r, uint8_t number,
     return STELE_OK;
 }
 
-static stele_status accept_event(struct stele_complete_reader *r, uint8_t number,
-                                 const struct stele_entry *entry, stele_view salts,
-                                 stele_view payload, stele_err *err) {
+/* An entry whose bytes are known: its place in the tree and in its history. */
+static stele_status push(struct complete_log *log, const struct complete_slot *slot, uint64_t seq,
+                         const uint8_t bytes[STELE_AT_LEAST(96)], stele_err *err) {
+    uint8_t leaf[STELE_HASH_BYTES];
+    stele_hash_leaf(stele_view_of(bytes, STELE_ENTRY_EVENT_BYTES), leaf);
+    if (log->by_log) {
+        stele_frontier_push(&log->frontier, leaf);
+    }
+    return stele_history_check_push(slot->history, slot->role, seq, leaf, err);
+}
+
+/* What an EVENT has after the head of its entry. */
+static stele_status read_event(struct stele_complete_reader *r, uint8_t number,
+                               const struct stele_entry *head, const struct complete_slot *slot,
+                               uint8_t bytes_of[STELE_AT_LEAST(96)], struct stele_reader *bytes,
+                               stele_err *err) {
     struct complete_log *log = r->log[number];
+    stele_view salts = {NULL, 0};
+    stele_view payload = {NULL, 0};
+    struct stele_answer_event event = {.log = number, .checkpoint = &log->checkpoint};
     stele_status st = STELE_OK;
+    STELE_TRY(stele_read_view(bytes, SALTS_BYTES, &salts, err));
+    STELE_TRY(fold_gap(log, head->seq, bytes, err));
+    STELE_TRY(stele_read_view(bytes, stele_reader_left(bytes), &payload, err));
     if (payload.size > STELE_PAYLOAD_BYTES_MAX) {
         return STELE_FAIL(err, INVALID, "answer: a payload of %zu bytes; an event has at most %d",
                           payload.size, STELE_PAYLOAD_BYTES_MAX);
     }
-    STELE_TRY(stele_complete__check_event(r, log, entry, salts, payload, err));
+    if (slot->role != STELE_HISTORY_INSIDE || !stele_complete__is_asked(r, head)) {
+        return STELE_FAIL(err, UNVERIFIED,
+                          "answer: event %" PRIu64 " of '%.80s' is outside of the asked times",
+                          head->seq, log->checkpoint.origin);
+    }
+    STELE_TRY(stele_complete__commit_event(r, log, head, salts, payload, bytes_of, err));
+    STELE_TRY(push(log, slot, head->seq, bytes_of, err));
     log->n_events++;
     r->n_events++;
-    if (r->sink.event != NULL) {
-        const struct stele_answer_event event = {number, &log->checkpoint, *entry, payload};
-        STELE_TRY(r->sink.event(r->sink.ctx, &event, &r->facts, err));
-    }
+    event.payload = payload;
+    STELE_TRY(
+        stele_entry_decode(stele_view_of(bytes_of, STELE_ENTRY_EVENT_BYTES), &event.entry, err));
+    st = r->sink.event == NULL ? STELE_OK : r->sink.event(r->sink.ctx, &event, &r->facts, err);
 cleanup:
     return st;
 }
 
-/* EVENT and ENTRY: the same but for salts and payload. */
+static stele_status accept_entry(struct stele_complete_reader *r, uint8_t number,
+                                 const struct stele_entry *entry, const struct complete_slot *slot,
+                                 const uint8_t bytes_of[STELE_AT_LEAST(96)],
+                                 struct stele_reader *bytes, stele_err *err) {
+    stele_status st = STELE_OK;
+    STELE_TRY(fold_gap(r->log[number], entry->seq, bytes, err));
+    STELE_TRY(stele_reader_end(bytes, err));
+    STELE_TRY(push(r->log[number], slot, entry->seq, bytes_of, err));
+    if (slot->role == STELE_HISTORY_INSIDE && stele_complete__is_asked(r, entry)) {
+        return stele_complete__check_missing(r, number, entry, err);
+    }
+    st = r->sink.entry == NULL ? STELE_OK : r->sink.entry(r->sink.ctx, number, entry, err);
+cleanup:
+    return st;
+}
+
+/* EVENT and ENTRY: of the first, the entry's commitments are not there yet. */
 static stele_status read_entry(struct stele_complete_reader *r, uint8_t type, stele_view body,
                                stele_err *err) {
     struct stele_reader bytes = stele_reader_of(body, "answer, entry");
     bool is_event = type == STELE_ANSWER_EVENT;
-    bool inside = false;
     uint8_t number = 0;
-    uint8_t leaf[STELE_HASH_BYTES];
-    stele_view entry_bytes = {NULL, 0};
-    stele_view salts = {NULL, 0};
-    stele_view payload = {NULL, 0};
+    uint8_t bytes_of[STELE_ENTRY_EVENT_BYTES] = {0};
+    struct complete_slot slot;
     struct stele_entry entry;
     stele_status st = STELE_OK;
     STELE_TRY(begin_body(r, type, err));
@@ -226,36 +264,13 @@ static stele_status read_entry(struct stele_complete_reader *r, uint8_t type, st
     if (number >= r->n_logs) {
         return out_of_place(r, type, err);
     }
-    struct complete_log *log = r->log[number];
-    STELE_TRY(stele_read_view(&bytes, STELE_ENTRY_EVENT_BYTES, &entry_bytes, err));
-    STELE_TRY(stele_entry_decode(entry_bytes, &entry, err));
+    STELE_TRY(stele_read_bytes(&bytes, bytes_of,
+                               is_event ? STELE_COMPLETE_EVENT_HEAD_BYTES : sizeof bytes_of, err));
+    STELE_TRY(stele_entry_decode(stele_view_of(bytes_of, sizeof bytes_of), &entry, err));
     STELE_TRY(check_place(r, number, &entry, err));
-    if (is_event) {
-        STELE_TRY(stele_read_view(&bytes, SALTS_BYTES, &salts, err));
-    }
-    STELE_TRY(fold_gap(log, entry.seq, &bytes, err));
-    stele_hash_leaf(entry_bytes, leaf);
-    if (log->by_log) {
-        stele_frontier_push(&log->frontier, leaf);
-    }
-    STELE_TRY(stele_complete__push_entry(r, log, &entry, leaf, &inside, err));
-    bool asked = inside && stele_complete__is_asked(r, &entry);
-    if (is_event) {
-        STELE_TRY(stele_read_view(&bytes, stele_reader_left(&bytes), &payload, err));
-    }
-    STELE_TRY(stele_reader_end(&bytes, err));
-    if (is_event && !asked) {
-        return STELE_FAIL(err, UNVERIFIED,
-                          "answer: event %" PRIu64 " of '%.80s' is outside of the asked times",
-                          entry.seq, log->checkpoint.origin);
-    }
-    if (is_event) {
-        return accept_event(r, number, &entry, salts, payload, err);
-    }
-    if (asked) {
-        return stele_complete__check_missing(r, number, &entry, err);
-    }
-    st = r->sink.entry == NULL ? STELE_OK : r->sink.entry(r->sink.ctx, number, &entry, err);
+    STELE_TRY(stele_complete__slot_of(r, r->log[number], &entry, &slot, err));
+    st = is_event ? read_event(r, number, &entry, &slot, bytes_of, &bytes, err)
+                  : accept_entry(r, number, &entry, &slot, bytes_of, &bytes, err);
 cleanup:
     return st;
 }

@@ -198,24 +198,29 @@ STELE_MUST_USE stele_status stele_complete__read_opening(struct stele_complete_r
  * was to be opened and was not. */
 STELE_MUST_USE stele_status stele_complete__pass_segments(struct complete_log *log, size_t upto,
                                                           stele_err *err);
-/* Puts an entry into the history that it belongs to. ret_inside: it lies in its window. */
-STELE_MUST_USE stele_status stele_complete__push_entry(const struct stele_complete_reader *r,
-                                                       struct complete_log *log,
-                                                       const struct stele_entry *entry,
-                                                       const uint8_t leaf[STELE_AT_LEAST(32)],
-                                                       bool *ret_inside, stele_err *err);
+/* Where an entry belongs. */
+struct complete_slot {
+    struct stele_history_check *history;
+    stele_history_role role; /* INSIDE: it lies in its window */
+};
+/* The opened history of an entry, which is one of the segment that is opened. Errors: UNVERIFIED.
+ */
+STELE_MUST_USE stele_status stele_complete__slot_of(const struct stele_complete_reader *r,
+                                                    struct complete_log *log,
+                                                    const struct stele_entry *entry,
+                                                    struct complete_slot *ret, stele_err *err);
 STELE_MUST_USE stele_status stele_complete__gap(struct stele_complete_reader *r, uint8_t number,
                                                 stele_gap_kind kind, uint64_t lo, uint64_t hi,
                                                 stele_err *err);
 
 /* ------------------------------------------------------------------ complete_event.c */
 
-/* An EVENT's salts and payload against its entry and the question. */
-STELE_MUST_USE stele_status stele_complete__check_event(struct stele_complete_reader *r,
-                                                        struct complete_log *log,
-                                                        const struct stele_entry *entry,
-                                                        stele_view salts, stele_view payload,
-                                                        stele_err *err);
+/* An EVENT's payload against the head of its entry and the question, and the two commitments that
+ * its salts and payload make, put into the entry's bytes: whether it is the log's own, the hashes
+ * over it tell. The entry has a slot. */
+STELE_MUST_USE stele_status stele_complete__commit_event(
+    struct stele_complete_reader *r, struct complete_log *log, const struct stele_entry *head,
+    stele_view salts, stele_view payload, uint8_t ret_bytes[STELE_AT_LEAST(96)], stele_err *err);
 /* True if the event's own time is in the asked range. */
 bool stele_complete__is_asked(const struct stele_complete_reader *r,
                               const struct stele_entry *entry);

@@ -83,7 +83,7 @@ STELE_MUST_USE stele_status stele_complete_write_key(struct stele_complete_write
 
 /* A part of a history that is outside of the window and its neighbours. */
 struct stele_opaque {
-    uint64_t rep; /* any posting in it */
+    uint64_t rep; /* stele_history_place */
     uint8_t hash[STELE_HASH_BYTES];
 };
 struct stele_opened_leaf {
@@ -116,8 +116,8 @@ STELE_MUST_USE stele_status stele_complete_write_opening(struct stele_complete_w
                                                          stele_buf *out, stele_err *err);
 
 /* An event inside the asked ranges, with its payload. Events and entries together ascend strictly
- * by log time, log and seq, and by seq within a log. entry: its 96 bytes; salt and payload open its
- * payload commitment, ksalt its keys commitment. */
+ * by log time, log and seq, and by seq within a log. entry: its 96 bytes, of which the file gets
+ * all but the commitments; salt and payload open the first, ksalt the second. */
 STELE_MUST_USE stele_status stele_complete_write_event(struct stele_complete_writer *w, uint8_t log,
                                                        stele_view entry,
                                                        const uint8_t salt[STELE_AT_LEAST(16)],

@@ -153,7 +153,7 @@ stele_status stele_complete_write_event(struct stele_complete_writer *w, uint8_t
     }
     struct stele_writer bytes = stele_complete__begin(w);
     stele_write_u8(&bytes, log);
-    stele_write_view(&bytes, entry);
+    stele_write_view(&bytes, stele_view_slice(entry, 0, STELE_COMPLETE_EVENT_HEAD_BYTES));
     stele_write_view(&bytes, stele_view_of(salt, STELE_SALT_BYTES));
     stele_write_view(&bytes, stele_view_of(ksalt, STELE_SALT_BYTES));
     STELE_TRY(write_gap(&bytes, &w->log[log], place.seq, err));

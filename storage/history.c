@@ -60,6 +60,12 @@ void stele_history_root(struct stele_history *h, uint8_t ret[STELE_AT_LEAST(32)]
     memcpy(ret, h->node[0].hash, STELE_HASH_BYTES);
 }
 
+uint64_t stele_history_place(uint64_t rep, uint64_t beside, uint64_t lo) {
+    unsigned bit = top_bit(rep, beside);
+    uint64_t first = rep >> bit << bit;
+    return first > lo ? first : lo;
+}
+
 /* ------------------------------------------------------------------ checking */
 
 void stele_history_check_init(struct stele_history_check *c, uint64_t lo, uint64_t hi) {
@@ -85,6 +91,10 @@ static void check_join(struct stele_history_check *c) {
     if ((left->opaque && right->opaque) || (left->opaque && !may_hide(c, left, bit)) ||
         (right->opaque && !may_hide(c, right, bit))) {
         c->refused = true;
+    }
+    if ((left->opaque && left->rep != stele_history_place(left->rep, right->rep, c->lo)) ||
+        (right->opaque && right->rep != stele_history_place(right->rep, left->rep, c->lo))) {
+        c->misnamed = true;
     }
     join(&c->trie);
 }
@@ -152,6 +162,10 @@ stele_status stele_history_check_end(struct stele_history_check *c, uint64_t cou
         (c->n_opaque > 0 && !c->has_left && !c->has_right)) {
         return STELE_FAIL(err, UNVERIFIED,
                           "a part of a history that may not be hidden is given as a hash");
+    }
+    if (c->misnamed) {
+        return STELE_FAIL(err, UNVERIFIED,
+                          "a hidden part of a history is not named by the first seq of its place");
     }
     if (c->n_opaque == 0 ? count != c->n_shown : count < c->n_shown + c->n_opaque) {
         return STELE_FAIL(err, UNVERIFIED,

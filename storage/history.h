@@ -16,7 +16,7 @@
 #define STELE_HISTORY_DEPTH_MAX 65 /* one node for each bit of a seq, and the newest */
 
 struct stele_history_node {
-    uint64_t rep; /* a seq in the subtree */
+    uint64_t rep; /* a seq in the subtree; of an opaque one, stele_history_place */
     uint8_t hash[STELE_HASH_BYTES];
     bool opaque; /* given as a hash: checking only */
 };
@@ -31,6 +31,10 @@ void stele_history_push(struct stele_history *h, uint64_t rep,
                         const uint8_t hash[STELE_AT_LEAST(32)]);
 /* Joins what a posting at rep is no part of: then the nodes are the greatest subtrees before it. */
 void stele_history_settle(struct stele_history *h, uint64_t rep);
+/* What names a hidden subtree that holds `rep`, in the trie of a segment that begins with entry lo:
+ * the least seq that could be in its place, so that one subtree has one name. beside: any seq of
+ * the trie on the other side of its parent. */
+uint64_t stele_history_place(uint64_t rep, uint64_t beside, uint64_t lo);
 /* At least one push. h is used up. */
 void stele_history_root(struct stele_history *h, uint8_t ret[STELE_AT_LEAST(32)]);
 
@@ -38,7 +42,7 @@ void stele_history_root(struct stele_history *h, uint8_t ret[STELE_AT_LEAST(32)]
  * Checking an opened history: [opaque subtrees, left neighbour,] the entries inside the window
  * [, right neighbour, opaque subtrees], strictly ascending. What an opaque subtree covers is told
  * by its place in the trie, never by the prover; none may reach between the neighbours, two may not
- * be siblings, and the root may not be one.
+ * be siblings, the root may not be one, and none has another name than that of its place.
  */
 typedef enum stele_history_role {
     STELE_HISTORY_OPAQUE,
@@ -54,6 +58,7 @@ struct stele_history_check {
     uint64_t n_shown, n_opaque;
     uint64_t least_next; /* the next rep or seq must not be below */
     bool refused;        /* an opaque subtree where none may be */
+    bool misnamed;       /* an opaque subtree by another seq than stele_history_place */
 };
 void stele_history_check_init(struct stele_history_check *c, uint64_t lo, uint64_t hi);
 /* `hash`: of OPAQUE the subtree's root, else the entry's leaf hash. Errors: UNVERIFIED. */

@@ -85,6 +85,16 @@ static stele_status fold_after(struct stele_leaf_source leaves, struct stele_pos
     return st == STELE_END ? STELE_OK : st;
 }
 
+/* The other side of each subtree's parent holds its neighbour. */
+static void name_subtrees(uint64_t lo, struct stele_opened_history *h) {
+    for (size_t i = 0; i < h->n_before; i++) {
+        h->before[i].rep = stele_history_place(h->before[i].rep, h->left, lo);
+    }
+    for (size_t i = 0; i < h->n_after; i++) {
+        h->after[i].rep = stele_history_place(h->after[i].rep, h->right, lo);
+    }
+}
+
 stele_status stele_opened_history_of(struct stele_segment *segment, struct stele_leaf_source leaves,
                                      const uint8_t tag[STELE_AT_LEAST(16)], uint64_t from,
                                      uint64_t to, struct stele_opened_history *ret,
@@ -96,6 +106,7 @@ stele_status stele_opened_history_of(struct stele_segment *segment, struct stele
     STELE_TRY(fold_after(leaves, cursor, ret, err));
     STELE_TRY(stele_segment_find(segment, tag, &ret->inside, &ret->count, err));
     STELE_TRY(fold_before(leaves, from, ret, err));
+    name_subtrees(stele_segment_info_of(segment)->lo, ret);
 cleanup:
     stele_posting_cursor_free(cursor);
     return st == STELE_END

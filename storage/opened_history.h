@@ -19,6 +19,7 @@ struct stele_opened_history {
     bool has_left, has_right;
     uint64_t left, right; /* the neighbours' seqs */
     size_t n_before, n_after;
+    /* named as checkers want them: stele_history_place */
     struct stele_history_node before[STELE_HISTORY_DEPTH_MAX]; /* subtrees left of `left` */
     struct stele_history_node after[STELE_HISTORY_DEPTH_MAX];  /* and right of `right`, ascending */
     struct stele_posting_cursor *inside;                       /* NULL when used up */

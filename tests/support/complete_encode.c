@@ -195,7 +195,7 @@ static void put_items(struct stele_writer *w, const struct plan *plan, uint64_t 
         put_openings(w, plan, item->log, seq, &done[item->log]);
         size_t start = begin(w, item->is_event ? STELE_ANSWER_EVENT : STELE_COMPLETE_ENTRY);
         stele_write_u8(w, item->log);
-        stele_write_view(w, stele_view_of(item->entry, sizeof item->entry));
+        stele_write_view(w, stele_view_of(item->entry, item->is_event ? 32 : sizeof item->entry));
         if (item->is_event) {
             stele_write_view(w, stele_view_of(item->salt, sizeof item->salt));
             stele_write_view(w, stele_view_of(item->ksalt, sizeof item->ksalt));

@@ -173,12 +173,15 @@ static void add_posting(struct making *m, uint64_t seq, bool inside) {
     plan_add(m->plan, m->plan->n_items, &item);
 }
 
-/* Opaque subtrees over the postings outside of [from, to), left to right. */
+/* Opaque subtrees over the postings outside of [from, to), left to right. above: the bit of the
+ * parent; least: the segment's first entry. */
 static void hide(const struct cm_log *log, const uint64_t *seq, size_t lo, size_t hi, size_t from,
-                 size_t to, struct stele_opened_leaf *leaf, struct stele_opaque *out) {
+                 size_t to, unsigned above, uint64_t least, struct stele_opened_leaf *leaf,
+                 struct stele_opaque *out) {
     if (hi <= from || lo >= to) {
         struct stele_opaque *made = &out[leaf->n_left + leaf->n_right];
-        made->rep = seq[lo];
+        made->rep = seq[lo] - seq[lo] % (UINT64_C(1) << above);
+        made->rep = made->rep < least ? least : made->rep;
         cm_trie_root(log, seq + lo, hi - lo, made->hash);
         if (hi <= from) {
             leaf->n_left++;
@@ -198,12 +201,12 @@ static void hide(const struct cm_log *log, const uint64_t *seq, size_t lo, size_
     while ((seq[k] >> bit & 1) == 0) {
         k++;
     }
-    hide(log, seq, lo, k, from, to, leaf, out);
-    hide(log, seq, k, hi, from, to, leaf, out);
+    hide(log, seq, lo, k, from, to, bit, least, leaf, out);
+    hide(log, seq, k, hi, from, to, bit, least, leaf, out);
 }
 
 /* Opens one history: the postings inside its window and their neighbours become items. */
-static void open_history(struct making *m, const struct cm_key *key, int late,
+static void open_history(struct making *m, const struct cm_key *key, uint64_t least, int late,
                          struct stele_opened_leaf *leaf, struct stele_opaque *out) {
     size_t from = 0;
     size_t to = key->n;
@@ -219,7 +222,7 @@ static void open_history(struct making *m, const struct cm_key *key, int late,
     leaf->opened = true;
     leaf->count = key->n;
     leaf->opaque = out;
-    hide(m->of->log, key->seq, 0, key->n, first, end, leaf, out);
+    hide(m->of->log, key->seq, 0, key->n, first, end, 63, least, leaf, out);
     for (size_t i = first; i < end; i++) {
         add_posting(m, key->seq[i], i >= from && i < to);
     }
@@ -279,7 +282,8 @@ static void open_segment(struct making *m, const struct stele_descriptor *descri
         struct stele_opened_leaf *leaf = &ret->opening.leaf[i - first];
         for (int late = 0; late < 2; late++) {
             if (found[late] && i == at[late] && meets(&m->asked, late, &descriptor->info)) {
-                open_history(m, &segment.key[i], late, leaf, ret->opaque[i - first]);
+                open_history(m, &segment.key[i], descriptor->info.lo, late, leaf,
+                             ret->opaque[i - first]);
             }
         }
     }

@@ -183,6 +183,11 @@ static void payload_of_other_tags(struct one *x) {
     one_ask(x, "u-other");
     add_and_seal(x, "u-1", "acme", false, CM_TAGS_OF_OTHER);
 }
+/* The asked key, the tenant, is among both. */
+static void payload_of_other_tags_beside_the_asked(struct one *x) {
+    x->options.condition = STELE_COMPLETE_WHOLE_TENANT;
+    add_and_seal(x, "u-1", "acme", false, CM_TAGS_OF_OTHER);
+}
 static void event_of_another_tenant(struct one *x) {
     add_and_seal(x, "u-1", "zenith", false, CM_TAGS_OF_TENANT);
 }
@@ -325,7 +330,8 @@ static const struct lie lies[] = {
     ROW(unknown_map, "event map 9"),
     ROW(on_time_tag_on_a_late_event, "not of a history that is opened"),
     ROW(late_tag_on_an_on_time_event, "not of a history that is opened"),
-    ROW(payload_of_other_tags, "its tags are not those its entry commits to"),
+    ROW(payload_of_other_tags, "does not have it"),
+    ROW(payload_of_other_tags_beside_the_asked, "left out, added or changed"),
     ROW(event_of_another_tenant, "it is another tenant's"),
     ROW(event_of_another_time, "another time than its payload"),
     ROW(event_of_another_class, "another era or class"),

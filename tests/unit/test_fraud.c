@@ -58,34 +58,25 @@ static void test_fraud__no_proof_holds_against_an_honest_log(void **state) {
     }
 }
 
-static void test_fraud__a_changed_byte_makes_no_other_claim(void **state) {
+static void test_fraud__a_changed_byte_makes_no_proof(void **state) {
     static struct fraud_case c;
-    size_t n_same = 0;
-    size_t n_all = 0;
     (void)state;
     for (size_t i = 0; i < n_fraud_lies; i++) {
         struct stele_fraud_report report;
-        struct stele_fraud_report changed;
         fraud_case_begin(&c, &fraud_lies[i]);
         assert_ok(judge(stele_view_buf(&c.proof), &c.x.log->key, &report, NULL));
         for (size_t at = 0; at < c.proof.size; at++) {
             uint8_t was = c.proof.data[at];
             c.proof.data[at] ^= (uint8_t)(1u << (at % 8));
-            n_all++;
-            if (judge(stele_view_buf(&c.proof), &c.x.log->key, &changed, NULL) == STELE_OK) {
-                n_same++;
-                assert_int_equal(changed.kind, report.kind);
-                assert_string_equal(changed.text, report.text);
-            }
+            assert_true(judge(stele_view_buf(&c.proof), &c.x.log->key, &report, NULL) != STELE_OK);
             c.proof.data[at] = was;
         }
         for (size_t size = 0; size < c.proof.size; size += 7) {
-            assert_true(judge(stele_view_of(c.proof.data, size), &c.x.log->key, &changed, NULL) !=
+            assert_true(judge(stele_view_of(c.proof.data, size), &c.x.log->key, &report, NULL) !=
                         STELE_OK);
         }
         fraud_case_end(&c);
     }
-    print_message("%zu of %zu changed bytes leave the same claim\n", n_same, n_all);
 }
 
 /* What the honest limits of README say: the verifier of an answer believes the index. */
@@ -108,7 +99,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fraud__every_lie_is_proven_by_the_logs_key_alone),
         cmocka_unit_test(test_fraud__no_proof_holds_against_an_honest_log),
-        cmocka_unit_test(test_fraud__a_changed_byte_makes_no_other_claim),
+        cmocka_unit_test(test_fraud__a_changed_byte_makes_no_proof),
         cmocka_unit_test(test_fraud__a_query_believes_what_the_audit_finds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,6 +123,7 @@ class History:
                 last = first + (1 << above) - 1
                 need((self.left is not None and last < self.left) or (self.right is not None and first > self.right),
                      'an opaque subtree between the neighbours')
+                need(seq == max(first, self.segment['lo']), 'an opaque subtree by another name')
             return node, opaque
         bit = (items[0][0] ^ items[-1][0]).bit_length() - 1
         k = next(i for i, item in enumerate(items) if item[0] >> bit & 1)
@@ -295,14 +296,13 @@ class Log:
 
     # ------------------------------------------------------------ entries
     def entry(self, r, q, key, windows, is_event):
-        data = r.take(96)
-        e = read_entry(data)
+        data = r.take(32 if is_event else 96)
+        e = read_entry(data.ljust(96, b'\0'))
         need(e['type'] == 1 and self.next_seq <= e['seq'] < self.m, 'an entry out of place')
         self.next_seq = e['seq'] + 1
         salt, ksalt = (r.take(16), r.take(16)) if is_event else (None, None)
         if self.by_log:
             self.frontier.take_gap(r, e['seq'])
-            self.frontier.push(leaf_hash(data))
         need(self.opening, 'an entry without an opening')
         segment, histories = self.opening[0], self.opening[3]
         need(e['word'] == segment['era'] and e['years'] == self.years and
@@ -310,26 +310,29 @@ class Log:
         tag = tag_of(self.keys[segment['era']], q['tenant'], *key, e['late'])
         a, b = windows.of[e['late']]
         role = 'left' if e['time'] < a else 'right' if e['time'] >= b else 'inside'
-        need(tag in histories, 'an entry of no opened history')
-        histories[tag].push(e['seq'], leaf_hash(data), role)
         asked = role == 'inside' and windows.asked(e['event_us'])
-        need(asked or not is_event, 'an event outside of the asked times')
+        need(tag in histories and (asked or not is_event), 'an entry of no opened history, or an event that is not asked')
+        meets = False
         if is_event:
             payload = r.take(r.left())
+            e['payload'] = sha(b'\x10', salt, payload)  # so that the entry commits to it: whether it does, its hash says
             nano, tenant, found = check_event(e, payload, salt, q['region'])
             tags = sorted({tag_of(self.keys[segment['era']], tenant, field, value, e['late'])
                            for field, values in list(found.items()) + [(16, [b''])] for value in values if value or field == 16})
-            need(sha(b'\x11', ksalt, struct.pack('>H', len(tags)), *tags) == e['keys'] and tag in tags, 'tags')
-            need(tenant == q['tenant'], 'another tenant')
+            need(tag in tags and tenant == q['tenant'], 'an event of another key or tenant')
+            data += e['payload'] + sha(b'\x11', ksalt, struct.pack('>H', len(tags)), *tags)
             self.events += 1
-            return e, matches(q, nano, tenant, found, e['time'])
-        need(r.left() == 0, 'bytes left over')
-        if asked:
+            meets = matches(q, nano, tenant, found, e['time'])
+        elif asked:
             if self.use(f'erased/{e["seq"]}') is None:
                 self.used.discard(f'erased/{e["seq"]}')
                 need(self.disposal(e['seq'])[1] >= e['time'] + self.years * YEAR_US, 'disposed too early')
             self.gaps += 1
-        return e, False
+        need(r.left() == 0, 'bytes left over')
+        if self.by_log:
+            self.frontier.push(leaf_hash(data))
+        histories[tag].push(e['seq'], leaf_hash(data), role)
+        return e, meets
 
     def end(self, r):
         if self.by_log:
