@@ -33,6 +33,13 @@ static const struct stele_wire_member filter_members[] = {
 static const struct stele_wire_form filter_form = {
     "filter", filter_members, sizeof filter_members / sizeof filter_members[0]};
 
+static const struct stele_wire_member known_members[] = {
+    MEMBER(1, TEXT, struct stele_wire_size, name),
+    MEMBER(2, NUMBER, struct stele_wire_size, size),
+};
+static const struct stele_wire_form known_form = {"known log", known_members,
+                                                  sizeof known_members / sizeof known_members[0]};
+
 static const struct stele_wire_member search_members[] = {
     MEMBER(1, TEXT, search_request, region),
     MEMBER(2, TEXTS, search_request, log),
@@ -41,6 +48,7 @@ static const struct stele_wire_member search_members[] = {
     MEMBER(5, NUMBER, search_request, limit),
     MEMBER(6, TEXT, search_request, cursor),
     MEMBER(7, FLAG, search_request, prove),
+    {8, STELE_WIRE_SIZES, offsetof(search_request, known), "known", &known_form},
 };
 static const struct stele_wire_form search_form = {
     "question", search_members, sizeof search_members / sizeof search_members[0]};
@@ -73,6 +81,14 @@ stele_status stele_get_request_read(stele_view message, struct stele_get_request
     return st;
 }
 
+static void write_counted(struct stele_wire_out *w, uint32_t number, stele_view name,
+                          uint64_t count) {
+    size_t mark = stele_wire_out_begin(w, number);
+    stele_wire_out_bytes(w, 1, name);
+    stele_wire_out_uint(w, 2, count);
+    stele_wire_out_end(w, mark);
+}
+
 static void write_filter(struct stele_wire_out *w, const struct stele_filter_message *filter) {
     for (size_t i = 0; i < sizeof filter_members / sizeof filter_members[0]; i++) {
         const struct stele_wire_member *m = &filter_members[i];
@@ -102,6 +118,9 @@ stele_status stele_search_request_write(const struct stele_search_request *reque
     stele_wire_out_uint(&w, 5, request->limit);
     stele_wire_out_bytes(&w, 6, request->cursor);
     stele_wire_out_uint(&w, 7, request->prove ? 1 : 0);
+    for (size_t i = 0; i < request->known.n; i++) {
+        write_counted(&w, 8, request->known.item[i].name, request->known.item[i].size);
+    }
     return stele_wire_out_done(&w, before, err);
 }
 
@@ -116,14 +135,6 @@ stele_status stele_get_response_write(const struct stele_hit *hit, stele_view en
         st = stele_wire_out_done(&w, before, err);
     }
     return st;
-}
-
-static void write_counted(struct stele_wire_out *w, uint32_t number, stele_view name,
-                          uint64_t count) {
-    size_t mark = stele_wire_out_begin(w, number);
-    stele_wire_out_bytes(w, 1, name);
-    stele_wire_out_uint(w, 2, count);
-    stele_wire_out_end(w, mark);
 }
 
 stele_status stele_count_response_put_log(stele_buf *out, stele_view log, uint64_t count,

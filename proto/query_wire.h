@@ -27,6 +27,7 @@ struct stele_search_request {
     uint64_t limit;
     stele_view cursor;
     bool prove;
+    struct stele_wire_sizes known; /* logs by their origins */
 };
 struct stele_get_request {
     stele_view log;

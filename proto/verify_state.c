@@ -61,6 +61,15 @@ const struct stele_checkpoint *stele_verify_state_head(const struct stele_verify
     return head_of(state, origin);
 }
 
+size_t stele_verify_state_n_heads(const struct stele_verify_state *state) {
+    return state->n_heads;
+}
+
+const struct stele_checkpoint *stele_verify_state_head_at(const struct stele_verify_state *state,
+                                                          size_t i) {
+    return &state->head[i];
+}
+
 stele_status stele_verify_state_check_head(const struct stele_verify_state *state,
                                            const struct stele_checkpoint *head, stele_err *err) {
     const struct stele_checkpoint *known = head_of(state, head->origin);

@@ -27,6 +27,10 @@ STELE_MUST_USE stele_status stele_verify_state_decode(stele_view text,
 STELE_MUST_USE stele_status stele_verify_state_encode(const struct stele_verify_state *state,
                                                       stele_buf *out, stele_err *err);
 
+/* Every tree head that is remembered, by number. */
+size_t stele_verify_state_n_heads(const struct stele_verify_state *state);
+const struct stele_checkpoint *stele_verify_state_head_at(const struct stele_verify_state *state,
+                                                          size_t i);
 /* The tree head that is remembered of a log; NULL if there is none. */
 const struct stele_checkpoint *stele_verify_state_head(const struct stele_verify_state *state,
                                                        const char *origin);

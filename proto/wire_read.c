@@ -17,6 +17,7 @@ static uint32_t wire_type_of(stele_wire_kind kind) {
     case STELE_WIRE_TEXT:
     case STELE_WIRE_TEXTS:
     case STELE_WIRE_MESSAGE:
+    case STELE_WIRE_SIZES:
         break;
     }
     return STELE_WIRE_BYTES;
@@ -32,6 +33,26 @@ static const struct stele_wire_member *member_of(const struct stele_wire_form *f
     return NULL;
 }
 
+static bool is_repeated(stele_wire_kind kind) {
+    return kind == STELE_WIRE_TEXTS || kind == STELE_WIRE_SIZES;
+}
+
+static stele_status over_the_limit(const struct stele_wire_form *form,
+                                   const struct stele_wire_member *m, stele_err *err) {
+    return STELE_FAIL(err, LIMIT, "%s: %s stands more than %d times", form->name, m->name,
+                      STELE_WIRE_LIST_MAX);
+}
+
+static stele_status store_size(const struct stele_wire_form *form,
+                               const struct stele_wire_member *m, stele_view message, void *target,
+                               stele_err *err) {
+    struct stele_wire_sizes *sizes = target;
+    if (sizes->n == STELE_WIRE_LIST_MAX) {
+        return over_the_limit(form, m, err);
+    }
+    return stele_wire_read(m->sub, message, &sizes->item[sizes->n++], err);
+}
+
 static stele_status store_text(const struct stele_wire_form *form,
                                const struct stele_wire_member *m, stele_view text, void *target,
                                stele_err *err) {
@@ -45,8 +66,7 @@ static stele_status store_text(const struct stele_wire_form *form,
     }
     struct stele_wire_list *list = target;
     if (list->n == STELE_WIRE_LIST_MAX) {
-        return STELE_FAIL(err, LIMIT, "%s: %s stands more than %d times", form->name, m->name,
-                          STELE_WIRE_LIST_MAX);
+        return over_the_limit(form, m, err);
     }
     list->item[list->n++] = text;
     return STELE_OK;
@@ -67,6 +87,8 @@ static stele_status store(const struct stele_wire_form *form, const struct stele
     case STELE_WIRE_FLAG:
         *(bool *)target = record->value != 0;
         return STELE_OK;
+    case STELE_WIRE_SIZES:
+        return store_size(form, m, record->bytes, target, err);
     case STELE_WIRE_MESSAGE:
         break;
     }
@@ -94,7 +116,7 @@ stele_status stele_wire_read(const struct stele_wire_form *form, stele_view mess
             return STELE_FAIL(err, INVALID, "%s: %s has wire type %u, not %u", form->name, m->name,
                               record.type, wire_type_of(m->kind));
         }
-        if (m->kind != STELE_WIRE_TEXTS && (seen >> m->number & 1u) != 0) {
+        if (!is_repeated(m->kind) && (seen >> m->number & 1u) != 0) {
             return STELE_FAIL(err, INVALID, "%s: %s stands twice", form->name, m->name);
         }
         seen |= UINT32_C(1) << m->number;

@@ -20,6 +20,15 @@ struct stele_wire_list {
     size_t n;
     stele_view item[STELE_WIRE_LIST_MAX];
 };
+/* A name with a number: the sizes of logs that somebody remembers. */
+struct stele_wire_size {
+    stele_view name;
+    uint64_t size;
+};
+struct stele_wire_sizes {
+    size_t n;
+    struct stele_wire_size item[STELE_WIRE_LIST_MAX];
+};
 
 typedef enum stele_wire_kind {
     STELE_WIRE_TEXT,    /* string into stele_view */
@@ -28,6 +37,7 @@ typedef enum stele_wire_kind {
     STELE_WIRE_TIME,    /* fixed64 into uint64_t */
     STELE_WIRE_FLAG,    /* bool into bool */
     STELE_WIRE_MESSAGE, /* into the struct that `sub` describes, which stands inside this one */
+    STELE_WIRE_SIZES,   /* repeated message into struct stele_wire_sizes; `sub` describes one */
 } stele_wire_kind;
 
 struct stele_wire_member {
@@ -35,7 +45,7 @@ struct stele_wire_member {
     stele_wire_kind kind;
     size_t offset; /* of the target in the struct */
     const char *name;
-    const struct stele_wire_form *sub; /* MESSAGE only */
+    const struct stele_wire_form *sub; /* MESSAGE and SIZES only */
 };
 struct stele_wire_form {
     const char *name; /* how messages call it: "search request" */
@@ -44,8 +54,8 @@ struct stele_wire_form {
 };
 
 /* Reads `message` into *ret, whose members were set to their defaults (zeros) by the caller.
- * Errors: INVALID (wire format, UTF-8, a member twice), LIMIT (over 64 texts), UNSUPPORTED (unknown
- * member). */
+ * Errors: INVALID (wire format, UTF-8, a member twice), LIMIT (over 64 of a repeated one),
+ * UNSUPPORTED (unknown member). */
 STELE_MUST_USE stele_status stele_wire_read(const struct stele_wire_form *form, stele_view message,
                                             void *ret, stele_err *err);
 

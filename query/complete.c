@@ -52,6 +52,17 @@ const char *stele_complete_refusal(const struct stele_query_question *question,
                  "that are reserved for the tenant (--log)";
 }
 
+/* How many entries of a log the caller remembers; 0: none. */
+static uint64_t known_of(const struct stele_complete_options *options,
+                         const struct stele_log *log) {
+    for (size_t i = 0; i < options->n_known; i++) {
+        if (stele_view_is(stele_view_buf(&options->known[i].origin), stele_log_origin(log))) {
+            return options->known[i].size_leaves;
+        }
+    }
+    return 0;
+}
+
 stele_status stele_complete_new(const struct stele_scope *scope,
                                 const struct stele_question *question,
                                 const struct stele_complete_options *options,
@@ -78,6 +89,7 @@ stele_status stele_complete_new(const struct stele_scope *scope,
     for (size_t i = 0; i < scope->n; i++) {
         complete->log[i].lists_logs =
             question->n_logs == 0 && stele_log_is_system(scope->log[i].log);
+        complete->log[i].known_leaves = known_of(options, scope->log[i].log);
         STELE_TRY(
             stele_complete_log_open(&scope->log[i], &question->filter, &complete->log[i], err));
         STELE_TRY(stele_complete_log_head(&complete->log[i], complete->writer, out, err));

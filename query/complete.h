@@ -27,6 +27,9 @@ struct stele_complete_options {
     uint64_t rows_budget;    /* entries given */
     uint64_t time_budget_us; /* of work */
     const atomic_bool *stop; /* borrowed */
+    /* What the caller remembers of logs; borrowed for _new. */
+    const struct stele_query_known *known;
+    size_t n_known;
 };
 struct stele_complete;
 /* Appends question, logs, and what each rests on to `out`. The scope was opened for a complete

@@ -188,6 +188,10 @@ stele_status stele_complete_log_head(struct stele_complete_log *log,
     stele_status st = STELE_OK;
     STELE_TRY(find_keys(log, err));
     STELE_TRY(write_anchor(log, writer, out, err));
+    if (log->known_leaves > 0 && log->known_leaves < log->scope->size) {
+        STELE_TRY(
+            stele_complete_write_consistency(writer, log->number, log->known_leaves, out, err));
+    }
     STELE_TRY(write_state(log, writer, out, err));
     STELE_TRY(stele_complete_write_manifest(writer, log->number, manifest->descriptor, manifest->n,
                                             log->first, log->end - log->first, out, err));

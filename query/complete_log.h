@@ -32,6 +32,7 @@ struct stele_complete_log {
     const struct stele_scope_log *scope; /* its view is of the manifest's log and holds its INDEX */
     uint8_t number;                      /* in the file */
     bool lists_logs;                     /* it is to show which logs the region has */
+    uint64_t known_leaves; /* it is to show that it grew out of so many entries; 0: out of none */
     struct stele_log_reader *reader;
     struct stele_index_key key; /* borrows the question */
     uint8_t condition;
@@ -47,7 +48,8 @@ struct stele_complete_log {
     bool inside;
     struct stele_stored_entry entry;
 };
-/* ret is all zeros but for number and lists_logs before, and wants _done also after a failure. */
+/* ret is all zeros but for number, lists_logs and known_leaves before, and wants _done also after a
+ * failure. */
 STELE_MUST_USE stele_status stele_complete_log_open(const struct stele_scope_log *scope,
                                                     const struct stele_event_filter *filter,
                                                     struct stele_complete_log *ret, stele_err *err);

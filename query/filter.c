@@ -9,6 +9,7 @@
 #include "proto/event.h"
 #include "proto/text.h"
 #include "query/limits.h"
+#include "storage/checkpoint.h"
 #include "storage/cursor.h"
 #include "storage/engine.h"
 
@@ -248,6 +249,30 @@ static stele_status set_order(const struct stele_search_request *request,
     return STELE_OK;
 }
 
+static stele_status set_known(const struct stele_wire_sizes *known,
+                              struct stele_query_question *ret, stele_err *err) {
+    stele_status st = STELE_OK;
+    if (known->n == 0) {
+        return STELE_OK;
+    }
+    ret->known = stele_alloc(known->n, sizeof *ret->known);
+    if (ret->known == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory for what a question knows of %zu logs",
+                          known->n);
+    }
+    for (; ret->n_known < known->n; ret->n_known++) {
+        const struct stele_wire_size *item = &known->item[ret->n_known];
+        if (item->name.size == 0 || item->name.size > STELE_ORIGIN_MAX) {
+            return STELE_FAIL(err, INVALID, "known log: origin: %zu bytes; one has 1 to %d",
+                              item->name.size, STELE_ORIGIN_MAX);
+        }
+        STELE_TRY(stele_buf_append(&ret->known[ret->n_known].origin, item->name, err));
+        ret->known[ret->n_known].size_leaves = item->size;
+    }
+cleanup:
+    return st;
+}
+
 void stele_query_question_init(struct stele_query_question *question) {
     memset(question, 0, sizeof *question);
     stele_question_init(&question->asked);
@@ -256,6 +281,10 @@ void stele_query_question_init(struct stele_query_question *question) {
 void stele_query_question_done(struct stele_query_question *question) {
     stele_question_done(&question->asked);
     stele_buf_done(&question->cursor);
+    for (size_t i = 0; i < question->n_known; i++) {
+        stele_buf_done(&question->known[i].origin);
+    }
+    stele_free(question->known);
 }
 
 stele_status stele_query_question_of(const struct stele_search_request *request,
@@ -281,6 +310,7 @@ stele_status stele_query_question_of(const struct stele_search_request *request,
                           request->cursor.size, STELE_QUERY_CURSOR_BYTES_MAX);
     }
     STELE_TRY(stele_buf_append(&ret->cursor, request->cursor, err));
+    STELE_TRY(set_known(&request->known, ret, err));
 cleanup:
     return st;
 }

@@ -12,12 +12,19 @@
 #include "proto/event_filter.h"
 #include "proto/query_wire.h"
 
+/* A log that the caller remembers, of so many entries. */
+struct stele_query_known {
+    stele_buf origin;
+    uint64_t size_leaves;
+};
 struct stele_query_question {
     struct stele_question asked; /* region, logs (sorted, distinct), filter, limit */
     bool descending;
     bool prove;
     bool complete;    /* prove that nothing was left out, too: decided by query/complete.h */
     stele_buf cursor; /* its text; empty: from the start */
+    size_t n_known;
+    struct stele_query_known *known; /* owned; no part of what is asked */
 };
 
 void stele_query_question_init(struct stele_query_question *question);

@@ -1,7 +1,7 @@
 # Tests of the two programs: the command contract against real processes. Labels: unit, e2e.
 find_program(STELE_PYTHON3 python3 PATHS /usr/bin NO_DEFAULT_PATH)
 if(STELE_PYTHON3 AND NOT STELE_FUZZ)
-  foreach(module init append import query streams evidence server bench_own index audit)
+  foreach(module init append import query streams evidence server bench_own index audit state)
     add_test(NAME e2e.cli_${module} COMMAND ${STELE_PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/tools/cli_test.py
       $<TARGET_FILE_DIR:stele> cli_${module})
     set_tests_properties(e2e.cli_${module} PROPERTIES LABELS e2e TIMEOUT 600)

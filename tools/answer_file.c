@@ -15,6 +15,7 @@ struct stele_answer_file {
     struct stele_vkey *keys;
     size_t n_keys;
     struct stele_verifier *verifier;
+    struct stele_verify_state *state; /* a copy of what is known: it changes once all holds */
     struct stele_hit_printer *printer;
     struct stele_save save;
 };
@@ -39,6 +40,7 @@ static stele_status print_event(void *ctx, const struct stele_answer_event *even
 
 stele_status stele_answer_file_open(const char *vkeys_path, const char *path,
                                     struct stele_hit_printer *printer,
+                                    const struct stele_verify_state *known,
                                     struct stele_answer_file **ret, stele_err *err) {
     stele_status st = STELE_OK;
     if (vkeys_path == NULL) {
@@ -54,6 +56,11 @@ stele_status stele_answer_file_open(const char *vkeys_path, const char *path,
     STELE_TRY(stele_vkeys_read(vkeys_path, &file->keys, &file->n_keys, err));
     STELE_TRY(
         stele_verifier_new(file->keys, file->n_keys, print_event, file, &file->verifier, err));
+    if (known != NULL) {
+        STELE_TRY(stele_verify_state_new(&file->state, err));
+        STELE_TRY(stele_verify_state_merge(file->state, known, err));
+        stele_verifier_remember(file->verifier, file->state);
+    }
     STELE_TRY(stele_save_open(path, &file->save, err));
     *ret = file;
     return STELE_OK;
@@ -125,6 +132,12 @@ stele_status stele_answer_file_finish(struct stele_answer_file *file,
     if (report->kind == STELE_PROOF_RECEIPT) {
         STELE_TRY(STELE_FAIL(err, UNVERIFIED, "the server sent a receipt in place of an answer"));
     }
+    if (report->complete.n_unconnected > 0) {
+        STELE_TRY(STELE_FAIL(err, UNVERIFIED,
+                             "%zu logs are larger than your state file knows, and the server did "
+                             "not prove that they grew out of that",
+                             report->complete.n_unconnected));
+    }
     STELE_TRY(judged(compare_questions(asked, &report->question, err)));
     STELE_TRY(stele_save_commit(&file->save, err));
     say_what_is_proven(file->save.path, report);
@@ -138,6 +151,7 @@ void stele_answer_file_close(struct stele_answer_file *file) {
     if (file != NULL) {
         stele_save_close(&file->save);
         stele_verifier_free(file->verifier);
+        stele_verify_state_free(file->state);
         stele_free(file->keys);
         stele_free(file);
     }

@@ -8,13 +8,15 @@
 #define STELE_TOOLS_ANSWER_FILE_H
 
 #include "proto/query_wire.h"
+#include "proto/verify_state.h"
 #include "tools/print_hits.h"
 
 struct stele_answer_file;
-/* vkeys_path: a vkey a line. `printer` is borrowed. Errors: INVALID: no such file, or no keys; IO.
- */
+/* vkeys_path: a vkey a line. known: what the answer must not contradict, or NULL; it is not
+ * changed. Both and `printer` are borrowed. Errors: INVALID: no such file, or no keys; IO. */
 STELE_MUST_USE stele_status stele_answer_file_open(const char *vkeys_path, const char *path,
                                                    struct stele_hit_printer *printer,
+                                                   const struct stele_verify_state *known,
                                                    struct stele_answer_file **ret, stele_err *err);
 /* Errors: UNVERIFIED: the answer does not hold, whatever is wrong with it; IO, NO_SPACE: a file or
  * stdout cannot be written. */

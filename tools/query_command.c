@@ -15,11 +15,12 @@
 #include "tools/print_hits.h"
 #include "tools/progress.h"
 #include "tools/question.h"
+#include "tools/state_file.h"
 
 static const char usage[] =
     "usage: stele --config client.conf query [QUESTION] [--limit N] [--cursor C]\n"
     "             [--order asc|desc] [-o table|json|jsonl|csv]\n"
-    "             [--count | --explain | --prove FILE]\n"
+    "             [--count | --explain | --prove FILE [--state FILE]]\n"
     "\n"
     "Finds events. What was acknowledged before the question was asked is in its answer.\n"
     "\n" STELE_ASK_USAGE "\n"
@@ -33,6 +34,9 @@ static const char usage[] =
     "                        a server; it is checked here first. With --tenant it also proves "
     "that\n"
     "                        no event was left out, or that there is none\n"
+    "  --state FILE          what `stele verify --state` remembers: the file then also proves "
+    "that\n"
+    "                        each log only grew since; needs --tenant; FILE is not changed here\n"
     "\n"
     "Exit codes: 0 found, 1 none, 2 usage, 3 unreachable, 4 the proof does not hold,\n"
     "5 incomplete: what was printed is not the whole answer.\n"
@@ -50,7 +54,7 @@ struct options {
     struct stele_asked asked;
     stele_output output;
     bool count, explain;
-    const char *order, *prove;
+    const char *order, *prove, *state;
 };
 
 static stele_status take_flag(struct options *options, int flag, const char *value,
@@ -83,6 +87,9 @@ static stele_status take_flag(struct options *options, int flag, const char *val
     case 'p':
         options->prove = value;
         return STELE_OK;
+    case 's':
+        options->state = value;
+        return STELE_OK;
     default:
         return stele_asked_take(&options->asked, flag, value, err);
     }
@@ -102,6 +109,11 @@ static int check(const struct options *options) {
     if (options->prove != NULL && strcmp(options->prove, "-") == 0) {
         return stele_usage_error("query", "--prove needs a file: stdout has the events");
     }
+    if (options->state != NULL && (options->prove == NULL || request->filter.tenant.size == 0)) {
+        return stele_usage_error("query",
+                                 "--state is about a complete answer: add --prove FILE and "
+                                 "--tenant");
+    }
     if (options->count && page) {
         return stele_usage_error("query", "--count counts the whole answer; leave out --limit and "
                                           "--cursor");
@@ -119,6 +131,7 @@ static int parse(int argc, char **argv, struct options *ret) {
                                           {"count", no_argument, NULL, 'n'},
                                           {"explain", no_argument, NULL, 'e'},
                                           {"prove", required_argument, NULL, 'p'},
+                                          {"state", required_argument, NULL, 's'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     stele_err err;
@@ -292,8 +305,9 @@ static int conclude(const struct options *options, struct answer *answer, stele_
                       (int)answer->not_complete.size, (const char *)answer->not_complete.data);
     }
     if (answer->budget_spent) {
-        (void)fprintf(stderr, "The server's budget ended the answer; ask for its next page, or narrow "
-                              "the time range and ask again.\n");
+        (void)fprintf(stderr,
+                      "The server's budget ended the answer; ask for its next page, or narrow "
+                      "the time range and ask again.\n");
         return STELE_EXIT_INCOMPLETE;
     }
     if (answer->printer.n == 0) {
@@ -302,13 +316,44 @@ static int conclude(const struct options *options, struct answer *answer, stele_
     return answer->printer.n > 0 ? STELE_EXIT_FOUND : STELE_EXIT_NONE;
 }
 
+/* Reads what is remembered, and puts the logs of the asked region into the request, as far as one
+ * question can name them. */
+static stele_status take_known(struct options *options, struct stele_verify_state **ret,
+                               stele_err *err) {
+    struct stele_search_request *request = &options->asked.request;
+    struct stele_wire_sizes *known = &request->known;
+    stele_err why;
+    if (options->state == NULL) {
+        return STELE_OK;
+    }
+    stele_status st = stele_state_file_load(options->state, ret, &why);
+    if (st != STELE_OK) {
+        return STELE_FAIL(err, INVALID, "--state %.200s: %.200s", options->state, why.text);
+    }
+    for (size_t i = 0; i < stele_verify_state_n_heads(*ret); i++) {
+        const struct stele_checkpoint *head = stele_verify_state_head_at(*ret, i);
+        const char *last = strrchr(head->origin, '/');
+        size_t size = last == NULL ? 0 : (size_t)(last - head->origin);
+        size_t region = request->region.size;
+        if (size > region && head->origin[size - region - 1] == '/' &&
+            stele_view_equal(stele_view_of(last - region, region), request->region) &&
+            known->n < STELE_WIRE_LIST_MAX) {
+            known->item[known->n++] =
+                (struct stele_wire_size){stele_view_str(head->origin), head->size_leaves};
+        }
+    }
+    return STELE_OK;
+}
+
 static int answer_question(struct stele_cli *cli, struct options *options) {
     struct answer answer = {.printer.output = options->output};
+    struct stele_verify_state *known = NULL;
     stele_err err = {.status = STELE_OK};
     stele_status st = STELE_OK;
     stele_progress_begin(&answer.progress, "stele query", "events", true);
+    STELE_TRY(take_known(options, &known, &err));
     if (options->prove != NULL) {
-        STELE_TRY(stele_answer_file_open(cli->config->vkeys, options->prove, &answer.printer,
+        STELE_TRY(stele_answer_file_open(cli->config->vkeys, options->prove, &answer.printer, known,
                                          &answer.file, &err));
     }
     STELE_TRY(search(cli, options, &answer, &err));
@@ -319,6 +364,7 @@ static int answer_question(struct stele_cli *cli, struct options *options) {
 cleanup:;
     int code = conclude(options, &answer, st, &err);
     stele_answer_file_close(answer.file);
+    stele_verify_state_free(known);
     stele_hit_printer_done(&answer.printer);
     stele_buf_done(&answer.cursor);
     stele_buf_done(&answer.not_complete);

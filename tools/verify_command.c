@@ -9,14 +9,13 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "proto/event.h"
+#include "tools/state_file.h"
 #include "tools/verify_fraud.h"
 #include "tools/verify_report.h"
 
 #define KEYS_MAX 1024 /* a region has at most 64 logs; this is many regions' */
-#define KEY_FILE_BYTES_MAX (1u << 20)
 #define BLOCK_BYTES 65536
 
 enum { EXIT_VERIFIED = 0, EXIT_USAGE = 2, EXIT_UNREADABLE = 3, EXIT_REFUSED = 4 };
@@ -97,31 +96,10 @@ static stele_status add_lines(struct key_list *keys, bool witness, stele_view te
                : st;
 }
 
-/* A file of at most KEY_FILE_BYTES_MAX. */
-static stele_status read_text(const char *path, stele_buf *out, stele_err *err) {
-    stele_status st = STELE_OK;
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        return errno == ENOENT
-                   ? STELE_FAIL(err, NOT_FOUND, "there is no such file")
-                   : STELE_FAIL_ERRNO(err, errno, "cannot be opened: %s", strerror(errno));
-    }
-    STELE_TRY(stele_buf_reserve(out, KEY_FILE_BYTES_MAX + 1, err));
-    out->size = fread(out->data, 1, KEY_FILE_BYTES_MAX + 1, file);
-    if (ferror(file) != 0) {
-        st = STELE_FAIL_ERRNO(err, errno, "cannot be read: %s", strerror(errno));
-    } else if (out->size > KEY_FILE_BYTES_MAX) {
-        st = STELE_FAIL(err, LIMIT, "over %u bytes; this is no such file", KEY_FILE_BYTES_MAX);
-    }
-cleanup:
-    (void)fclose(file);
-    return st;
-}
-
 static stele_status read_keys(struct key_list *keys, bool witness, const char *path,
                               stele_err *err) {
     stele_buf text = STELE_BUF_EMPTY;
-    stele_status st = read_text(path, &text, err);
+    stele_status st = stele_text_file_read(path, &text, err);
     if (st == STELE_NOT_FOUND) {
         st = STELE_FAIL_ERRNO(err, ENOENT, "neither a verifier key nor a file that opens: %s",
                               strerror(ENOENT));
@@ -183,60 +161,6 @@ static stele_status keep_event(void *ctx, const struct stele_answer_event *event
     copy_word(shown->action, sizeof shown->action, "Action", head.action);
     copy_word(shown->outcome, sizeof shown->outcome, "Outcome", head.outcome);
     return STELE_OK;
-}
-
-/* What earlier runs saw; a file that is not there yet is an empty one. */
-static stele_status load_state(const char *path, struct stele_verify_state **ret, stele_err *err) {
-    stele_buf text = STELE_BUF_EMPTY;
-    stele_err missing;
-    stele_status st = stele_verify_state_new(ret, err);
-    if (st == STELE_OK) {
-        st = read_text(path, &text, &missing);
-        if (st == STELE_NOT_FOUND) {
-            st = STELE_OK;
-        } else if (st != STELE_OK) {
-            *err = missing;
-        } else {
-            st = stele_verify_state_decode(stele_view_buf(&text), *ret, err);
-        }
-    }
-    stele_buf_done(&text);
-    return st;
-}
-
-/* Beside its name first: a run that is stopped leaves the old state. */
-static stele_status replace_file(const char *path, stele_view text, stele_err *err) {
-    stele_buf part = STELE_BUF_EMPTY;
-    FILE *file = NULL;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_buf_printf(&part, err, "%s.part", path));
-    STELE_TRY(stele_buf_append(&part, stele_view_of("", 1), err));
-    file = fopen((const char *)part.data, "wb");
-    if (file == NULL) {
-        st = STELE_FAIL_ERRNO(err, errno, "cannot be written: %s", strerror(errno));
-        goto cleanup;
-    }
-    bool written = fwrite(text.data, 1, text.size, file) == text.size && fflush(file) == 0 &&
-                   fsync(fileno(file)) == 0;
-    written = fclose(file) == 0 && written;
-    if (!written || rename((const char *)part.data, path) != 0) {
-        st = STELE_FAIL_ERRNO(err, errno, "cannot be written: %s", strerror(errno));
-        (void)remove((const char *)part.data);
-    }
-cleanup:
-    stele_buf_done(&part);
-    return st;
-}
-
-static stele_status save_state(const char *path, const struct stele_verify_state *state,
-                               stele_err *err) {
-    stele_buf text = STELE_BUF_EMPTY;
-    stele_status st = stele_verify_state_encode(state, &text, err);
-    if (st == STELE_OK) {
-        st = replace_file(path, stele_view_buf(&text), err);
-    }
-    stele_buf_done(&text);
-    return st;
 }
 
 /* Feeds the file and judges it. Errors: IO and NO_MEMORY say nothing of the proof; all others
@@ -305,7 +229,8 @@ static int verify_file(const char *path, const struct key_list *keys,
         (void)fclose(file);
     }
     if (st == STELE_OK && !is_fraud && keys->state != NULL &&
-        save_state(keys->state, state, &err) != STELE_OK) { /* nothing is said of the proof */
+        stele_state_file_save(keys->state, state, &err) !=
+            STELE_OK) { /* nothing is said of the proof */
         stele_verify_report_done(&report);
         (void)fprintf(stderr, "stele verify: %s: %s\n", keys->state, err.text);
         return EXIT_UNREADABLE;
@@ -411,7 +336,7 @@ static int verify_with_state(const char *path, const struct arguments *arguments
     stele_err err;
     int code = EXIT_UNREADABLE;
     const char *name = arguments->keys.state;
-    if (name != NULL && load_state(name, &state, &err) != STELE_OK) {
+    if (name != NULL && stele_state_file_load(name, &state, &err) != STELE_OK) {
         (void)fprintf(stderr, "stele verify: --state %s: %s\n", name, err.text);
     } else {
         code = verify_file(path, &arguments->keys, state, arguments->json);

@@ -80,7 +80,7 @@ static void claim_complete(const struct stele_verify_report *report,
             "Each log's checkpoint bears the cosignatures of as many witnesses as you asked for.");
     }
     if (report->complete.remembered && report->complete.n_unconnected == 0) {
-        prove(claims, "No log contradicts what your state file remembers of it.");
+        prove(claims, "Each log extends what your state file remembers of it, or is the same.");
     }
     if (report->complete.n_unconnected > 0) {
         leave_open(

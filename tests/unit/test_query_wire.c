@@ -166,8 +166,21 @@ static void test_hit_wire__a_damaged_message_is_refused(void **state) {
 /* ------------------------------------------------------------------ requests */
 
 struct request_texts {
-    char region[24], cursor[24], log[3][24], filter[10][24];
+    char region[24], cursor[24], log[3][24], filter[10][24], known[3][24];
 };
+
+static void fill_known(struct rng *rng, struct request_texts *texts,
+                       Stele__V1__SearchRequest *theirs) {
+    static Stele__V1__KnownLog known[3];
+    static Stele__V1__KnownLog *list[3] = {&known[0], &known[1], &known[2]};
+    theirs->n_known = (size_t)rng_below(rng, 4);
+    theirs->known = list;
+    for (size_t i = 0; i < theirs->n_known; i++) {
+        stele__v1__known_log__init(&known[i]);
+        known[i].origin = any_text(rng, texts->known[i]);
+        known[i].size = any_number(rng);
+    }
+}
 
 static void fill_request(struct rng *rng, struct request_texts *texts,
                          Stele__V1__SearchRequest *theirs, Stele__V1__Filter *filter,
@@ -197,6 +210,7 @@ static void fill_request(struct rng *rng, struct request_texts *texts,
     theirs->limit = any_number(rng);
     theirs->cursor = any_text(rng, texts->cursor);
     theirs->prove = rng_below(rng, 2) == 0;
+    fill_known(rng, texts, theirs);
 }
 
 static void assert_same_filter(const struct stele_filter_message *ours,
@@ -246,6 +260,11 @@ static void test_query_wire__requests_are_read_as_protobuf_c_wrote_them(void **s
         assert_int_equal(ours.limit, theirs.limit);
         assert_true(stele_view_is(ours.cursor, theirs.cursor));
         assert_int_equal(ours.prove, theirs.prove != 0);
+        assert_int_equal(ours.known.n, theirs.n_known);
+        for (size_t i = 0; i < ours.known.n; i++) {
+            assert_true(stele_view_is(ours.known.item[i].name, theirs.known[i]->origin));
+            assert_int_equal(ours.known.item[i].size, theirs.known[i]->size);
+        }
         assert_ok(stele_search_request_write(&ours, &again, NULL));
         assert_true(stele_view_equal(stele_view_buf(&again), stele_view_of(packed, size)));
         stele_buf_done(&again);
@@ -262,7 +281,9 @@ static void test_query_wire__what_would_change_the_question_is_refused(void **st
         {"\x0a\x02"
          "eu\x0a\x02us",
          8, "INVALID", "question: region stands twice"},
-        {"\x42\x01x", 3, "UNSUPPORTED", "question: member 8 is not known"},
+        {"\x7a\x01x", 3, "UNSUPPORTED", "question: member 15 is not known"},
+        {"\x42\x01x", 3, "INVALID", "known log: "},
+        {"\x42\x04\x10\x01\x10\x01", 6, "INVALID", "known log: size stands twice"},
         {"\x1a\x03\x72\x01x", 5, "UNSUPPORTED", "filter: member 14 is not known"},
         {"\x1a\x02\x12\x7f", 4, "INVALID", "filter: a length reaches past the end"},
         {"\x1a\x04\x12\x02\xc3\x28", 6, "INVALID", "filter: actor is not UTF-8"},
@@ -293,6 +314,11 @@ static void test_query_wire__what_would_change_the_question_is_refused(void **st
                                    NULL));
     }
     struct stele_search_request request;
+    assert_status(stele_search_request_read(stele_view_buf(&many), &request, NULL), LIMIT);
+    stele_buf_clear(&many);
+    for (int i = 0; i <= STELE_WIRE_LIST_MAX; i++) { /* known logs that say nothing */
+        assert_ok(stele_buf_append(&many, stele_view_of("\x42\x00", 2), NULL));
+    }
     assert_status(stele_search_request_read(stele_view_buf(&many), &request, NULL), LIMIT);
     stele_buf_done(&many);
 }
