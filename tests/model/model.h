@@ -7,8 +7,8 @@
  * version of its place in the log. Two contents are the same log exactly if their versions are the same,
  * so that a row of versions stands for a tree and its root.
  *
- * Left out: hashes and signatures hold; logs do not share a write; segments are not merged; eras do not
- * change; a disk loses what was synced once at most, and only under MODEL_ROT.
+ * Left out: hashes and signatures hold; logs do not share a write; seals, merging, INDEX entries and eras,
+ * which index_model.h has; a disk loses what was synced once at most, and only under MODEL_ROT.
  */
 #ifndef STELE_TESTS_MODEL_MODEL_H
 #define STELE_TESTS_MODEL_MODEL_H
@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "tests/model/walk.h"
 
 #define MODEL_UNIT 2u
 #define MODEL_SEQS_MAX 7u
@@ -96,25 +98,14 @@ struct model_bounds {
     model_mutation mutation;
 };
 
-/* Called with each state that can follow. `step` is a literal. */
-typedef void (*model_emit_fn)(void *ctx, const struct model_state *next, const char *step);
-
 void model_steps(const struct model_bounds *bounds, const struct model_state *state, model_emit_fn emit, void *ctx);
 /* model_disk.c: how a process ends, and how it starts. */
 void model_crashes(const struct model_bounds *bounds, const struct model_state *state, model_emit_fn emit, void *ctx);
 void model_starts(const struct model_bounds *bounds, const struct model_state *state, model_emit_fn emit, void *ctx);
 /* model_check.c: what does not hold in a state; NULL if all does. A literal. */
 const char *model_violation(const struct model_bounds *bounds, const struct model_state *state);
-
-/* Every state that can be reached, nearest first. */
-struct model_result {
-    size_t states, steps;
-    const char *violation;   /* NULL: everything held */
-    size_t trace_steps;      /* of the shortest way to it */
-    const char *trace[64];   /* its steps, from the first */
-};
-/* False if there are more than max_states or no memory. */
-bool model_explore(const struct model_bounds *bounds, size_t max_states, struct model_result *ret);
+/* All of it, for model_explore. The machine borrows both. */
+struct model_machine model_machine_of(const struct model_bounds *bounds, struct model_state *ret_first);
 
 /* The rest is for model_*.c. */
 /* What a process has in memory goes. */

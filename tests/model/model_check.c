@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * tests/model/model_check.c: what must hold in every state, and the walk through all of them, breadth first,
- * so that what is reported is a shortest way to it.
- */
+/* tests/model/model_check.c: what must hold in every state. */
 #include <string.h>
 
-#include "storage/bytes.h"
 #include "tests/model/model.h"
 
 /* ------------------------------------------------------------------ what must hold */
@@ -41,9 +37,9 @@ static uint8_t durable_note(const struct model_state *s) {
     return note;
 }
 
-static void keep(void *ctx, const struct model_state *next, const char *step) {
+static void keep(void *ctx, const void *next, const char *step) {
     (void)step;
-    *(struct model_state *)ctx = *next;
+    memcpy(ctx, next, sizeof(struct model_state));
 }
 
 /* A start that nothing interrupts, up to where it would sign. */
@@ -94,116 +90,16 @@ const char *model_violation(const struct model_bounds *bounds, const struct mode
     return NULL;
 }
 
-/* ------------------------------------------------------------------ the walk */
-struct node {
-    struct model_state state;
-    uint32_t parent;
-    const char *step;
-};
-
-struct walk {
-    const struct model_bounds *bounds;
-    struct node *node;
-    uint32_t *slot; /* index + 1; open addressing, never more than half full */
-    size_t n, max, n_slots, steps;
-    uint32_t from;
-    uint32_t found;
-    const char *violation;
-    bool full;
-};
-
-static uint64_t hash_of(const struct model_state *state) {
-    const uint8_t *byte = (const uint8_t *)state;
-    uint64_t hash = 14695981039346656037u; /* as FNV-1a, by words */
-    for (size_t i = 0; i < sizeof *state; i += sizeof(uint64_t)) {
-        uint64_t word = 0;
-        size_t left = sizeof *state - i;
-        memcpy(&word, byte + i, left < sizeof word ? left : sizeof word);
-        hash = (hash ^ word) * 1099511628211u;
-        hash ^= hash >> 29;
-    }
-    return hash;
+static void steps(const void *bounds, const void *state, model_emit_fn emit, void *ctx) {
+    model_steps(bounds, state, emit, ctx);
 }
 
-/* The slot that holds the state, or the free one where it belongs. */
-static size_t slot_of(const struct walk *walk, const struct model_state *state) {
-    size_t at = (size_t)hash_of(state) & (walk->n_slots - 1);
-    while (walk->slot[at] != 0 && memcmp(&walk->node[walk->slot[at] - 1].state, state, sizeof *state) != 0) {
-        at = (at + 1) & (walk->n_slots - 1);
-    }
-    return at;
+static const char *violation(const void *bounds, const void *state) {
+    return model_violation(bounds, state);
 }
 
-/* Twice the room. Only what is needed is asked for: a sanitizer touches all of it. */
-static bool grow(struct walk *walk) {
-    size_t n_slots = walk->n_slots == 0 ? (size_t)1 << 17 : 2 * walk->n_slots;
-    uint32_t *slot = stele_alloc(n_slots, sizeof *slot);
-    struct node *node = slot == NULL ? NULL : stele_realloc(walk->node, n_slots / 2, sizeof *node);
-    if (node == NULL) {
-        stele_free(slot);
-        return false;
-    }
-    stele_free(walk->slot);
-    walk->node = node;
-    walk->slot = slot;
-    walk->n_slots = n_slots;
-    for (size_t i = 0; i < walk->n; i++) {
-        slot[slot_of(walk, &node[i].state)] = (uint32_t)(i + 1);
-    }
-    return true;
-}
-
-static void visit(void *ctx, const struct model_state *next, const char *step) {
-    struct walk *walk = ctx;
-    if (walk->violation != NULL || walk->full) {
-        return;
-    }
-    walk->steps++;
-    size_t at = slot_of(walk, next);
-    if (walk->slot[at] != 0) {
-        return;
-    }
-    if (walk->n == walk->n_slots / 2) {
-        walk->full = walk->n >= walk->max || !grow(walk);
-        if (walk->full) {
-            return;
-        }
-        at = slot_of(walk, next);
-    }
-    walk->node[walk->n] = (struct node){*next, walk->from, step};
-    walk->slot[at] = (uint32_t)++walk->n;
-    walk->violation = model_violation(walk->bounds, next);
-    walk->found = (uint32_t)(walk->n - 1);
-}
-
-bool model_explore(const struct model_bounds *bounds, size_t max_states, struct model_result *ret) {
-    struct walk walk = {.bounds = bounds, .max = max_states};
-    bool good = grow(&walk);
-    if (good) {
-        struct model_state first;
-        memset(&first, 0, sizeof first);
-        first.run = RUN_UP;
-        visit(&walk, &first, "an empty log");
-    }
-    for (size_t i = 0; good && i < walk.n && walk.violation == NULL && !walk.full; i++) {
-        const struct model_state state = walk.node[i].state;
-        walk.from = (uint32_t)i;
-        model_steps(bounds, &state, visit, &walk);
-    }
-    *ret = (struct model_result){.states = walk.n, .steps = walk.steps, .violation = walk.violation};
-    if (walk.violation != NULL) {
-        uint32_t path[64];
-        size_t n = 0;
-        for (uint32_t at = walk.found; at != 0 && n < 64; at = walk.node[at].parent) {
-            path[n++] = at;
-        }
-        ret->trace_steps = n;
-        for (size_t i = 0; i < n; i++) {
-            ret->trace[i] = walk.node[path[n - 1 - i]].step;
-        }
-    }
-    good = good && !walk.full;
-    stele_free(walk.node);
-    stele_free(walk.slot);
-    return good;
+struct model_machine model_machine_of(const struct model_bounds *bounds, struct model_state *ret_first) {
+    memset(ret_first, 0, sizeof *ret_first);
+    ret_first->run = RUN_UP;
+    return (struct model_machine){sizeof *ret_first, ret_first, bounds, steps, violation};
 }
