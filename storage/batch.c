@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "storage/hash_lanes.h"
 #include "storage/log_parts.h"
 
 static pthread_key_t facts_key;
@@ -149,18 +150,28 @@ cleanup:
 }
 
 stele_status stele_batch__seal(struct stele_batch *batch, struct stele_batch_frame *frame, stele_err *err) {
-    stele_view payload[STELE_FRAME_EVENTS_MAX];
+    enum { N = STELE_FRAME_EVENTS_MAX };
+    stele_view payload[N];
+    uint8_t salt[N * STELE_SALT_BYTES];
+    uint8_t ksalt[N * STELE_SALT_BYTES];
+    struct stele_hash_message message[2 * N];
+    uint8_t commit[2 * N * STELE_HASH_BYTES];
     struct stele_compressor *compressor = NULL;
     stele_status st = STELE_OK;
+    stele_hash_salt_many(frame->seed, frame->n, salt);
+    stele_hash_ksalt_many(frame->kseed, frame->n, ksalt);
+    for (uint8_t i = 0; i < frame->n; i++) {
+        const struct stele_batch_event *event = &batch->event[frame->first + i];
+        const uint8_t *tags = batch->tags.data + (size_t)event->tags_at * STELE_TAG_BYTES;
+        payload[i] = event->payload;
+        message[i] = stele_hash_message_payload(salt + (size_t)i * STELE_SALT_BYTES, event->payload);
+        message[frame->n + i] = stele_hash_message_keys(ksalt + (size_t)i * STELE_SALT_BYTES, tags, event->n_tags);
+    }
+    stele_sha256_many(NULL, message, (size_t)2 * frame->n, commit);
     for (uint8_t i = 0; i < frame->n; i++) {
         struct stele_batch_event *event = &batch->event[frame->first + i];
-        uint8_t salt[STELE_SALT_BYTES];
-        payload[i] = event->payload;
-        stele_hash_salt(frame->seed, i, salt);
-        stele_hash_payload(salt, event->payload, event->payload_commit);
-        stele_hash_ksalt(frame->kseed, i, salt);
-        stele_hash_keys(salt, batch->tags.data + (size_t)event->tags_at * STELE_TAG_BYTES, event->n_tags,
-                        event->keys_commit);
+        memcpy(event->payload_commit, commit + (size_t)i * STELE_HASH_BYTES, STELE_HASH_BYTES);
+        memcpy(event->keys_commit, commit + (size_t)(frame->n + i) * STELE_HASH_BYTES, STELE_HASH_BYTES);
     }
     STELE_TRY(stele_compressor_mine(&compressor, err));
     frame->sealed_at = batch->sealed.size;
@@ -168,6 +179,18 @@ stele_status stele_batch__seal(struct stele_batch *batch, struct stele_batch_fra
     frame->sealed_bytes = batch->sealed.size - frame->sealed_at;
 cleanup:
     return st;
+}
+
+/* The seeds of all frames in one question to the kernel. */
+static void draw_seeds(struct stele_batch *batch, size_t n_frames) {
+    enum { FRAMES_MAX = (STELE_BATCH_EVENTS_MAX + STELE_FRAME_EVENTS_MAX - 1) / STELE_FRAME_EVENTS_MAX };
+    uint8_t seeds[FRAMES_MAX][2][STELE_SEED_BYTES];
+    assert(n_frames <= FRAMES_MAX);
+    stele_random(seeds[0][0], n_frames * sizeof seeds[0]);
+    for (size_t i = 0; i < n_frames; i++) {
+        memcpy(batch->frame[i].seed, seeds[i][0], STELE_SEED_BYTES);
+        memcpy(batch->frame[i].kseed, seeds[i][1], STELE_SEED_BYTES);
+    }
 }
 
 static stele_status seal_all(struct stele_batch *batch, stele_err *err) {
@@ -180,14 +203,13 @@ static stele_status seal_all(struct stele_batch *batch, stele_err *err) {
     if (batch->frame == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for %zu frames", n);
     }
+    draw_seeds(batch, n);
     for (size_t i = 0; i < n; i++) {
         struct stele_batch_frame *frame = &batch->frame[i];
         size_t first = i * STELE_FRAME_EVENTS_MAX;
         size_t left = batch->n_events - first;
         frame->first = (uint16_t)first;
         frame->n = (uint8_t)(left < STELE_FRAME_EVENTS_MAX ? left : STELE_FRAME_EVENTS_MAX);
-        stele_random(frame->seed, STELE_SEED_BYTES);
-        stele_random(frame->kseed, STELE_SEED_BYTES);
         STELE_TRY(stele_batch__seal(batch, frame, err));
         batch->n_frames++;
     }

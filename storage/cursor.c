@@ -195,33 +195,6 @@ stele_status stele_writer_end(const struct stele_writer *w, stele_err *err) {
     return STELE_OK;
 }
 
-void stele_put_u16(uint8_t out[STELE_AT_LEAST(2)], uint16_t value) {
-    out[0] = (uint8_t)(value >> 8);
-    out[1] = (uint8_t)value;
-}
-
-void stele_put_u32(uint8_t out[STELE_AT_LEAST(4)], uint32_t value) {
-    stele_put_u16(out, (uint16_t)(value >> 16));
-    stele_put_u16(out + 2, (uint16_t)value);
-}
-
-void stele_put_u64(uint8_t out[STELE_AT_LEAST(8)], uint64_t value) {
-    stele_put_u32(out, (uint32_t)(value >> 32));
-    stele_put_u32(out + 4, (uint32_t)value);
-}
-
-uint16_t stele_get_u16(const uint8_t in[STELE_AT_LEAST(2)]) {
-    return (uint16_t)(in[0] << 8 | in[1]);
-}
-
-uint32_t stele_get_u32(const uint8_t in[STELE_AT_LEAST(4)]) {
-    return (uint32_t)stele_get_u16(in) << 16 | stele_get_u16(in + 2);
-}
-
-uint64_t stele_get_u64(const uint8_t in[STELE_AT_LEAST(8)]) {
-    return (uint64_t)stele_get_u32(in) << 32 | stele_get_u32(in + 4);
-}
-
 stele_status stele_corrupt(stele_status st, stele_err *err) {
     if (st != STELE_INVALID && st != STELE_LIMIT && st != STELE_UNSUPPORTED) {
         return st;

@@ -58,13 +58,36 @@ void stele_write_lp(struct stele_writer *w, stele_view bytes); /* size <= 65,535
 /* NO_MEMORY if any write since stele_writer_to failed. */
 STELE_MUST_USE stele_status stele_writer_end(const struct stele_writer *w, stele_err *err);
 
-/* Plain integer stores for fixed layouts; `out` is long enough by its type. */
-void stele_put_u16(uint8_t out[STELE_AT_LEAST(2)], uint16_t value);
-void stele_put_u32(uint8_t out[STELE_AT_LEAST(4)], uint32_t value);
-void stele_put_u64(uint8_t out[STELE_AT_LEAST(8)], uint64_t value);
-uint16_t stele_get_u16(const uint8_t in[STELE_AT_LEAST(2)]);
-uint32_t stele_get_u32(const uint8_t in[STELE_AT_LEAST(4)]);
-uint64_t stele_get_u64(const uint8_t in[STELE_AT_LEAST(8)]);
+/* Plain integer stores for fixed layouts; `out` is long enough by its type. Here and not in
+ * cursor.c, because they stand in the innermost loops. */
+static inline void stele_put_u16(uint8_t out[STELE_AT_LEAST(2)], uint16_t value) {
+    out[0] = (uint8_t)(value >> 8);
+    out[1] = (uint8_t)value;
+}
+
+static inline void stele_put_u32(uint8_t out[STELE_AT_LEAST(4)], uint32_t value) {
+    out[0] = (uint8_t)(value >> 24);
+    out[1] = (uint8_t)(value >> 16);
+    out[2] = (uint8_t)(value >> 8);
+    out[3] = (uint8_t)value;
+}
+
+static inline void stele_put_u64(uint8_t out[STELE_AT_LEAST(8)], uint64_t value) {
+    stele_put_u32(out, (uint32_t)(value >> 32));
+    stele_put_u32(out + 4, (uint32_t)value);
+}
+
+static inline uint16_t stele_get_u16(const uint8_t in[STELE_AT_LEAST(2)]) {
+    return (uint16_t)(in[0] << 8 | in[1]);
+}
+
+static inline uint32_t stele_get_u32(const uint8_t in[STELE_AT_LEAST(4)]) {
+    return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
+}
+
+static inline uint64_t stele_get_u64(const uint8_t in[STELE_AT_LEAST(8)]) {
+    return (uint64_t)stele_get_u32(in) << 32 | stele_get_u32(in + 4);
+}
 
 /* Bytes that came from our own store and do not parse are CORRUPT, not INVALID: re-labels `st`. */
 stele_status stele_corrupt(stele_status st, stele_err *err);

@@ -10,6 +10,7 @@
 
 #include "storage/hash.h"
 
+#include <assert.h>
 #include <openssl/sha.h>
 #include <string.h>
 
@@ -39,6 +40,16 @@ void stele_sha256_update(struct stele_sha256 *h, stele_view bytes) {
 
 void stele_sha256_final(struct stele_sha256 *h, uint8_t out[STELE_AT_LEAST(32)]) {
     (void)SHA256_Final(out, context_of(h));
+}
+
+uint64_t stele_sha256_state(const struct stele_sha256 *h, uint32_t ret_words[STELE_AT_LEAST(8)]) {
+    SHA256_CTX c;
+    memcpy(&c, h, sizeof c);
+    assert(c.num == 0);
+    for (size_t i = 0; i < 8; i++) {
+        ret_words[i] = c.h[i];
+    }
+    return ((uint64_t)c.Nh << 32 | c.Nl) / 8;
 }
 
 void stele_sha256_of(stele_view bytes, uint8_t out[STELE_AT_LEAST(32)]) {

@@ -21,6 +21,8 @@ struct stele_sha256 {
 void stele_sha256_init(struct stele_sha256 *h);
 void stele_sha256_update(struct stele_sha256 *h, stele_view bytes);
 void stele_sha256_final(struct stele_sha256 *h, uint8_t out[STELE_AT_LEAST(32)]);
+/* The eight words of the state after whole blocks of 64 bytes, and how many bytes those were. */
+uint64_t stele_sha256_state(const struct stele_sha256 *h, uint32_t ret_words[STELE_AT_LEAST(8)]);
 void stele_sha256_of(stele_view bytes, uint8_t out[STELE_AT_LEAST(32)]);
 
 void stele_hash_leaf(stele_view entry, uint8_t out[STELE_AT_LEAST(32)]); /* 0x00 */

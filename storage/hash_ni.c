@@ -68,7 +68,11 @@ NI_INLINE void step(struct lane *x, unsigned i, __m128i k, bool more) {
     }
 }
 
-#define STEP_ALL(g)                                                                                \
+#define STEP_ONE(g)                                                                                \
+    step(x, (g) % 4, _mm_load_si128((const __m128i *)(const void *)(round_constants + 4 * (g))),   \
+         (g) < 12)
+
+#define STEP_FOUR(g)                                                                               \
     do {                                                                                           \
         const __m128i k =                                                                          \
             _mm_load_si128((const __m128i *)(const void *)(round_constants + 4 * (g)));            \
@@ -83,30 +87,42 @@ NI_INLINE void add_state(struct lane *x, __m128i abef, __m128i cdgh) {
     x->cdgh = _mm_add_epi32(x->cdgh, cdgh);
 }
 
+#define ALL_STEPS(STEP)                                                                            \
+    do {                                                                                           \
+        STEP(0);                                                                                   \
+        STEP(1);                                                                                   \
+        STEP(2);                                                                                   \
+        STEP(3);                                                                                   \
+        STEP(4);                                                                                   \
+        STEP(5);                                                                                   \
+        STEP(6);                                                                                   \
+        STEP(7);                                                                                   \
+        STEP(8);                                                                                   \
+        STEP(9);                                                                                   \
+        STEP(10);                                                                                  \
+        STEP(11);                                                                                  \
+        STEP(12);                                                                                  \
+        STEP(13);                                                                                  \
+        STEP(14);                                                                                  \
+        STEP(15);                                                                                  \
+    } while (0)
+
 /* One block of each of four lanes. */
 NI_INLINE void compress(struct lane *a, struct lane *b, struct lane *c, struct lane *d) {
     const __m128i before[8] = {a->abef, a->cdgh, b->abef, b->cdgh,
                                c->abef, c->cdgh, d->abef, d->cdgh};
-    STEP_ALL(0);
-    STEP_ALL(1);
-    STEP_ALL(2);
-    STEP_ALL(3);
-    STEP_ALL(4);
-    STEP_ALL(5);
-    STEP_ALL(6);
-    STEP_ALL(7);
-    STEP_ALL(8);
-    STEP_ALL(9);
-    STEP_ALL(10);
-    STEP_ALL(11);
-    STEP_ALL(12);
-    STEP_ALL(13);
-    STEP_ALL(14);
-    STEP_ALL(15);
+    ALL_STEPS(STEP_FOUR);
     add_state(a, before[0], before[1]);
     add_state(b, before[2], before[3]);
     add_state(c, before[4], before[5]);
     add_state(d, before[6], before[7]);
+}
+
+NI_INLINE void compress_one(struct lane *x) {
+    const __m128i abef = x->abef;
+    const __m128i cdgh = x->cdgh;
+    ALL_STEPS(STEP_ONE);
+    add_state(x, abef, cdgh);
 }
 
 NI_INLINE __m128i load(const uint8_t *at) {
@@ -195,8 +211,7 @@ NI_TARGET void stele_hash__ni_x4(uint8_t prefix, const uint8_t *const data[STELE
     store_hash(&d, out + 96);
 }
 
-NI_TARGET void stele_hash__ni_one_x4(uint8_t prefix,
-                                     const uint8_t *const data[STELE_HASH_NI_LANES],
+NI_TARGET void stele_hash__ni_one_x4(uint8_t prefix, const uint8_t *const data[STELE_HASH_NI_LANES],
                                      size_t data_bytes, uint8_t out[STELE_AT_LEAST(128)]) {
     assert(data_bytes <= STELE_HASH_NI_ONE_MAX);
     struct lane a;
@@ -215,10 +230,86 @@ NI_TARGET void stele_hash__ni_one_x4(uint8_t prefix,
     store_hash(&d, out + 96);
 }
 
+void stele_hash__ni_load(struct stele_hash_ni_state *state,
+                         const uint32_t words[STELE_AT_LEAST(8)]) {
+    *state = (struct stele_hash_ni_state){{words[5], words[4], words[1], words[0]},
+                                          {words[7], words[6], words[3], words[2]}};
+}
+
+NI_INLINE void load_state(struct lane *x, const struct stele_hash_ni_state *state) {
+    x->abef = _mm_loadu_si128((const __m128i *)(const void *)state->abef);
+    x->cdgh = _mm_loadu_si128((const __m128i *)(const void *)state->cdgh);
+}
+
+NI_INLINE void store_state(const struct lane *x, struct stele_hash_ni_state *state) {
+    _mm_storeu_si128((__m128i *)(void *)state->abef, x->abef);
+    _mm_storeu_si128((__m128i *)(void *)state->cdgh, x->cdgh);
+}
+
+NI_TARGET void stele_hash__ni_digest(const struct stele_hash_ni_state *state,
+                                     uint8_t out[STELE_AT_LEAST(32)]) {
+    struct lane x;
+    load_state(&x, state);
+    store_hash(&x, out);
+}
+
+NI_TARGET void stele_hash__ni_block(struct stele_hash_ni_state *state, const uint8_t *block) {
+    struct lane x;
+    load_state(&x, state);
+    load_block(&x, block);
+    compress_one(&x);
+    store_state(&x, state);
+}
+
+NI_TARGET void stele_hash__ni_block_x4(struct stele_hash_ni_state state[STELE_HASH_NI_LANES],
+                                       const uint8_t *const block[STELE_HASH_NI_LANES]) {
+    struct lane a;
+    struct lane b;
+    struct lane c;
+    struct lane d;
+    load_state(&a, &state[0]);
+    load_state(&b, &state[1]);
+    load_state(&c, &state[2]);
+    load_state(&d, &state[3]);
+    load_block(&a, block[0]);
+    load_block(&b, block[1]);
+    load_block(&c, block[2]);
+    load_block(&d, block[3]);
+    compress(&a, &b, &c, &d);
+    store_state(&a, &state[0]);
+    store_state(&b, &state[1]);
+    store_state(&c, &state[2]);
+    store_state(&d, &state[3]);
+}
+
 #else
 
 bool stele_hash__ni_available(void) {
     return false;
+}
+
+void stele_hash__ni_load(struct stele_hash_ni_state *state,
+                         const uint32_t words[STELE_AT_LEAST(8)]) {
+    (void)state;
+    (void)words;
+    assert(!"called although stele_hash__ni_available is false");
+}
+
+void stele_hash__ni_digest(const struct stele_hash_ni_state *state,
+                           uint8_t out[STELE_AT_LEAST(32)]) {
+    (void)out;
+    stele_hash__ni_load(NULL, state->abef);
+}
+
+void stele_hash__ni_block(struct stele_hash_ni_state *state, const uint8_t *block) {
+    (void)block;
+    stele_hash__ni_load(state, NULL);
+}
+
+void stele_hash__ni_block_x4(struct stele_hash_ni_state state[STELE_HASH_NI_LANES],
+                             const uint8_t *const block[STELE_HASH_NI_LANES]) {
+    (void)block;
+    stele_hash__ni_load(state, NULL);
 }
 
 void stele_hash__ni_x4(uint8_t prefix, const uint8_t *const data[STELE_HASH_NI_LANES],

@@ -3,6 +3,7 @@
 
 #include "storage/cursor.h"
 #include "storage/hash.h"
+#include "storage/hash_lanes.h"
 #include "storage/hash_ni.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/rng.h"
@@ -208,6 +209,63 @@ static void test_hash__many_of_the_index_are_one_many_times(void **state) {
     }
 }
 
+/* Any number of messages of any length, with and without blocks in front; libcrypto says what is
+ * right. */
+static void test_hash__many_messages_are_each_their_own(void **state) {
+    enum { N_MAX = 23, BODY_MAX = 300 };
+    (void)state;
+    struct rng rng = rng_start(__func__);
+    static uint8_t body[N_MAX][BODY_MAX];
+    for (size_t round = 0; round < 4000; round++) {
+        struct stele_hash_message message[N_MAX];
+        uint8_t out[N_MAX * STELE_HASH_BYTES + 1];
+        uint8_t before[128];
+        size_t n_before = 64 * (size_t)rng_below(&rng, 3);
+        size_t n = (size_t)rng_below(&rng, N_MAX + 1);
+        struct stele_sha256 start;
+        rng_bytes(&rng, before, sizeof before);
+        stele_sha256_init(&start);
+        stele_sha256_update(&start, stele_view_of(before, n_before));
+        for (size_t i = 0; i < n; i++) {
+            size_t size = (size_t)rng_below(&rng, round % 2 == 0 ? BODY_MAX + 1 : 70);
+            rng_bytes(&rng, body[i], size);
+            rng_bytes(&rng, message[i].head, sizeof message[i].head);
+            message[i].head_bytes = (uint8_t)rng_below(&rng, STELE_HASH_HEAD_MAX + 1);
+            message[i].body = stele_view_of(size == 0 ? NULL : body[i], size);
+        }
+        out[n * STELE_HASH_BYTES] = 0x5a;
+        stele_sha256_many(n_before == 0 && round % 4 < 2 ? NULL : &start, message, n, out);
+        assert_int_equal(out[n * STELE_HASH_BYTES], 0x5a);
+        for (size_t i = 0; i < n; i++) {
+            uint8_t expected[STELE_HASH_BYTES];
+            struct stele_sha256 h = start;
+            stele_sha256_update(&h, stele_view_of(message[i].head, message[i].head_bytes));
+            stele_sha256_update(&h, message[i].body);
+            stele_sha256_final(&h, expected);
+            assert_memory_equal(out + i * STELE_HASH_BYTES, expected, STELE_HASH_BYTES);
+        }
+    }
+}
+
+static void test_hash__salts_of_a_frame_are_its_salts(void **state) {
+    enum { N = 37 };
+    (void)state;
+    struct rng rng = rng_start(__func__);
+    uint8_t seed[STELE_SEED_BYTES];
+    uint8_t salts[N * STELE_SALT_BYTES];
+    uint8_t ksalts[N * STELE_SALT_BYTES];
+    uint8_t expected[STELE_SALT_BYTES];
+    rng_bytes(&rng, seed, sizeof seed);
+    stele_hash_salt_many(seed, N, salts);
+    stele_hash_ksalt_many(seed, N, ksalts);
+    for (uint8_t i = 0; i < N; i++) {
+        stele_hash_salt(seed, i, expected);
+        assert_memory_equal(salts + (size_t)i * STELE_SALT_BYTES, expected, STELE_SALT_BYTES);
+        stele_hash_ksalt(seed, i, expected);
+        assert_memory_equal(ksalts + (size_t)i * STELE_SALT_BYTES, expected, STELE_SALT_BYTES);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hash__sha256_of_abc),
@@ -215,6 +273,8 @@ int main(void) {
         cmocka_unit_test(test_hash__messages_are_those_of_the_format),
         cmocka_unit_test(test_hash__inner_many_is_inner_many_times),
         cmocka_unit_test(test_hash__leaf_many_is_leaf_many_times),
+        cmocka_unit_test(test_hash__many_messages_are_each_their_own),
+        cmocka_unit_test(test_hash__salts_of_a_frame_are_its_salts),
         cmocka_unit_test(test_hash__leaf_many_stays_inside_its_memory),
         cmocka_unit_test(test_hash__many_of_the_index_are_one_many_times),
     };
