@@ -83,8 +83,8 @@ stele_status stele_answer_file_take(struct stele_answer_file *file, stele_view b
 }
 
 /* Both in the one form that a question has. */
-static stele_status compare_questions(const struct stele_search_request *asked,
-                                      const struct stele_question *answered, stele_err *err) {
+stele_status stele_answer_is_to(const struct stele_search_request *asked,
+                                const struct stele_question *answered, stele_err *err) {
     struct stele_query_question *question = stele_alloc(1, sizeof *question);
     stele_buf want = STELE_BUF_EMPTY;
     stele_buf have = STELE_BUF_EMPTY;
@@ -138,7 +138,7 @@ stele_status stele_answer_file_finish(struct stele_answer_file *file,
                              "not prove that they grew out of that",
                              report->complete.n_unconnected));
     }
-    STELE_TRY(judged(compare_questions(asked, &report->question, err)));
+    STELE_TRY(judged(stele_answer_is_to(asked, &report->question, err)));
     STELE_TRY(stele_save_commit(&file->save, err));
     say_what_is_proven(file->save.path, report);
 cleanup:

@@ -7,6 +7,7 @@
 #ifndef STELE_TOOLS_ANSWER_FILE_H
 #define STELE_TOOLS_ANSWER_FILE_H
 
+#include "proto/event_filter.h"
 #include "proto/query_wire.h"
 #include "proto/verify_state.h"
 #include "tools/print_hits.h"
@@ -27,6 +28,10 @@ STELE_MUST_USE stele_status stele_answer_file_take(struct stele_answer_file *fil
 STELE_MUST_USE stele_status stele_answer_file_finish(struct stele_answer_file *file,
                                                      const struct stele_search_request *asked,
                                                      stele_err *err);
+/* That an answer is one to what was asked. Errors: UNVERIFIED; the request's own mistakes. */
+STELE_MUST_USE stele_status stele_answer_is_to(const struct stele_search_request *asked,
+                                               const struct stele_question *answered,
+                                               stele_err *err);
 void stele_answer_file_close(struct stele_answer_file *file);
 
 #endif

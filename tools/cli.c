@@ -54,6 +54,13 @@ stele_status stele_cli_named(stele_status st) {
     return st == STELE_NOT_FOUND ? STELE_INVALID : st;
 }
 
+bool stele_cli_is_of_log(const char *origin, const char *log) {
+    size_t n_origin = strlen(origin);
+    size_t n_log = strlen(log);
+    return n_origin > n_log && origin[n_origin - n_log - 1] == '/' &&
+           strcmp(origin + n_origin - n_log, log) == 0;
+}
+
 /* With a NUL. `what` is the key of client.conf that names the file. */
 static stele_status read_pem(const char *config_path, const char *what, const char *path,
                              stele_buf *ret, stele_err *err) {

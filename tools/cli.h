@@ -24,6 +24,9 @@ int stele_cli_ended(const char *command, stele_status st, const stele_err *err);
  * the question, never an answer that holds nothing. NOT_FOUND becomes INVALID. */
 STELE_MUST_USE stele_status stele_cli_named(stele_status st);
 
+/* True if an origin, "<domain>/<region>/<log>", is that of `log`, "<region>/<log>". */
+bool stele_cli_is_of_log(const char *origin, const char *log);
+
 struct stele_cli {
     const char *command; /* for messages */
     struct stele_client_config *config;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tools/log_commands.c: `stele get`, `receipt`, `checkpoint`, `consistency`: one entry or one tree
- * head. */
+/* tools/log_commands.c: `stele get`, `checkpoint`, `consistency`: one entry or one tree head. */
 #include <assert.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -9,7 +8,6 @@
 
 #include "proto/log_client.h"
 #include "proto/query_client.h"
-#include "proto/verify.h"
 #include "storage/checkpoint.h"
 #include "storage/file.h"
 #include "storage/tree.h"
@@ -29,20 +27,12 @@ struct options {
     stele_output output;
 };
 
-/* True if "<domain>/<region>/<log>" ends in "/<region>/<log>". */
-static bool is_of_log(const char *origin, const char *log) {
-    size_t n_origin = strlen(origin);
-    size_t n_log = strlen(log);
-    return n_origin > n_log && origin[n_origin - n_log - 1] == '/' &&
-           strcmp(origin + n_origin - n_log, log) == 0;
-}
-
 /* What a command of these needs. */
 struct needs {
     bool seq, out, old;
 };
 
-/* Flags of all four. Returns an exit code, or STELE_GO_ON. */
+/* Flags of all three. Returns an exit code, or STELE_GO_ON. */
 static int parse(const char *command, const char *usage, struct needs needs, int argc, char **argv,
                  struct options *ret) {
     static const struct option names[] = {{"log", required_argument, NULL, 'l'},
@@ -135,80 +125,6 @@ cleanup:
     return stele_cli_ended("get", st, &err);
 }
 
-/* ------------------------------------------------------------------ receipt */
-
-static const char receipt_usage[] =
-    "usage: stele --config client.conf receipt --log REGION/LOG --seq N --out FILE\n"
-    "\n"
-    "Saves the receipt of one event: the event, and the proof that it is in the log, checkable\n"
-    "offline for years with `stele verify FILE --key VKEYS`. It is checked here first, with the\n"
-    "vkeys of client.conf. FILE may be - for stdout.\n"
-    "\n"
-    "Exit codes: 0 saved, 1 no such entry, 2 usage, 3 unreachable, 4 the receipt does not hold.\n"
-    "\n"
-    "example:\n"
-    "  stele --config client.conf receipt --log eu-central-1/3y --seq 12 --out "
-    "event12.tlog-proof\n";
-
-/* That the receipt holds, and that it is of the entry that was asked for. */
-static stele_status check_receipt(const char *vkeys, const struct options *options,
-                                  stele_view receipt, stele_err *err) {
-    struct stele_vkey *keys = NULL;
-    size_t n_keys = 0;
-    struct stele_verifier *verifier = NULL;
-    struct stele_verify_report *report = stele_alloc(1, sizeof *report);
-    stele_status st = STELE_OK;
-    if (report == NULL) {
-        return STELE_FAIL(err, NO_MEMORY, "no memory to check a receipt");
-    }
-    STELE_TRY(stele_vkeys_read(vkeys, &keys, &n_keys, err));
-    STELE_TRY(stele_verifier_new(keys, n_keys, NULL, NULL, &verifier, err));
-    st = stele_verifier_feed(verifier, receipt, err);
-    st = st == STELE_OK ? stele_verifier_end(verifier, report, err) : st;
-    STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
-    if (report->kind != STELE_PROOF_RECEIPT || report->receipt.entry.seq != options->seq ||
-        !is_of_log(report->receipt.checkpoint.origin, options->log)) {
-        STELE_TRY(STELE_FAIL(err, UNVERIFIED,
-                             "the server sent the proof of another entry than %s %" PRIu64,
-                             options->log, options->seq));
-    }
-cleanup:
-    stele_verifier_free(verifier);
-    stele_verify_report_done(report);
-    stele_free(report);
-    stele_free(keys);
-    return st;
-}
-
-int stele_receipt_command(const char *config, int argc, char **argv) {
-    struct options options = {0};
-    struct stele_cli cli = {0};
-    struct stele_got got;
-    stele_buf reply = STELE_BUF_EMPTY;
-    stele_err err;
-    stele_status st = STELE_OK;
-    int code = parse("receipt", receipt_usage, (struct needs){.seq = true, .out = true}, argc, argv,
-                     &options);
-    if (code != STELE_GO_ON) {
-        return code;
-    }
-    if (options.out == NULL) {
-        return stele_usage_error("receipt", "name the file to write with --out FILE");
-    }
-    STELE_TRY(stele_cli_open("receipt", config, &cli, &err));
-    struct stele_get_request request = {
-        .log = stele_view_str(options.log), .seq = options.seq, .want_receipt = true};
-    STELE_TRY(stele_client_get(cli.client, &request, TIMEOUT_MS, &reply, &got, &err));
-    if (cli.config->vkeys != NULL) {
-        STELE_TRY(check_receipt(cli.config->vkeys, &options, got.receipt, &err));
-    }
-    STELE_TRY(stele_save_file(options.out, got.receipt, &err));
-cleanup:
-    stele_buf_done(&reply);
-    stele_cli_close(&cli);
-    return stele_cli_ended("receipt", st, &err);
-}
-
 /* ------------------------------------------------------------------ checkpoint */
 
 static const char checkpoint_usage[] =
@@ -230,7 +146,7 @@ static stele_status newest(struct stele_cli *cli, const char *log, const struct 
     STELE_TRY(stele_cli_named(stele_client_checkpoint(cli->client, log, 0, TIMEOUT_MS, note, err)));
     st = stele_checkpoint_open(stele_view_buf(note), keys, n_keys, ret, err);
     STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
-    if (!is_of_log(ret->origin, log)) {
+    if (!stele_cli_is_of_log(ret->origin, log)) {
         STELE_TRY(STELE_FAIL(err, UNVERIFIED, "the server sent a checkpoint of %s for %s",
                              ret->origin, log));
     }
@@ -296,7 +212,7 @@ static stele_status read_old(const struct options *options, const struct stele_v
     if (st != STELE_OK) {
         STELE_TRY(STELE_FAIL(err, UNVERIFIED, "'%.80s': %.150s", options->old, why.text));
     }
-    if (!is_of_log(ret->origin, options->log)) {
+    if (!stele_cli_is_of_log(ret->origin, options->log)) {
         STELE_TRY(STELE_FAIL(err, UNVERIFIED, "'%.80s' is a checkpoint of %.80s, not of %.60s",
                              options->old, ret->origin, options->log));
     }

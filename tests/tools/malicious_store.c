@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * malicious_store REGION_DIR REGION DOMAIN omit|add|index: fills the log 3y of a region that `stele
- * init` made, and lies in its index as a dishonest operator could: with the region's own keys. A
- * tool of the tests.
+ * malicious_store REGION_DIR REGION DOMAIN omit|omit-actor|add|index: fills the log 3y of a region
+ * that `stele init` made, and lies in its index as a dishonest operator could: with the region's
+ * own keys. A tool of the tests.
  */
 #include <stdio.h>
 #include <string.h>
@@ -65,8 +65,27 @@ static void seal(struct stele_log *log) {
     stele_manifest_unref(manifest);
 }
 
-/* Of the event that is entry 100. */
-static struct malicious_posting a_posting(struct stele_log *log) {
+/* The tag of the event's first actor. */
+static void tag_of_actor(struct stele_log *log, const struct stele_stored_entry *stored,
+                         uint8_t ret[STELE_TAG_BYTES]) {
+    static struct stele_event_facts facts;
+    struct stele_tag_key key;
+    uint8_t disclosed[32];
+    assert_ok(stele_event_map_v1(NULL, stored->payload, &facts, NULL));
+    assert_ok(stele_log_disclose_tag_key(log, stored->entry.era, disclosed, NULL));
+    stele_tag_key_init(&key, disclosed);
+    for (size_t i = 0; i < facts.n_keys; i++) {
+        if (facts.key[i].field == STELE_KEY_ACTOR) {
+            stele_tag_of(&key, facts.tenant, STELE_KEY_ACTOR, facts.key[i].value,
+                         stored->entry.as.event.late, ret);
+            return;
+        }
+    }
+    fail_msg("entry 100 has no actor");
+}
+
+/* Of the event that is entry 100: of its actor, or of whatever key comes first. */
+static struct malicious_posting a_posting(struct stele_log *log, bool of_actor) {
     struct malicious_posting posting = {.seq = 100};
     struct stele_log_view *view = NULL;
     struct stele_log_reader *reader = NULL;
@@ -77,6 +96,9 @@ static struct malicious_posting a_posting(struct stele_log *log) {
     assert_ok(stele_log_read(reader, posting.seq, &stored, NULL));
     assert_ok(stele_log_read_tags(reader, &tags, NULL));
     memcpy(posting.tag, tags->tag[0], sizeof posting.tag);
+    if (of_actor) {
+        tag_of_actor(log, &stored, posting.tag);
+    }
     stele_log_reader_free(reader);
     stele_log_view_close(view);
     return posting;
@@ -85,7 +107,8 @@ static struct malicious_posting a_posting(struct stele_log *log) {
 int main(int argc, char **argv) {
     struct fixture f = {.store = NULL};
     if (argc != 5) {
-        (void)fputs("usage: malicious_store REGION_DIR REGION DOMAIN omit|add|index\n", stderr);
+        (void)fputs("usage: malicious_store REGION_DIR REGION DOMAIN omit|omit-actor|add|index\n",
+                    stderr);
         return 2;
     }
     open_store(&f, argv[1], argv[2], argv[3]);
@@ -101,7 +124,7 @@ int main(int argc, char **argv) {
         seal(log);
         (void)malicious_false_index(log);
     } else {
-        struct malicious_posting posting = a_posting(log);
+        struct malicious_posting posting = a_posting(log, strcmp(argv[4], "omit-actor") == 0);
         if (strcmp(argv[4], "add") == 0) {
             memset(posting.tag, 0x5a, sizeof posting.tag - 1); /* a tag that no event has */
         }
