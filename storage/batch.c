@@ -150,28 +150,23 @@ cleanup:
 }
 
 stele_status stele_batch__seal(struct stele_batch *batch, struct stele_batch_frame *frame, stele_err *err) {
-    enum { N = STELE_FRAME_EVENTS_MAX };
-    stele_view payload[N];
-    uint8_t salt[N * STELE_SALT_BYTES];
-    uint8_t ksalt[N * STELE_SALT_BYTES];
-    struct stele_hash_message message[2 * N];
-    uint8_t commit[2 * N * STELE_HASH_BYTES];
+    stele_view payload[STELE_FRAME_EVENTS_MAX];
+    stele_view tags[STELE_FRAME_EVENTS_MAX];
+    uint8_t payload_commit[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
+    uint8_t keys_commit[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
     struct stele_compressor *compressor = NULL;
     stele_status st = STELE_OK;
-    stele_hash_salt_many(frame->seed, frame->n, salt);
-    stele_hash_ksalt_many(frame->kseed, frame->n, ksalt);
     for (uint8_t i = 0; i < frame->n; i++) {
         const struct stele_batch_event *event = &batch->event[frame->first + i];
-        const uint8_t *tags = batch->tags.data + (size_t)event->tags_at * STELE_TAG_BYTES;
         payload[i] = event->payload;
-        message[i] = stele_hash_message_payload(salt + (size_t)i * STELE_SALT_BYTES, event->payload);
-        message[frame->n + i] = stele_hash_message_keys(ksalt + (size_t)i * STELE_SALT_BYTES, tags, event->n_tags);
+        tags[i] = stele_view_of(batch->tags.data + (size_t)event->tags_at * STELE_TAG_BYTES,
+                                (size_t)event->n_tags * STELE_TAG_BYTES);
     }
-    stele_sha256_many(NULL, message, (size_t)2 * frame->n, commit);
+    stele_hash_frame(frame->seed, frame->kseed, payload, tags, frame->n, payload_commit, keys_commit);
     for (uint8_t i = 0; i < frame->n; i++) {
         struct stele_batch_event *event = &batch->event[frame->first + i];
-        memcpy(event->payload_commit, commit + (size_t)i * STELE_HASH_BYTES, STELE_HASH_BYTES);
-        memcpy(event->keys_commit, commit + (size_t)(frame->n + i) * STELE_HASH_BYTES, STELE_HASH_BYTES);
+        memcpy(event->payload_commit, payload_commit + (size_t)i * STELE_HASH_BYTES, STELE_HASH_BYTES);
+        memcpy(event->keys_commit, keys_commit + (size_t)i * STELE_HASH_BYTES, STELE_HASH_BYTES);
     }
     STELE_TRY(stele_compressor_mine(&compressor, err));
     frame->sealed_at = batch->sealed.size;

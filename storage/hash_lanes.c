@@ -143,48 +143,40 @@ void stele_sha256_many(const struct stele_sha256 *start, const struct stele_hash
     }
 }
 
-struct stele_hash_message stele_hash_message_payload(const uint8_t salt[STELE_AT_LEAST(16)],
-                                                     stele_view payload) {
-    struct stele_hash_message m = {.head = {0x10}, .head_bytes = 1 + STELE_SALT_BYTES};
-    memcpy(m.head + 1, salt, STELE_SALT_BYTES);
-    m.body = payload;
-    return m;
+static void seed_message(uint8_t prefix, const uint8_t *seed, size_t i,
+                         struct stele_hash_message *ret) {
+    *ret = (struct stele_hash_message){.head = {prefix}, .head_bytes = 1 + STELE_SEED_BYTES + 1};
+    memcpy(ret->head + 1, seed, STELE_SEED_BYTES);
+    ret->head[1 + STELE_SEED_BYTES] = (uint8_t)i;
 }
 
-struct stele_hash_message stele_hash_message_keys(const uint8_t ksalt[STELE_AT_LEAST(16)],
-                                                  const uint8_t *tags, uint16_t n) {
-    struct stele_hash_message m = {.head = {0x11}, .head_bytes = 1 + STELE_SALT_BYTES + 2};
-    memcpy(m.head + 1, ksalt, STELE_SALT_BYTES);
-    stele_put_u16(m.head + 1 + STELE_SALT_BYTES, n);
-    m.body = stele_view_of(tags, (size_t)n * 16);
-    return m;
+static void salted_message(uint8_t prefix, const uint8_t *salt, stele_view body,
+                           struct stele_hash_message *ret) {
+    *ret = (struct stele_hash_message){.head = {prefix}, .head_bytes = 1 + STELE_SALT_BYTES};
+    memcpy(ret->head + 1, salt, STELE_SALT_BYTES);
+    ret->body = body;
 }
 
-static void seed_many(uint8_t prefix, const uint8_t *seed, size_t n, uint8_t *out) {
-    enum { AT_A_TIME = 16 }; /* a frame's */
-    struct stele_hash_message message[AT_A_TIME];
-    uint8_t hash[AT_A_TIME * STELE_HASH_BYTES];
-    assert(n <= 256);
-    for (size_t first = 0; first < n; first += AT_A_TIME) {
-        size_t some = n - first < AT_A_TIME ? n - first : AT_A_TIME;
-        for (size_t i = 0; i < some; i++) {
-            message[i] = (struct stele_hash_message){.head = {prefix},
-                                                     .head_bytes = 1 + STELE_SEED_BYTES + 1};
-            memcpy(message[i].head + 1, seed, STELE_SEED_BYTES);
-            message[i].head[1 + STELE_SEED_BYTES] = (uint8_t)(first + i);
-        }
-        stele_sha256_many(NULL, message, some, hash);
-        for (size_t i = 0; i < some; i++) {
-            memcpy(out + (first + i) * STELE_SALT_BYTES, hash + i * STELE_HASH_BYTES,
-                   STELE_SALT_BYTES);
-        }
+void stele_hash_frame(const uint8_t seed[STELE_AT_LEAST(32)],
+                      const uint8_t kseed[STELE_AT_LEAST(32)], const stele_view *payload,
+                      const stele_view *tags, size_t n, uint8_t *ret_payload_commits,
+                      uint8_t *ret_keys_commits) {
+    struct stele_hash_message message[2 * STELE_HASH_FRAME_MAX];
+    uint8_t hash[2 * STELE_HASH_FRAME_MAX * STELE_HASH_BYTES];
+    assert(n >= 1 && n <= STELE_HASH_FRAME_MAX);
+    for (size_t i = 0; i < n; i++) {
+        seed_message(0x17, seed, i, &message[i]);
+        seed_message(0x18, kseed, i, &message[n + i]);
     }
-}
-
-void stele_hash_salt_many(const uint8_t seed[STELE_AT_LEAST(32)], size_t n, uint8_t *out) {
-    seed_many(0x17, seed, n, out);
-}
-
-void stele_hash_ksalt_many(const uint8_t kseed[STELE_AT_LEAST(32)], size_t n, uint8_t *out) {
-    seed_many(0x18, kseed, n, out);
+    stele_sha256_many(NULL, message, 2 * n, hash);
+    for (size_t i = 0; i < n; i++) { /* a salt is the first 16 bytes of its hash */
+        struct stele_hash_message *keys = &message[n + i];
+        salted_message(0x10, hash + i * STELE_HASH_BYTES, payload[i], &message[i]);
+        salted_message(0x11, hash + (n + i) * STELE_HASH_BYTES, tags[i], keys);
+        stele_put_u16(keys->head + keys->head_bytes, (uint16_t)(tags[i].size / 16));
+        keys->head_bytes += 2;
+    }
+    stele_sha256_many(NULL, message, 2 * n, hash);
+    memcpy(ret_payload_commits, hash, n * STELE_HASH_BYTES);
+    memcpy(ret_keys_commits, hash + n * STELE_HASH_BYTES, n * STELE_HASH_BYTES);
 }

@@ -22,14 +22,15 @@ struct stele_hash_message {
 void stele_sha256_many(const struct stele_sha256 *start, const struct stele_hash_message *message,
                        size_t n, uint8_t *out);
 
-/* What stele_hash_payload and stele_hash_keys hash. payload and tags are borrowed. */
-struct stele_hash_message stele_hash_message_payload(const uint8_t salt[STELE_AT_LEAST(16)],
-                                                     stele_view payload);
-struct stele_hash_message stele_hash_message_keys(const uint8_t ksalt[STELE_AT_LEAST(16)],
-                                                  const uint8_t *tags, uint16_t n);
-
-/* stele_hash_salt and stele_hash_ksalt of 0 to n - 1, at most 256; 16 n bytes out. */
-void stele_hash_salt_many(const uint8_t seed[STELE_AT_LEAST(32)], size_t n, uint8_t *out);
-void stele_hash_ksalt_many(const uint8_t kseed[STELE_AT_LEAST(32)], size_t n, uint8_t *out);
+/*
+ * What the entries of a frame's n events commit to, n from 1 to STELE_HASH_FRAME_MAX: the payloads,
+ * salted from `seed`, and the tag lists (16 bytes each, strictly ascending), salted from `kseed`.
+ * 32 n bytes out, each.
+ */
+#define STELE_HASH_FRAME_MAX 16
+void stele_hash_frame(const uint8_t seed[STELE_AT_LEAST(32)],
+                      const uint8_t kseed[STELE_AT_LEAST(32)], const stele_view *payload,
+                      const stele_view *tags, size_t n, uint8_t *ret_payload_commits,
+                      uint8_t *ret_keys_commits);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "storage/hash_lanes.h"
 #include "storage/leaf_window.h"
 #include "storage/log_parts.h"
 #include "storage/pack.h"
@@ -20,6 +21,12 @@ static stele_status replay_frame(struct stele_group *group, const struct stele_i
     const struct stele_tag_key *key = NULL;
     struct stele_frame_content content;
     struct stele_tag_set set;
+    uint64_t event_us[STELE_FRAME_EVENTS_MAX];
+    size_t tags_bytes[STELE_FRAME_EVENTS_MAX];
+    stele_view tags[STELE_FRAME_EVENTS_MAX];
+    uint8_t payload_commit[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
+    uint8_t keys_commit[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
+    stele_buf all_tags = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
     if (facts == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for this thread's event facts");
@@ -32,29 +39,35 @@ static stele_status replay_frame(struct stele_group *group, const struct stele_i
     STELE_TRY(stele_frame_open(compressor, item->sealed, item->raw_bytes, item->n, raw, &content, err));
     STELE_TRY(stele_keyring_tag_key(log->keyring, log->name, group->next.era, false, &key, err));
     for (uint8_t i = 0; i < item->n; i++) {
-        uint8_t salt[STELE_SALT_BYTES];
+        STELE_TRY(log->map->map(log->map->ctx, content.payload[i], facts, err));
+        event_us[i] = facts->event_us;
+        STELE_TRY(stele_tag_set_of(key, facts, stele_entry_is_late(item->time_us, event_us[i]), &set, err));
+        tags_bytes[i] = (size_t)set.n * STELE_TAG_BYTES;
+        STELE_TRY(stele_buf_append(&all_tags, stele_view_of(set.tag, tags_bytes[i]), err));
+    }
+    for (size_t i = 0, at = 0; i < item->n; at += tags_bytes[i++]) {
+        tags[i] = stele_view_slice(stele_view_buf(&all_tags), at, tags_bytes[i]);
+    }
+    stele_hash_frame(content.seed, kseed, content.payload, tags, item->n, payload_commit, keys_commit);
+    for (uint8_t i = 0; i < item->n; i++) {
         uint8_t bytes[STELE_ENTRY_BYTES_MAX];
         uint8_t leaf[STELE_HASH_BYTES];
         struct stele_entry entry = {.type = STELE_ENTRY_EVENT,
                                     .era = group->next.era,
                                     .seq = item->first_seq + i,
                                     .time_us = item->time_us};
-        STELE_TRY(log->map->map(log->map->ctx, content.payload[i], facts, err));
         entry.as.event.retention_years = log->years;
-        entry.as.event.event_us = facts->event_us;
-        entry.as.event.late = stele_entry_is_late(item->time_us, facts->event_us);
-        STELE_TRY(stele_tag_set_of(key, facts, entry.as.event.late, &set, err));
-        stele_hash_salt(content.seed, i, salt);
-        stele_hash_payload(salt, content.payload[i], entry.as.event.payload_commit);
-        stele_hash_ksalt(kseed, i, salt);
-        stele_hash_keys(salt, set.tag[0], set.n, entry.as.event.keys_commit);
+        entry.as.event.event_us = event_us[i];
+        entry.as.event.late = stele_entry_is_late(item->time_us, event_us[i]);
+        memcpy(entry.as.event.payload_commit, payload_commit + (size_t)i * STELE_HASH_BYTES, STELE_HASH_BYTES);
+        memcpy(entry.as.event.keys_commit, keys_commit + (size_t)i * STELE_HASH_BYTES, STELE_HASH_BYTES);
         STELE_TRY(stele_entry_check(&entry, err));
         stele_hash_leaf(stele_view_of(bytes, stele_entry_encode(&entry, bytes)), leaf);
-        STELE_TRY(stele_group__add_entry(group, &entry, leaf, stele_view_of(NULL, 0),
-                                         stele_view_of(set.tag, (size_t)set.n * STELE_TAG_BYTES), err));
+        STELE_TRY(stele_group__add_entry(group, &entry, leaf, stele_view_of(NULL, 0), tags[i], err));
     }
     STELE_TRY(stele_group__add_item(group, item, kseed, err));
 cleanup:
+    stele_buf_done(&all_tags);
     return stele_corrupt(st, err);
 }
 

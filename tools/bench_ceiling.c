@@ -14,6 +14,7 @@
 #include "proto/event_map.h"
 #include "storage/entry.h"
 #include "storage/frame.h"
+#include "storage/hash_lanes.h"
 #include "storage/tree.h"
 #include "tools/bench_events.h"
 
@@ -28,7 +29,7 @@ static double now_s(void) {
 
 struct work {
     struct stele_event_facts facts;
-    struct stele_tag_set tags;
+    struct stele_tag_set tags[STELE_FRAME_EVENTS_MAX];
     struct stele_tag_key key;
     struct stele_frontier frontier;
     stele_buf sealed;
@@ -41,21 +42,31 @@ static stele_status do_frame(struct work *work, const stele_view *payload,
     uint8_t entries[STELE_FRAME_EVENTS_MAX * STELE_ENTRY_EVENT_BYTES + STELE_ENTRY_BYTES_MAX];
     uint8_t leaves[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
     uint8_t seed[STELE_SEED_BYTES] = {1};
-    uint8_t salt[STELE_SALT_BYTES];
+    uint8_t payload_commit[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
+    uint8_t keys_commit[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
+    stele_view tags[STELE_FRAME_EVENTS_MAX];
+    uint64_t event_us[STELE_FRAME_EVENTS_MAX];
     uint32_t raw_bytes = 0;
     struct stele_event_map map = stele_event_map_current();
     stele_status st = STELE_OK;
     for (uint8_t i = 0; i < STELE_FRAME_EVENTS_MAX; i++) {
-        struct stele_entry entry = {.type = STELE_ENTRY_EVENT, .era = 202601, .seq = work->seq++};
         STELE_TRY(map.map(map.ctx, payload[i], &work->facts, err));
-        STELE_TRY(stele_tag_set_of(&work->key, &work->facts, false, &work->tags, err));
-        entry.time_us = work->facts.event_us;
-        entry.as.event.event_us = work->facts.event_us;
+        STELE_TRY(stele_tag_set_of(&work->key, &work->facts, false, &work->tags[i], err));
+        tags[i] =
+            stele_view_of(work->tags[i].tag, (size_t)work->tags[i].n * sizeof work->tags[i].tag[0]);
+        event_us[i] = work->facts.event_us;
+    }
+    stele_hash_frame(seed, seed, payload, tags, STELE_FRAME_EVENTS_MAX, payload_commit,
+                     keys_commit);
+    for (uint8_t i = 0; i < STELE_FRAME_EVENTS_MAX; i++) {
+        struct stele_entry entry = {
+            .type = STELE_ENTRY_EVENT, .era = 202601, .seq = work->seq++, .time_us = event_us[i]};
+        entry.as.event.event_us = event_us[i];
         entry.as.event.retention_years = 3;
-        stele_hash_salt(seed, i, salt);
-        stele_hash_payload(salt, payload[i], entry.as.event.payload_commit);
-        stele_hash_ksalt(seed, i, salt);
-        stele_hash_keys(salt, work->tags.tag[0], work->tags.n, entry.as.event.keys_commit);
+        memcpy(entry.as.event.payload_commit, payload_commit + (size_t)i * STELE_HASH_BYTES,
+               STELE_HASH_BYTES);
+        memcpy(entry.as.event.keys_commit, keys_commit + (size_t)i * STELE_HASH_BYTES,
+               STELE_HASH_BYTES);
         (void)stele_entry_encode(&entry, entries + (size_t)i * STELE_ENTRY_EVENT_BYTES);
     }
     stele_hash_leaf_many(entries, STELE_ENTRY_EVENT_BYTES, STELE_FRAME_EVENTS_MAX, leaves);

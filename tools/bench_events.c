@@ -9,6 +9,7 @@
 #include "proto/wire_out.h"
 
 #define N_MODELS 24u
+#define N_DATASETS 5000u
 
 /* splitmix64: fast, and the same on every machine. */
 static uint64_t next(struct stele_bench_events *events) {
@@ -38,13 +39,6 @@ static void random_bytes(struct stele_bench_events *events, struct stele_wire_ou
     stele_wire_out_bytes(w, number, stele_view_of(words, n));
 }
 
-static void digest(struct stele_bench_events *events, struct stele_wire_out *w, uint32_t number) {
-    size_t mark = stele_wire_out_begin(w, number);
-    stele_wire_out_uint(w, 1, 1); /* SHA-256 */
-    random_bytes(events, w, 2, 32);
-    stele_wire_out_end(w, mark);
-}
-
 void stele_bench_actor(uint32_t rank, char out[STELE_AT_LEAST(32)]) {
     (void)snprintf(out, 32, "user-%06u", rank);
 }
@@ -70,53 +64,63 @@ static void write_head(struct stele_bench_events *events, struct stele_wire_out 
     stele_wire_out_fixed64(w, 2, now);
     text(w, 3, "acme");
     text(w, 4, events->region);
-    stele_wire_out_uint(w, 5, 1); /* inference */
+    stele_wire_out_uint(w, 5, 3); /* access */
 }
 
 static void write_actor(struct stele_bench_events *events, struct stele_wire_out *w) {
     char id[32];
-    uint32_t rank = zipf(events, events->n_actors);
     size_t mark = stele_wire_out_begin(w, 6);
-    stele_bench_actor(rank, id);
+    stele_bench_actor(zipf(events, events->n_actors), id);
     text(w, 1, id);
     stele_wire_out_uint(w, 2, 1);
-    random_bytes(events, w, 5, 4);
-    (void)snprintf(id, sizeof id, "key_%04u", rank % 10000);
-    text(w, 7, id);
+    text(w, 6, "feature-store/2.4 python");
+    text(w, 9, "corp");
+    stele_wire_out_end(w, mark);
+}
+
+/* What was read, with the digest of what it held, and the model it was read for. */
+static void write_resources(struct stele_bench_events *events, struct stele_wire_out *w) {
+    char id[48];
+    size_t mark = stele_wire_out_begin(w, 9);
+    (void)snprintf(id, sizeof id, "dataset://features/part-%05u", zipf(events, N_DATASETS));
+    text(w, 1, id);
+    stele_wire_out_uint(w, 2, 4); /* dataset */
+    text(w, 7, "production");
+    size_t digest = stele_wire_out_begin(w, 8);
+    stele_wire_out_uint(w, 1, 1); /* SHA-256 */
+    random_bytes(events, w, 2, 32);
+    stele_wire_out_end(w, digest);
+    stele_wire_out_uint(w, 12, 1 + next(events) % 1000000);
+    stele_wire_out_end(w, mark);
+    mark = stele_wire_out_begin(w, 9);
+    (void)snprintf(id, sizeof id, "model-%02u", zipf(events, N_MODELS));
+    text(w, 1, id);
+    stele_wire_out_uint(w, 2, 1); /* model */
     stele_wire_out_end(w, mark);
 }
 
 stele_status stele_bench_event(struct stele_bench_events *events, stele_buf *payload,
                                stele_err *err) {
     struct stele_wire_out w = stele_wire_out_to(payload);
-    char model[32];
     size_t before = payload->size;
-    (void)snprintf(model, sizeof model, "model-%02u", zipf(events, N_MODELS));
     write_head(events, &w, now_ns(events));
     write_actor(events, &w);
-    stele_wire_out_uint(&w, 7, 6); /* invoke */
+    stele_wire_out_uint(&w, 7, 2); /* read */
     stele_wire_out_uint(&w, 8, 1); /* success */
-    size_t mark = stele_wire_out_begin(&w, 9);
-    text(&w, 1, model);
-    stele_wire_out_uint(&w, 2, 1);
-    text(&w, 3, "3.2.1");
-    stele_wire_out_uint(&w, 4, 1);
-    text(&w, 7, "production");
-    stele_wire_out_end(&w, mark);
-    mark = stele_wire_out_begin(&w, 10);
-    text(&w, 1, "gateway");
+    write_resources(events, &w);
+    size_t mark = stele_wire_out_begin(&w, 10);
+    text(&w, 1, "feature-store");
     text(&w, 4, "native");
     stele_wire_out_end(&w, mark);
     random_bytes(events, &w, 13, 16); /* trace */
+    random_bytes(events, &w, 14, 8);  /* span */
+    stele_wire_out_uint(&w, 17, 1000 * (1 + next(events) % 100000));
     text(&w, 24, "stele.v1");
-    mark = stele_wire_out_begin(&w, 40);
-    text(&w, 1, model);
-    text(&w, 2, "3.2.1");
-    digest(events, &w, 3);
-    digest(events, &w, 4);
-    text(&w, 5, "chat");
-    stele_wire_out_uint(&w, 10, 1 + next(events) % 2000);
-    stele_wire_out_uint(&w, 11, 1 + next(events) % 800);
+    mark = stele_wire_out_begin(&w, 42);
+    text(&w, 1, "training");
+    stele_wire_out_uint(&w, 4, 1 + next(events) % 1000000);
+    stele_wire_out_uint(&w, 5, 1 + next(events) % 1000);
+    text(&w, 7, "api");
     stele_wire_out_end(&w, mark);
     return stele_wire_out_done(&w, before, err);
 }

@@ -247,22 +247,33 @@ static void test_hash__many_messages_are_each_their_own(void **state) {
     }
 }
 
-static void test_hash__salts_of_a_frame_are_its_salts(void **state) {
-    enum { N = 37 };
+static void test_hash__a_frame_commits_as_its_events_do(void **state) {
     (void)state;
     struct rng rng = rng_start(__func__);
-    uint8_t seed[STELE_SEED_BYTES];
-    uint8_t salts[N * STELE_SALT_BYTES];
-    uint8_t ksalts[N * STELE_SALT_BYTES];
-    uint8_t expected[STELE_SALT_BYTES];
-    rng_bytes(&rng, seed, sizeof seed);
-    stele_hash_salt_many(seed, N, salts);
-    stele_hash_ksalt_many(seed, N, ksalts);
-    for (uint8_t i = 0; i < N; i++) {
-        stele_hash_salt(seed, i, expected);
-        assert_memory_equal(salts + (size_t)i * STELE_SALT_BYTES, expected, STELE_SALT_BYTES);
-        stele_hash_ksalt(seed, i, expected);
-        assert_memory_equal(ksalts + (size_t)i * STELE_SALT_BYTES, expected, STELE_SALT_BYTES);
+    static uint8_t bytes[STELE_HASH_FRAME_MAX][2][400];
+    for (size_t round = 0; round < 200; round++) {
+        size_t n = 1 + (size_t)rng_below(&rng, STELE_HASH_FRAME_MAX);
+        uint8_t seed[2][STELE_SEED_BYTES];
+        uint8_t commit[2][STELE_HASH_FRAME_MAX * STELE_HASH_BYTES];
+        stele_view payload[STELE_HASH_FRAME_MAX];
+        stele_view tags[STELE_HASH_FRAME_MAX];
+        rng_bytes(&rng, seed[0], sizeof seed);
+        rng_bytes(&rng, bytes[0][0], sizeof bytes);
+        for (size_t i = 0; i < n; i++) {
+            payload[i] = stele_view_of(bytes[i][0], (size_t)rng_below(&rng, 401));
+            tags[i] = stele_view_of(bytes[i][1], 16 * (size_t)rng_below(&rng, 26));
+        }
+        stele_hash_frame(seed[0], seed[1], payload, tags, n, commit[0], commit[1]);
+        for (uint8_t i = 0; i < n; i++) {
+            uint8_t salt[STELE_SALT_BYTES];
+            uint8_t expected[STELE_HASH_BYTES];
+            stele_hash_salt(seed[0], i, salt);
+            stele_hash_payload(salt, payload[i], expected);
+            assert_memory_equal(commit[0] + (size_t)i * STELE_HASH_BYTES, expected, sizeof expected);
+            stele_hash_ksalt(seed[1], i, salt);
+            stele_hash_keys(salt, tags[i].data, (uint16_t)(tags[i].size / 16), expected);
+            assert_memory_equal(commit[1] + (size_t)i * STELE_HASH_BYTES, expected, sizeof expected);
+        }
     }
 }
 
@@ -274,7 +285,7 @@ int main(void) {
         cmocka_unit_test(test_hash__inner_many_is_inner_many_times),
         cmocka_unit_test(test_hash__leaf_many_is_leaf_many_times),
         cmocka_unit_test(test_hash__many_messages_are_each_their_own),
-        cmocka_unit_test(test_hash__salts_of_a_frame_are_its_salts),
+        cmocka_unit_test(test_hash__a_frame_commits_as_its_events_do),
         cmocka_unit_test(test_hash__leaf_many_stays_inside_its_memory),
         cmocka_unit_test(test_hash__many_of_the_index_are_one_many_times),
     };
