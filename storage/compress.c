@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/compress.c: one zstd frame per call, level 1, with dictionary 1.
+ * storage/compress.c: one zstd frame per call, a fast level, with dictionary 1.
  *
  * Invariant: no byte of the output is allocated before the size the caller expects has been held
  * against his cap and against the frame's own header. The frame is an ordinary one that any zstd opens
@@ -16,7 +16,8 @@
 
 #include "storage/dictionary/events-1.dict.h"
 
-#define LEVEL 1 /* level 3 takes 1.5 to 2 times the time for 1 to 3 % of the size */
+/* Level 1 takes 1.4 times the time for 3 % less, level 3 twice; level -2 takes 0.6 for 4 % more. */
+#define LEVEL (-1)
 #define DICTIONARY_ID 1
 
 struct stele_compressor {

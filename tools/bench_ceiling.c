@@ -82,7 +82,7 @@ static stele_status measure_hash_compress(double *ret_per_s, stele_err *err) {
     struct work *work = stele_alloc(1, sizeof *work);
     stele_buf *payload = stele_alloc(N_EVENTS, sizeof *payload);
     stele_view frame[STELE_FRAME_EVENTS_MAX];
-    struct stele_bench_events events = {1, "bench-1", 10000, NULL};
+    struct stele_bench_events events = {.state = 1, .region = "bench-1", .n_actors = 10000};
     struct stele_compressor *compressor = NULL;
     uint8_t secret[32] = {7};
     stele_status st = STELE_OK;

@@ -121,8 +121,10 @@ static void *feed(void *arg) {
     stele_buf payload = STELE_BUF_EMPTY;
     stele_err *err = &feeder->err;
     stele_status st = STELE_OK;
-    struct stele_bench_events events = {feeder->seed, feeder->bench->region, STELE_BENCH_ACTORS,
-                                        feeder->bench->clock};
+    struct stele_bench_events events = {.state = feeder->seed,
+                                        .region = feeder->bench->region,
+                                        .n_actors = STELE_BENCH_ACTORS,
+                                        .clock = feeder->bench->clock};
     /* What waits in the window is older than the log time it gets: with a stepping clock by
      * months, unless the window is small. */
     uint32_t batch = (uint32_t)feeder->bench->batch;

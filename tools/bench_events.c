@@ -3,7 +3,7 @@
 #include "tools/bench_events.h"
 
 #include <math.h>
-#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "proto/wire_out.h"
@@ -19,11 +19,33 @@ static uint64_t next(struct stele_bench_events *events) {
     return z ^ (z >> 31);
 }
 
-/* A rank below n with probability about proportional to 1 / (rank + 1). */
-static uint32_t zipf(struct stele_bench_events *events, uint32_t n) {
-    double u = (double)(next(events) >> 11) / 9007199254740992.0;
-    double rank = expm1(u * log1p((double)n));
+/* A rank below n with probability about proportional to 1 / (rank + 1): (n + 1)^u - 1, read from
+ * straight lines between points of that curve. Making events must cost little beside storing them:
+ * they are made on the processors that are measured. */
+static uint32_t zipf(struct stele_bench_events *events, struct stele_bench_zipf *of, uint32_t n) {
+    enum { LINE_BITS = 10, REST_BITS = 53 - LINE_BITS };
+    _Static_assert((1 << LINE_BITS) + 1 == STELE_BENCH_ZIPF_POINTS, "a point more than lines");
+    if (of->n != n) {
+        for (size_t i = 0; i < STELE_BENCH_ZIPF_POINTS; i++) {
+            of->point[i] = expm1((double)i / (1 << LINE_BITS) * log1p((double)n));
+        }
+        of->n = n;
+    }
+    uint64_t u = next(events) >> 11;
+    const double *line = &of->point[u >> REST_BITS];
+    double along =
+        (double)(u & ((UINT64_C(1) << REST_BITS) - 1)) / (double)(UINT64_C(1) << REST_BITS);
+    double rank = line[0] + along * (line[1] - line[0]);
     return rank >= n ? n - 1 : (uint32_t)rank;
+}
+
+/* Appends the last `digits` digits of a number to *at. */
+static void digits_of(char **at, uint64_t number, unsigned base, unsigned digits) {
+    for (unsigned i = digits; i > 0; i--) {
+        (*at)[i - 1] = "0123456789abcdef"[number % base];
+        number /= base;
+    }
+    *at += digits;
 }
 
 static void text(struct stele_wire_out *w, uint32_t number, const char *value) {
@@ -40,7 +62,9 @@ static void random_bytes(struct stele_bench_events *events, struct stele_wire_ou
 }
 
 void stele_bench_actor(uint32_t rank, char out[STELE_AT_LEAST(32)]) {
-    (void)snprintf(out, 32, "user-%06u", rank);
+    char *at = stpcpy(out, "user-");
+    digits_of(&at, rank, 10, 6);
+    *at = '\0';
 }
 
 static uint64_t now_ns(const struct stele_bench_events *events) {
@@ -53,13 +77,19 @@ static uint64_t now_ns(const struct stele_bench_events *events) {
 }
 
 static void write_head(struct stele_bench_events *events, struct stele_wire_out *w, uint64_t now) {
-    char id[64];
+    char id[] = "tttttttt-tttt-7rrr-8rrr-rrrrrrrrrrrr"; /* UUIDv7: time and random digits */
     uint64_t random = next(events);
     uint64_t ms = now / 1000000;
-    (void)snprintf(id, sizeof id, "%08x-%04x-7%03x-8%03x-%012llx",
-                   (unsigned)(ms >> 16 & 0xffffffff), (unsigned)(ms & 0xffff),
-                   (unsigned)(random & 0xfff), (unsigned)(random >> 12 & 0xfff),
-                   (unsigned long long)(next(events) & 0xffffffffffff));
+    char *at = id;
+    digits_of(&at, ms >> 16, 16, 8);
+    at += 1;
+    digits_of(&at, ms, 16, 4);
+    at += 2;
+    digits_of(&at, random, 16, 3);
+    at += 2;
+    digits_of(&at, random >> 12, 16, 3);
+    at += 1;
+    digits_of(&at, next(events), 16, 12);
     text(w, 1, id);
     stele_wire_out_fixed64(w, 2, now);
     text(w, 3, "acme");
@@ -70,7 +100,7 @@ static void write_head(struct stele_bench_events *events, struct stele_wire_out 
 static void write_actor(struct stele_bench_events *events, struct stele_wire_out *w) {
     char id[32];
     size_t mark = stele_wire_out_begin(w, 6);
-    stele_bench_actor(zipf(events, events->n_actors), id);
+    stele_bench_actor(zipf(events, &events->actors, events->n_actors), id);
     text(w, 1, id);
     stele_wire_out_uint(w, 2, 1);
     text(w, 6, "feature-store/2.4 python");
@@ -80,10 +110,12 @@ static void write_actor(struct stele_bench_events *events, struct stele_wire_out
 
 /* What was read, with the digest of what it held, and the model it was read for. */
 static void write_resources(struct stele_bench_events *events, struct stele_wire_out *w) {
-    char id[48];
+    char dataset[] = "dataset://features/part-00000";
+    char model[] = "model-00";
+    char *at = dataset + sizeof dataset - 6;
     size_t mark = stele_wire_out_begin(w, 9);
-    (void)snprintf(id, sizeof id, "dataset://features/part-%05u", zipf(events, N_DATASETS));
-    text(w, 1, id);
+    digits_of(&at, zipf(events, &events->datasets, N_DATASETS), 10, 5);
+    text(w, 1, dataset);
     stele_wire_out_uint(w, 2, 4); /* dataset */
     text(w, 7, "production");
     size_t digest = stele_wire_out_begin(w, 8);
@@ -93,8 +125,9 @@ static void write_resources(struct stele_bench_events *events, struct stele_wire
     stele_wire_out_uint(w, 12, 1 + next(events) % 1000000);
     stele_wire_out_end(w, mark);
     mark = stele_wire_out_begin(w, 9);
-    (void)snprintf(id, sizeof id, "model-%02u", zipf(events, N_MODELS));
-    text(w, 1, id);
+    at = model + sizeof model - 3;
+    digits_of(&at, zipf(events, &events->models, N_MODELS), 10, 2);
+    text(w, 1, model);
     stele_wire_out_uint(w, 2, 1); /* model */
     stele_wire_out_end(w, mark);
 }

@@ -11,11 +11,19 @@
 #include "storage/bytes.h"
 #include "tools/bench_clock.h"
 
+#define STELE_BENCH_ZIPF_POINTS 1025
+struct stele_bench_zipf {
+    uint32_t n; /* the points are for; 0: for none yet */
+    double point[STELE_BENCH_ZIPF_POINTS];
+};
+
+/* Set the first four; the rest is zero at first. */
 struct stele_bench_events {
     uint64_t state; /* of the generator; a seed */
     const char *region;
     uint32_t n_actors;               /* rank 0 is the busiest */
     struct stele_bench_clock *clock; /* steps for each event; NULL: the real time */
+    struct stele_bench_zipf actors, datasets, models;
 };
 
 /* Appends one event that happens now, on that clock. Errors: NO_MEMORY. */

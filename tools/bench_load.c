@@ -318,8 +318,10 @@ static stele_status open_workers(struct run *run, struct worker *workers, size_t
         workers[i].run = run;
         workers[i].number = i;
         workers[i].events =
-            (struct stele_bench_events){(uint64_t)time(NULL) * 1000003u + i, run->load->region,
-                                        STELE_BENCH_ACTORS, run->load->clock};
+            (struct stele_bench_events){.state = (uint64_t)time(NULL) * 1000003u + i,
+                                        .region = run->load->region,
+                                        .n_actors = STELE_BENCH_ACTORS,
+                                        .clock = run->load->clock};
         workers[i].latency = stele_alloc(1, sizeof *workers[i].latency);
         st = workers[i].latency == NULL
                  ? STELE_FAIL(err, NO_MEMORY, "no memory for %zu histograms", n)
