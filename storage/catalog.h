@@ -11,13 +11,19 @@
 #include "storage/seal.h"
 #include "storage/unit.h"
 
-/* An index segment and its seal: in blobs beside each other, or in memory. */
+/* What a segment that is neither in blobs nor in memory is read from. */
+struct stele_segment_backing {
+    void *ctx;
+    void (*done)(void *ctx);
+};
+/* An index segment and its seal: in blobs beside each other, in memory, or what someone else keeps. */
 struct stele_segment_ref {
     _Atomic size_t refs;
     struct stele_engine *engine; /* NULL: in memory */
     char key[STELE_BLOB_KEY_MAX];
     char seal_key[STELE_BLOB_KEY_MAX];
     stele_buf segment_bytes, seal_bytes; /* in memory */
+    struct stele_segment_backing backing; /* done NULL: none */
     struct stele_segment *segment;
     struct stele_seal *seal;
     _Atomic bool superseded; /* merged away: the blobs go with the last reference */
@@ -38,6 +44,10 @@ STELE_MUST_USE stele_status stele_segment_ref_build(const struct stele_segment_i
                                                     struct stele_posting *postings, size_t n,
                                                     struct stele_leaf_source leaves,
                                                     struct stele_segment_ref **ret, stele_err *err);
+/* A segment and its seal that are open already. Takes all three over unless it fails. */
+STELE_MUST_USE stele_status stele_segment_ref_of(struct stele_segment *segment, struct stele_seal *seal,
+                                                 const struct stele_segment_backing *backing,
+                                                 struct stele_segment_ref **ret, stele_err *err);
 /* Neighbours that stele_seal_can_merge, n <= STELE_SEGMENT_FANIN_MAX, merged in memory. */
 STELE_MUST_USE stele_status stele_segment_ref_merge(struct stele_segment_ref *const *refs, size_t n,
                                                     struct stele_leaf_source leaves,

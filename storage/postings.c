@@ -22,7 +22,7 @@ static unsigned key_byte(const struct stele_posting *p, unsigned depth) {
 }
 
 static bool comes_after(const struct stele_posting *a, const struct stele_posting *b) {
-    int order = memcmp(a->tag, b->tag, STELE_TAG_BYTES);
+    int order = stele_tag_order(a->tag, b->tag);
     return order > 0 || (order == 0 && a->offset > b->offset);
 }
 

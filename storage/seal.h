@@ -31,6 +31,12 @@ STELE_MUST_USE stele_status stele_seal_build(struct stele_segment *segment, stru
                                              stele_write_fn write, void *ctx,
                                              struct stele_descriptor *ret, stele_err *err);
 
+/* The same bytes from the n sorted postings that the segment was written from: nothing is read back. */
+STELE_MUST_USE stele_status stele_seal_build_of(struct stele_segment *segment,
+                                                const struct stele_posting *postings, size_t n,
+                                                struct stele_leaf_source leaves, stele_write_fn write,
+                                                void *ctx, struct stele_descriptor *ret, stele_err *err);
+
 struct stele_seal;
 /* Whether the merge lemma holds for these neighbours: where it does not, the merged segment is built. */
 bool stele_seal_can_merge(struct stele_segment *const *segments, size_t n);

@@ -41,6 +41,26 @@ cleanup:
     return st;
 }
 
+stele_status stele_seal_build_of(struct stele_segment *segment, const struct stele_posting *postings, size_t n,
+                                 struct stele_leaf_source leaves, stele_write_fn write, void *ctx,
+                                 struct stele_descriptor *ret, stele_err *err) {
+    const struct stele_seal__target target = {segment, leaves, write, ctx};
+    uint64_t lo = stele_segment_info_of(segment)->lo;
+    struct stele_seal__writer *writer = NULL;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_seal__writer_new(&target, &writer, err));
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || stele_tag_order(postings[i].tag, postings[i - 1].tag) != 0) {
+            STELE_TRY(stele_seal__begin_key(writer, postings[i].tag, err));
+        }
+        STELE_TRY(stele_seal__add_posting(writer, lo + postings[i].offset, err));
+    }
+    STELE_TRY(stele_seal__end(writer, ret, err));
+cleanup:
+    stele_seal__writer_free(writer);
+    return st;
+}
+
 /* ------------------------------------------------------------------ merging */
 /* The smallest aligned span of 2^k entries around a segment: its first and last entry. */
 static void span_of(const struct stele_segment_info *info, uint64_t *ret_first, uint64_t *ret_last) {

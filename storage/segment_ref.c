@@ -134,7 +134,7 @@ stele_status stele_segment_ref_build(const struct stele_segment_info *info, stru
     stele_postings_sort(postings, n, postings + n);
     STELE_TRY(write_postings(info, postings, n, &ref->segment_bytes, err));
     STELE_TRY(stele_segment_open(read_memory, &ref->segment_bytes, ref->segment_bytes.size, &ref->segment, err));
-    STELE_TRY(stele_seal_build(ref->segment, leaves, write_memory, &ref->seal_bytes, &descriptor, err));
+    STELE_TRY(stele_seal_build_of(ref->segment, postings, n, leaves, write_memory, &ref->seal_bytes, &descriptor, err));
     STELE_TRY(stele_seal_open(read_memory, &ref->seal_bytes, ref->seal_bytes.size, ref->segment, &ref->seal, err));
     *ret = ref;
     ref = NULL;
@@ -169,6 +169,20 @@ cleanup:
     return st;
 }
 
+stele_status stele_segment_ref_of(struct stele_segment *segment, struct stele_seal *seal,
+                                  const struct stele_segment_backing *backing, struct stele_segment_ref **ret,
+                                  stele_err *err) {
+    struct stele_segment_ref *ref = NULL;
+    stele_status st = ref_new(NULL, NULL, &ref, err);
+    if (st == STELE_OK) {
+        ref->segment = segment;
+        ref->seal = seal;
+        ref->backing = *backing;
+        *ret = ref;
+    }
+    return st;
+}
+
 /* A failure leaves a blob that the next start finds superseded and removes. */
 static void remove_blob(const struct stele_segment_ref *ref, const char *key) {
     stele_status ignored = ref->engine->ops->blob_expire(ref->engine, key, UINT64_MAX, NULL);
@@ -185,6 +199,9 @@ void stele_segment_ref_unref(struct stele_segment_ref *ref) {
     }
     stele_seal_close(ref->seal);
     stele_segment_close(ref->segment);
+    if (ref->backing.done != NULL) {
+        ref->backing.done(ref->backing.ctx);
+    }
     stele_buf_done(&ref->segment_bytes);
     stele_buf_done(&ref->seal_bytes);
     stele_free(ref);

@@ -162,7 +162,7 @@ stele_status stele_segment_writer_add(struct stele_segment_writer *w,
         return refuse(w, tag, seq, "is outside it", err);
     }
     uint64_t offset = seq - w->info.lo;
-    int order = w->started ? memcmp(tag, w->tag, STELE_TAG_BYTES) : 1;
+    int order = w->started ? stele_tag_order(tag, w->tag) : 1;
     if (order < 0 || (order == 0 && offset <= w->previous)) {
         return refuse(w, tag, seq, "is not above the one before", err);
     }
