@@ -8,22 +8,35 @@
 
 #include "storage/boundaries.h"
 #include "storage/control.h"
+#include "storage/hash_lanes.h"
+
+/* Events that are hashed side by side: far more than lanes, and 60 KiB. */
+#define RUN_MAX 64u
+
+struct run {
+    size_t n;
+    struct stele_entry entry[RUN_MAX];
+    struct stele_hash_message message[2 * RUN_MAX]; /* entries, then tag lists */
+    uint8_t hash[2 * RUN_MAX * STELE_HASH_BYTES];   /* leaves, then keys commitments */
+};
 
 struct stele_auditor {
     struct stele_head head;
+    struct run run;
     struct stele_audit_ranges *ranges;
     uint64_t *hi; /* of the newest INDEX */
     size_t n_hi, hi_capacity;
 };
 
-stele_status stele_auditor_new(struct stele_auditor **ret, stele_err *err) {
+stele_status stele_auditor_new(struct stele_audit_work *work, unsigned block_shift,
+                               struct stele_auditor **ret, stele_err *err) {
     struct stele_auditor *a = stele_alloc(1, sizeof *a);
     stele_status st = STELE_OK;
     if (a == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for an audit");
     }
     stele_head_init(&a->head);
-    STELE_TRY(stele_audit_ranges_new(&a->ranges, err));
+    STELE_TRY(stele_audit_ranges_new(work, block_shift, &a->ranges, err));
     *ret = a;
     a = NULL;
 cleanup:
@@ -52,6 +65,29 @@ const struct stele_head *stele_auditor_head(const struct stele_auditor *a) {
     return &a->head;
 }
 
+bool stele_auditor_at_block(const struct stele_auditor *a) {
+    uint64_t size = a->head.frontier.size_leaves;
+    return size > 1 && stele_audit_ranges_is_block(a->ranges);
+}
+
+stele_status stele_auditor_save(struct stele_auditor *a, stele_buf *head, stele_buf *ranges,
+                                stele_err *err) {
+    stele_status st = stele_audit_ranges_save(a->ranges, ranges, err);
+    return st == STELE_OK ? stele_head_encode(&a->head, head, err) : st;
+}
+
+stele_status stele_auditor_restore(struct stele_auditor *a, stele_view head, stele_view ranges,
+                                   stele_err *err) {
+    struct stele_head restored;
+    stele_status st = stele_head_decode(head, &restored, err);
+    if (st == STELE_OK) {
+        stele_head_done(&a->head);
+        a->head = restored;
+        st = stele_audit_ranges_load(a->ranges, ranges, a->head.frontier.size_leaves, err);
+    }
+    return st;
+}
+
 /* ------------------------------------------------------------------ one entry */
 
 /* Whether what the log has is wrong, as opposed to us: a verdict then, and no error. */
@@ -69,10 +105,10 @@ static stele_status ours(stele_status st, const stele_err *why, stele_err *err) 
     return st;
 }
 
+/* That the list can be one: whether it is the one the entry commits to is for its hash. */
 static stele_status check_tags(const struct stele_entry *entry,
                                const struct stele_audit_entry *given, stele_err *why) {
     size_t n = given->tags.size / STELE_TAG_BYTES;
-    uint8_t commit[STELE_HASH_BYTES];
     if (given->tags.size % STELE_TAG_BYTES != 0 || n > STELE_TAGS_MAX) {
         return STELE_FAIL(why, UNVERIFIED, "entry %" PRIu64 ": %zu bytes of tags", entry->seq,
                           given->tags.size);
@@ -81,18 +117,12 @@ static stele_status check_tags(const struct stele_entry *entry,
         const uint8_t *tag = given->tags.data + i * STELE_TAG_BYTES;
         bool late = (tag[STELE_TAG_BYTES - 1] & 1) != 0;
         if (late != entry->as.event.late ||
-            (i > 0 && memcmp(tag - STELE_TAG_BYTES, tag, STELE_TAG_BYTES) >= 0)) {
+            (i > 0 && stele_tag_order(tag - STELE_TAG_BYTES, tag) >= 0)) {
             return STELE_FAIL(why, UNVERIFIED,
                               "entry %" PRIu64
                               ": tag %zu is not above the one before, or has another late bit",
                               entry->seq, i);
         }
-    }
-    stele_hash_keys(given->ksalt, given->tags.data, (uint16_t)n, commit);
-    if (memcmp(commit, entry->as.event.keys_commit, sizeof commit) != 0) {
-        return STELE_FAIL(why, UNVERIFIED,
-                          "entry %" PRIu64 ": the %zu tags are not the ones it commits to",
-                          entry->seq, n);
     }
     return STELE_OK;
 }
@@ -182,8 +212,7 @@ cleanup:
 
 /* The rules of entry and head. */
 static stele_status admit(struct stele_auditor *a, const struct stele_audit_entry *given,
-                          struct stele_entry *ret, stele_err *why) {
-    uint64_t seq = a->head.frontier.size_leaves;
+                          uint64_t seq, struct stele_entry *ret, stele_err *why) {
     stele_status st = stele_entry_decode(given->entry, ret, why);
     if (st == STELE_OK && seq == 1 && !opens_era(ret)) {
         return STELE_FAIL(why, CORRUPT, "entry 1: it is not the EPOCH of the first era");
@@ -195,31 +224,110 @@ static stele_status admit(struct stele_auditor *a, const struct stele_audit_entr
     return st;
 }
 
-stele_status stele_auditor_next(struct stele_auditor *a, const struct stele_audit_entry *given,
-                                bool with_index, stele_audit_verdict *ret_verdict,
-                                stele_err *ret_why, stele_err *err) {
+/* ------------------------------------------------------------------ runs of events */
+
+static bool is_event(const struct stele_audit_entry *given) {
+    return given->entry.size == STELE_ENTRY_EVENT_BYTES &&
+           given->entry.data[0] == STELE_ENTRY_EVENT;
+}
+
+/* As many of them as hold by themselves go into the run; the verdict is on the one after. */
+static stele_status begin_run(struct stele_auditor *a, const struct stele_audit_entry *given,
+                              size_t n, stele_audit_verdict *ret_verdict, stele_err *why,
+                              stele_err *err) {
+    struct run *run = &a->run;
+    uint64_t seq = a->head.frontier.size_leaves;
+    for (run->n = 0; run->n < n; run->n++) {
+        struct stele_entry *entry = &run->entry[run->n];
+        stele_status st = admit(a, &given[run->n], seq + run->n, entry, why);
+        if (st != STELE_OK) {
+            *ret_verdict = STELE_AUDIT_WRONG_ENTRY;
+            return is_finding(st) ? STELE_OK : ours(st, why, err);
+        }
+        if (check_tags(entry, &given[run->n], why) != STELE_OK) {
+            *ret_verdict = STELE_AUDIT_WRONG_TAGS;
+            return STELE_OK;
+        }
+    }
+    return STELE_OK;
+}
+
+/* Leaves and keys commitments; a commitment that differs ends the run before it. */
+static void hash_run(struct run *run, const struct stele_audit_entry *given,
+                     stele_audit_verdict *ret_verdict, stele_err *why) {
+    const uint8_t *keys = run->hash + run->n * STELE_HASH_BYTES;
+    for (size_t i = 0; i < run->n; i++) {
+        run->message[i] = stele_hash_message_leaf(given[i].entry);
+        run->message[run->n + i] = stele_hash_message_keys(given[i].ksalt, given[i].tags);
+    }
+    stele_sha256_many(NULL, run->message, 2 * run->n, run->hash);
+    for (size_t i = 0; i < run->n; i++) {
+        if (memcmp(keys + i * STELE_HASH_BYTES, run->entry[i].as.event.keys_commit,
+                   STELE_HASH_BYTES) != 0) {
+            (void)STELE_FAIL(why, UNVERIFIED,
+                             "entry %" PRIu64 ": the %zu tags are not the ones it commits to",
+                             run->entry[i].seq, given[i].tags.size / STELE_TAG_BYTES);
+            *ret_verdict = STELE_AUDIT_WRONG_TAGS;
+            run->n = i;
+        }
+    }
+}
+
+static stele_status take_events(struct stele_auditor *a, const struct stele_audit_entry *given,
+                                size_t n, size_t *ret_taken, stele_audit_verdict *ret_verdict,
+                                stele_err *why, stele_err *err) {
+    struct run *run = &a->run;
+    stele_status st = STELE_OK;
+    STELE_TRY(begin_run(a, given, n, ret_verdict, why, err));
+    hash_run(run, given, ret_verdict, why);
+    STELE_TRY(stele_frontier_push_many(&a->head.frontier, run->hash, run->n, err));
+    for (size_t i = 0; i < run->n; i++) {
+        STELE_TRY(stele_audit_ranges_add(a->ranges, &run->entry[i],
+                                         run->hash + i * STELE_HASH_BYTES, given[i].tags, err));
+    }
+    *ret_taken = run->n + (*ret_verdict != STELE_AUDIT_HOLDS);
+cleanup:
+    return st;
+}
+
+/* ------------------------------------------------------------------ all others */
+
+static stele_status take_other(struct stele_auditor *a, const struct stele_audit_entry *given,
+                               bool with_index, stele_audit_verdict *ret_verdict, stele_err *why,
+                               stele_err *err) {
     struct stele_entry entry;
     uint8_t leaf[STELE_HASH_BYTES];
-    stele_status st = admit(a, given, &entry, ret_why);
-    *ret_verdict = STELE_AUDIT_HOLDS;
+    stele_status st = admit(a, given, a->head.frontier.size_leaves, &entry, why);
     if (st != STELE_OK) {
         *ret_verdict = STELE_AUDIT_WRONG_ENTRY;
-        return is_finding(st) ? STELE_OK : ours(st, ret_why, err);
-    }
-    if (entry.type == STELE_ENTRY_EVENT && check_tags(&entry, given, ret_why) != STELE_OK) {
-        *ret_verdict = STELE_AUDIT_WRONG_TAGS;
-        return STELE_OK;
+        return is_finding(st) ? STELE_OK : ours(st, why, err);
     }
     if (entry.type == STELE_ENTRY_INDEX) {
-        STELE_TRY(read_boundaries(a, &entry.as.index, given->body, ret_why, err));
-        STELE_TRY(with_index ? check_index(a, &entry, ret_verdict, ret_why, err) : STELE_OK);
+        STELE_TRY(read_boundaries(a, &entry.as.index, given->body, why, err));
+        STELE_TRY(with_index ? check_index(a, &entry, ret_verdict, why, err) : STELE_OK);
     }
     stele_hash_leaf(given->entry, leaf);
     stele_frontier_push(&a->head.frontier, leaf);
     STELE_TRY(opens_era(&entry) ? begin_era(a, &entry, err) : STELE_OK);
-    STELE_TRY(stele_audit_ranges_add(
-        a->ranges, &entry, leaf,
-        entry.type == STELE_ENTRY_EVENT ? given->tags : stele_view_of(NULL, 0), err));
+    STELE_TRY(stele_audit_ranges_add(a->ranges, &entry, leaf, stele_view_of(NULL, 0), err));
 cleanup:
     return st;
+}
+
+stele_status stele_auditor_take(struct stele_auditor *a, const struct stele_audit_entry *given,
+                                size_t n, bool with_index, size_t *ret_taken,
+                                stele_audit_verdict *ret_verdict, stele_err *ret_why,
+                                stele_err *err) {
+    uint64_t to_block = stele_audit_ranges_to_block(a->ranges);
+    size_t most = to_block < RUN_MAX ? (size_t)to_block : RUN_MAX;
+    size_t events = 0;
+    while (events < n && events < most && is_event(&given[events])) {
+        events++;
+    }
+    *ret_verdict = STELE_AUDIT_HOLDS;
+    if (events > 0) {
+        return take_events(a, given, events, ret_taken, ret_verdict, ret_why, err);
+    }
+    *ret_taken = 1;
+    return take_other(a, given, with_index, ret_verdict, ret_why, err);
 }

@@ -17,13 +17,7 @@
 #include "storage/audit_ranges.h"
 #include "storage/fraud.h"
 #include "storage/head.h"
-
-struct stele_audit_entry {
-    stele_view entry; /* the leaf data */
-    stele_view body;  /* CONTROL: its body; INDEX: its boundary list */
-    stele_view tags;  /* EVENT: 16 bytes each, strictly ascending */
-    uint8_t ksalt[STELE_SALT_BYTES];
-};
+#include "storage/replay.h"
 
 typedef enum stele_audit_verdict {
     STELE_AUDIT_HOLDS,
@@ -34,18 +28,34 @@ typedef enum stele_audit_verdict {
 } stele_audit_verdict;
 
 struct stele_auditor;
-STELE_MUST_USE stele_status stele_auditor_new(struct stele_auditor **ret, stele_err *err);
+/* work, block_shift: see storage/audit_ranges.h; borrowed. */
+STELE_MUST_USE stele_status stele_auditor_new(struct stele_audit_work *work, unsigned block_shift,
+                                              struct stele_auditor **ret, stele_err *err);
 void stele_auditor_free(struct stele_auditor *a);
 /*
- * The next entry, from 0 on. Of an INDEX, check_index false passes over rebuilding what it commits
- * to. A wrong entry, or wrong tags, end the replay: what follows has no meaning. ret_why: what is
- * wrong, unless it holds. Errors: NO_MEMORY, BUG; what the log has wrong is a verdict and no error.
+ * The next entries, from 0 on: of the n that are given those events that come first, or the one
+ * entry that comes first and is none. Of an INDEX, check_index false passes over rebuilding what it
+ * commits to. ret_taken: how many were taken; the verdict is about the last of them, the others
+ * hold. A wrong entry, or wrong tags, end the replay: what follows has no meaning. ret_why: what is
+ * wrong, unless it holds. Errors: NO_MEMORY, BUG, those of the work folder; what the log has wrong
+ * is a verdict and no error.
  */
-STELE_MUST_USE stele_status stele_auditor_next(struct stele_auditor *a,
-                                               const struct stele_audit_entry *entry,
-                                               bool check_index, stele_audit_verdict *ret_verdict,
-                                               stele_err *ret_why, stele_err *err);
+STELE_MUST_USE stele_status stele_auditor_take(struct stele_auditor *a,
+                                               const struct stele_audit_entry *given, size_t n,
+                                               bool check_index, size_t *ret_taken,
+                                               stele_audit_verdict *ret_verdict, stele_err *ret_why,
+                                               stele_err *err);
 uint64_t stele_auditor_size(const struct stele_auditor *a); /* entries replayed */
+/*
+ * What is needed to go on later, appended: the head, and the ranges, whose segments are in the work
+ * folder. Only where stele_auditor_at_block. _restore takes it into a new auditor; after a failure
+ * that one is to be freed. Errors: those of the folder, NO_MEMORY; _restore: INVALID.
+ */
+bool stele_auditor_at_block(const struct stele_auditor *a);
+STELE_MUST_USE stele_status stele_auditor_save(struct stele_auditor *a, stele_buf *head,
+                                               stele_buf *ranges, stele_err *err);
+STELE_MUST_USE stele_status stele_auditor_restore(struct stele_auditor *a, stele_view head,
+                                                  stele_view ranges, stele_err *err);
 /* The root of what was replayed. */
 void stele_auditor_root(const struct stele_auditor *a, uint8_t ret[STELE_AT_LEAST(32)]);
 const struct stele_head *stele_auditor_head(const struct stele_auditor *a);

@@ -5,6 +5,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#include "storage/audit_resume.h"
 
 #define PROGRESS_EVERY 4096u
 
@@ -13,10 +16,14 @@ struct audit {
     const struct stele_audit_options *options;
     struct stele_audit_report *report;
     struct stele_log_view *view;
-    struct stele_log_reader *reader;
+    struct stele_replay *replay;
+    struct stele_audit_work *work;
     struct stele_auditor *auditor;
+    struct stele_audit_resume resume;
     stele_buf note;
     uint64_t chance; /* the state of the choice */
+    uint64_t save_due_us;
+    bool root_differed; /* already when it went on */
 };
 
 /* splitmix64: whoever repeats an audit with its seed repeats its choice. */
@@ -74,54 +81,119 @@ static void check_root(struct audit *a) {
     }
 }
 
-/* ret_go_on: false after an entry that ends the replay. */
-static stele_status take(struct audit *a, uint64_t seq, bool *ret_go_on, stele_err *err) {
+/* What the auditor said of the entries before `end`. ret_go_on: false after one that ends the
+ * replay. */
+static stele_status note_verdict(struct audit *a, stele_audit_verdict verdict, const stele_err *why,
+                                 const struct stele_audit_entry *last, bool *ret_go_on,
+                                 stele_err *err) {
     struct stele_audit_report *report = a->report;
-    struct stele_stored_entry stored;
-    const struct stele_tag_set *tags = NULL;
-    stele_audit_verdict verdict = STELE_AUDIT_HOLDS;
-    stele_err why = {.status = STELE_OK};
+    struct stele_entry index;
     stele_status st = STELE_OK;
-    STELE_TRY(stele_log_read(a->reader, seq, &stored, err));
-    struct stele_audit_entry given = {.entry = stele_view_of(stored.bytes, stored.n_bytes)};
-    bool is_index = stored.entry.type == STELE_ENTRY_INDEX;
-    if (stored.entry.type == STELE_ENTRY_EVENT) {
-        STELE_TRY(stele_log_read_tags(a->reader, &tags, err));
-        given.tags = stele_view_of(tags->tag[0], (size_t)tags->n * STELE_TAG_BYTES);
-        memcpy(given.ksalt, stored.ksalt, sizeof given.ksalt);
-        report->events++;
-    } else {
-        given.body = stored.payload;
-    }
-    bool chosen = is_index && is_chosen(a);
-    STELE_TRY(stele_auditor_next(a->auditor, &given, chosen, &verdict, &why, err));
-    report->entries = stele_auditor_size(a->auditor);
-    report->n_checked += chosen && verdict != STELE_AUDIT_UNCHECKED;
     report->n_unchecked += verdict == STELE_AUDIT_UNCHECKED;
     report->n_wrong += verdict == STELE_AUDIT_WRONG_INDEX;
+    *ret_go_on = verdict != STELE_AUDIT_WRONG_ENTRY && verdict != STELE_AUDIT_WRONG_TAGS;
     if (verdict != STELE_AUDIT_HOLDS) {
-        say(a, verdict, seq, why.text);
+        say(a, verdict, report->entries - (*ret_go_on ? 1 : 0), why->text);
     }
     if (verdict == STELE_AUDIT_WRONG_INDEX) {
-        STELE_TRY(blame(a, &stored.entry, err));
+        STELE_TRY(stele_entry_decode(last->entry, &index, err));
+        STELE_TRY(blame(a, &index, err));
     }
-    *ret_go_on = verdict != STELE_AUDIT_WRONG_ENTRY && verdict != STELE_AUDIT_WRONG_TAGS;
+cleanup:
+    return st;
+}
+
+/* Some of the entries that come next: none beyond the checkpoint's, whose root is then compared. */
+static stele_status take(struct audit *a, uint64_t seq, bool *ret_go_on, stele_err *err) {
+    struct stele_audit_report *report = a->report;
+    const struct stele_audit_entry *given = NULL;
+    stele_audit_verdict verdict = STELE_AUDIT_HOLDS;
+    stele_err why = {.status = STELE_OK};
+    uint64_t signed_size = report->checkpoint.size_leaves;
+    size_t n = 0;
+    size_t taken = 0;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_replay_at(a->replay, seq, &given, &n, err));
+    if (report->has_checkpoint && seq < signed_size && signed_size - seq < n) {
+        n = (size_t)(signed_size - seq);
+    }
+    bool is_index = given->entry.size > 0 && given->entry.data[0] == STELE_ENTRY_INDEX;
+    bool chosen = is_index && is_chosen(a);
+    STELE_TRY(stele_auditor_take(a->auditor, given, n, chosen, &taken, &verdict, &why, err));
+    for (size_t i = 0; i < taken; i++) {
+        report->events += given[i].entry.size > 0 && given[i].entry.data[0] == STELE_ENTRY_EVENT;
+    }
+    report->entries = stele_auditor_size(a->auditor);
+    report->n_checked += chosen && verdict != STELE_AUDIT_UNCHECKED;
+    STELE_TRY(note_verdict(a, verdict, &why, given, ret_go_on, err));
     check_root(a);
 cleanup:
     return st;
 }
 
+static uint64_t monotonic_us(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static stele_status save(struct audit *a, stele_err *err) {
+    stele_buf report = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    if (!stele_auditor_at_block(a->auditor) || monotonic_us() < a->save_due_us) {
+        return STELE_OK;
+    }
+    STELE_TRY(stele_audit__write_report(a->report, a->options, a->chance, &report, err));
+    STELE_TRY(stele_audit_suspend(&a->resume, stele_view_buf(&report), err));
+    a->save_due_us = monotonic_us() + (uint64_t)a->options->save_ms * 1000u;
+cleanup:
+    stele_buf_done(&report);
+    return st;
+}
+
+static stele_status go_on(struct audit *a, stele_err *err) {
+    stele_buf report = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_audit_resume(&a->resume, &report, err));
+    if (report.size > 0) {
+        STELE_TRY(stele_audit__read_report(stele_view_buf(&report), a->options, a->report,
+                                           &a->chance, err));
+        a->report->root_differs |= a->root_differed;
+        a->report->went_on_at = stele_auditor_size(a->auditor);
+    }
+    a->report->entries = stele_auditor_size(a->auditor);
+cleanup:
+    stele_buf_done(&report);
+    return st;
+}
+
+static stele_status check_stop(const struct audit *a, stele_err *err) {
+    if (a->options->stop == NULL || !a->options->stop(a->options->ctx)) {
+        return STELE_OK;
+    }
+    return STELE_FAIL(err, CLOSED, "interrupted after %" PRIu64 " entries of %s%s",
+                      stele_auditor_size(a->auditor), stele_log_full_name(a->log),
+                      a->options->work == NULL ? "; --work DIR keeps what was done"
+                                               : "; the same command goes on");
+}
+
 static stele_status replay(struct audit *a, stele_err *err) {
     uint64_t size = stele_log_view_size(a->view);
-    bool go_on = true;
+    uint64_t every = a->options->progress_every == 0 ? PROGRESS_EVERY : a->options->progress_every;
+    uint64_t told = 0;
+    bool goes_on = true;
     stele_status st = STELE_OK;
-    for (uint64_t seq = 0; seq < size && go_on; seq++) {
-        STELE_TRY(take(a, seq, &go_on, err));
-        if (a->options->progress != NULL && (seq % PROGRESS_EVERY == 0 || seq + 1 == size)) {
-            a->options->progress(a->options->ctx, stele_log_full_name(a->log), seq + 1, size);
+    while (goes_on && stele_auditor_size(a->auditor) < size) {
+        STELE_TRY(take(a, stele_auditor_size(a->auditor), &goes_on, err));
+        STELE_TRY(goes_on ? save(a, err) : STELE_OK);
+        STELE_TRY(check_stop(a, err));
+        uint64_t done = stele_auditor_size(a->auditor);
+        if (a->options->progress != NULL && (done - told >= every || done == size)) {
+            a->options->progress(a->options->ctx, stele_log_full_name(a->log), done, size);
+            told = done;
         }
     }
-    if (go_on && a->report->has_checkpoint && size < a->report->checkpoint.size_leaves) {
+    if (goes_on && a->report->has_checkpoint && size < a->report->checkpoint.size_leaves) {
         a->report->root_differs = true;
     }
 cleanup:
@@ -131,16 +203,29 @@ cleanup:
 stele_status stele_audit_log(struct stele_log *log, const struct stele_audit_options *options,
                              struct stele_audit_report *ret, stele_err *err) {
     struct audit a = {.log = log, .options = options, .report = ret, .chance = options->seed};
+    unsigned block_shift =
+        options->block_shift == 0 ? STELE_AUDIT_BLOCK_SHIFT : options->block_shift;
     stele_status st = STELE_OK;
     STELE_TRY(stele_log_checkpoint(log, 0, &a.note, &ret->checkpoint, err));
     ret->has_checkpoint = a.note.size > 0;
     STELE_TRY(stele_log_view_open(log, &a.view, err));
-    STELE_TRY(stele_log_reader_new(a.view, &a.reader, err));
-    STELE_TRY(stele_auditor_new(&a.auditor, err));
+    STELE_TRY(stele_replay_new(a.view, &a.replay, err));
+    STELE_TRY(stele_audit_work_open(options->work, &a.work, err));
+    STELE_TRY(stele_auditor_new(a.work, block_shift, &a.auditor, err));
+    a.resume = (struct stele_audit_resume){a.work,
+                                           block_shift,
+                                           a.view,
+                                           a.auditor,
+                                           ret->checkpoint.size_leaves,
+                                           ret->checkpoint.root,
+                                           &a.root_differed};
+    STELE_TRY(go_on(&a, err));
+    a.save_due_us = monotonic_us() + (uint64_t)options->save_ms * 1000u;
     STELE_TRY(replay(&a, err));
 cleanup:
     stele_auditor_free(a.auditor);
-    stele_log_reader_free(a.reader);
+    stele_audit_work_close(a.work);
+    stele_replay_free(a.replay);
     stele_log_view_close(a.view);
     stele_buf_done(&a.note);
     return st;

@@ -22,8 +22,17 @@ struct stele_audit_options {
     uint64_t sample;
     uint64_t seed;                    /* of the choice */
     stele_audit_progress_fn progress; /* may be NULL */
+    uint64_t progress_every;          /* entries; 0: as often as an eye follows */
+    bool (*stop)(void *ctx);          /* true: the audit ends with CLOSED; may be NULL */
     void *ctx;
+    /* Of this log alone: it is kept, and an audit that was stopped, or killed, goes on there, also
+     * with what the log has grown by. NULL: a temporary one. */
+    const char *work;
+    uint32_t save_ms;     /* progress is saved about so often; 0: wherever it can be, for tests */
+    unsigned block_shift; /* see storage/audit_ranges.h; 0: as it should be */
 };
+#define STELE_AUDIT_SAVE_MS 2000u /* what is lost of a killed audit, beside at most 2^16 entries   \
+                                   */
 
 struct stele_audit_report {
     stele_audit_verdict
@@ -32,6 +41,7 @@ struct stele_audit_report {
     char why[512];            /* what is wrong with it */
     uint64_t entries, events; /* replayed */
     uint64_t n_indexes, n_checked, n_wrong, n_unchecked;
+    uint64_t went_on_at; /* entries of an earlier audit that this one went on from; 0: none */
     bool has_checkpoint;
     struct stele_checkpoint checkpoint; /* the newest one */
     bool root_differs;                  /* the entries do not have the root that it signs */
@@ -40,8 +50,10 @@ struct stele_audit_report {
 };
 /*
  * A wrong entry ends the replay: entries says how far it went. ret is the caller's, zeroed, and
- * wants _done also after a failure. Errors: those of reading the store (CORRUPT, IO), NO_MEMORY;
- * what the log has wrong is in the report and no error.
+ * wants _done also after a failure. Errors: those of reading the store (CORRUPT, IO), NO_MEMORY,
+ * those of the work folder; CLOSED: it was stopped; INVALID: the work folder is not of this audit;
+ * UNVERIFIED: the log is not the one whose beginning was replayed before. What the log has wrong is
+ * in the report and no error.
  */
 STELE_MUST_USE stele_status stele_audit_log(struct stele_log *log,
                                             const struct stele_audit_options *options,
@@ -49,6 +61,16 @@ STELE_MUST_USE stele_status stele_audit_log(struct stele_log *log,
 void stele_audit_report_done(struct stele_audit_report *report);
 
 /* ------------------------------------------------------------------ for audit_log.c alone */
+/* What a report says so far, and the state of the choice, appended; and into a zeroed report.
+ * Errors: INVALID: also that of an audit with another sample. */
+STELE_MUST_USE stele_status stele_audit__write_report(const struct stele_audit_report *report,
+                                                      const struct stele_audit_options *options,
+                                                      uint64_t chance, stele_buf *out,
+                                                      stele_err *err);
+STELE_MUST_USE stele_status stele_audit__read_report(stele_view bytes,
+                                                     const struct stele_audit_options *options,
+                                                     struct stele_audit_report *ret,
+                                                     uint64_t *ret_chance, stele_err *err);
 /*
  * Appends the proof of what is wrong in the INDEX entry of the auditor's last call, whose boundary
  * list is `hi`. Errors: NOT_FOUND (the store has the committed index no more, or what is wrong with

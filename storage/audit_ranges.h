@@ -4,21 +4,30 @@
  * a segment with its seal, as an honest indexer would have made it. Layer: storage, private to the
  * auditor.
  *
- * Entries are given in order; the newest ones, up to a block, are kept as postings, older blocks as
- * built segments, and what was merged from them beside them. When an era is over and an INDEX has
- * named it as one segment, it goes with the next era that begins, and its descriptors stay: a log
- * that has merged so far cuts it anew only if it lost its index.
- * Memory: 56 bytes an entry of the eras that are kept, and their segments: about as many bytes as
- * the store's own index of them has. One thread.
+ * Entries are given in order. The newest ones, up to a block of 2^16, are kept in memory as
+ * postings; closed blocks, and what was merged from them, are in the work folder as segments. When
+ * an era is over and an INDEX has named it as one segment, it goes with the next era that begins,
+ * and its descriptors stay: a log that has merged so far cuts it anew only if it lost its index.
+ *
+ * Memory does not grow with the log but for 200 bytes of descriptor a block: a block's postings
+ * three times over, which with 8 tags an event are 32 MiB and with the most an event may have 2
+ * GiB, 64 MiB for sealing, and 64 open blocks of 16 KiB in a merge. One thread.
  */
 #ifndef STELE_STORAGE_AUDIT_RANGES_H
 #define STELE_STORAGE_AUDIT_RANGES_H
 
+#include "storage/audit_work.h"
 #include "storage/catalog.h"
 #include "storage/entry.h"
 
+#define STELE_AUDIT_BLOCK_SHIFT 16u /* 2^16 entries, as a pack has */
+
 struct stele_audit_ranges;
-STELE_MUST_USE stele_status stele_audit_ranges_new(struct stele_audit_ranges **ret, stele_err *err);
+/* Borrows the work folder, which is empty, or what _load is then given belongs to. block_shift: of
+ * a block's entries, 8 to 16; tests have small ones, so that a small log leaves memory. */
+STELE_MUST_USE stele_status stele_audit_ranges_new(struct stele_audit_work *work,
+                                                   unsigned block_shift,
+                                                   struct stele_audit_ranges **ret, stele_err *err);
 void stele_audit_ranges_free(struct stele_audit_ranges *r);
 
 /* The descriptor fields that an era's EPOCH decides. */
@@ -42,11 +51,23 @@ STELE_MUST_USE stele_status stele_audit_ranges_add(struct stele_audit_ranges *r,
  * Entries [lo, hi) as they must be committed to. ret_ref, unless NULL, is the segment and its seal,
  * with a reference; NULL is stored there where only the descriptor is left. Errors: INVALID (the
  * range is empty, beyond the entries given, or of two eras), NOT_FOUND (of an era that went, and
- * never asked for before), NO_MEMORY.
+ * never asked for before), NO_MEMORY; and IO, NO_SPACE of the work folder.
  */
 STELE_MUST_USE stele_status stele_audit_ranges_get(struct stele_audit_ranges *r, uint64_t lo,
                                                    uint64_t hi, struct stele_descriptor *ret,
                                                    struct stele_segment_ref **ret_ref,
                                                    stele_err *err);
+
+/* ------------------------------------------------------------------ audit_ranges_save.c */
+/* Whether _save may be called: a block has just ended. How many more entries there are to the next
+ * such place: never 0. */
+bool stele_audit_ranges_is_block(const struct stele_audit_ranges *r);
+uint64_t stele_audit_ranges_to_block(const struct stele_audit_ranges *r);
+/* Where a block ends: leaves nothing in memory that is not in the folder or appended to `out`. */
+STELE_MUST_USE stele_status stele_audit_ranges_save(struct stele_audit_ranges *r, stele_buf *out,
+                                                    stele_err *err);
+/* Into new ones. next: how many entries were given. Errors: INVALID. */
+STELE_MUST_USE stele_status stele_audit_ranges_load(struct stele_audit_ranges *r, stele_view saved,
+                                                    uint64_t next, stele_err *err);
 
 #endif

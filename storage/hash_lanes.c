@@ -157,6 +157,33 @@ static void salted_message(uint8_t prefix, const uint8_t *salt, stele_view body,
     ret->body = body;
 }
 
+struct stele_hash_message stele_hash_message_leaf(stele_view entry) {
+    return (struct stele_hash_message){.head = {0x00}, .head_bytes = 1, .body = entry};
+}
+
+struct stele_hash_message stele_hash_message_keys(const uint8_t ksalt[STELE_AT_LEAST(16)],
+                                                  stele_view tags) {
+    struct stele_hash_message message;
+    salted_message(0x11, ksalt, tags, &message);
+    stele_put_u16(message.head + message.head_bytes, (uint16_t)(tags.size / 16));
+    message.head_bytes += 2;
+    return message;
+}
+
+void stele_hash_frame_ksalts(const uint8_t kseed[STELE_AT_LEAST(32)], size_t n,
+                             uint8_t *ret_ksalts) {
+    struct stele_hash_message message[STELE_HASH_FRAME_MAX];
+    uint8_t hash[STELE_HASH_FRAME_MAX * STELE_HASH_BYTES];
+    assert(n >= 1 && n <= STELE_HASH_FRAME_MAX);
+    for (size_t i = 0; i < n; i++) {
+        seed_message(0x18, kseed, i, &message[i]);
+    }
+    stele_sha256_many(NULL, message, n, hash);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(ret_ksalts + i * STELE_SALT_BYTES, hash + i * STELE_HASH_BYTES, STELE_SALT_BYTES);
+    }
+}
+
 void stele_hash_frame(const uint8_t seed[STELE_AT_LEAST(32)],
                       const uint8_t kseed[STELE_AT_LEAST(32)], const stele_view *payload,
                       const stele_view *tags, size_t n, uint8_t *ret_payload_commits,
@@ -170,11 +197,8 @@ void stele_hash_frame(const uint8_t seed[STELE_AT_LEAST(32)],
     }
     stele_sha256_many(NULL, message, 2 * n, hash);
     for (size_t i = 0; i < n; i++) { /* a salt is the first 16 bytes of its hash */
-        struct stele_hash_message *keys = &message[n + i];
         salted_message(0x10, hash + i * STELE_HASH_BYTES, payload[i], &message[i]);
-        salted_message(0x11, hash + (n + i) * STELE_HASH_BYTES, tags[i], keys);
-        stele_put_u16(keys->head + keys->head_bytes, (uint16_t)(tags[i].size / 16));
-        keys->head_bytes += 2;
+        message[n + i] = stele_hash_message_keys(hash + (n + i) * STELE_HASH_BYTES, tags[i]);
     }
     stele_sha256_many(NULL, message, 2 * n, hash);
     memcpy(ret_payload_commits, hash, n * STELE_HASH_BYTES);

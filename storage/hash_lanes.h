@@ -32,5 +32,13 @@ void stele_hash_frame(const uint8_t seed[STELE_AT_LEAST(32)],
                       const uint8_t kseed[STELE_AT_LEAST(32)], const stele_view *payload,
                       const stele_view *tags, size_t n, uint8_t *ret_payload_commits,
                       uint8_t *ret_keys_commits);
+/* The salts of those tag lists, as stele_hash_ksalt gives them: 16 n bytes out. */
+void stele_hash_frame_ksalts(const uint8_t kseed[STELE_AT_LEAST(32)], size_t n,
+                             uint8_t *ret_ksalts);
+
+/* What stele_hash_leaf and stele_hash_keys hash. entry and tags are borrowed. */
+struct stele_hash_message stele_hash_message_leaf(stele_view entry);
+struct stele_hash_message stele_hash_message_keys(const uint8_t ksalt[STELE_AT_LEAST(16)],
+                                                  stele_view tags);
 
 #endif

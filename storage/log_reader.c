@@ -6,20 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "storage/log_parts.h"
-
-struct stele_log_reader {
-    struct stele_log_view *view;
-    struct stele_unit_cursor cursor;
-    struct stele_item item; /* FRAME: the open frame's; valid while n_open > 0 */
-    uint8_t n_open;
-    stele_buf raw;
-    struct stele_frame_content content;
-    uint8_t kseed[STELE_SEED_BYTES];
-    stele_buf leaves; /* of the open frame */
-    struct stele_event_facts facts;
-    struct stele_tag_set tags;
-};
+#include "storage/log_reader_parts.h"
 
 stele_status stele_log_reader_new(struct stele_log_view *view, struct stele_log_reader **ret, stele_err *err) {
     struct stele_log_reader *reader = stele_alloc(1, sizeof *reader);
@@ -41,8 +28,7 @@ void stele_log_reader_free(struct stele_log_reader *reader) {
     }
 }
 
-/* Leaves item, content, keys seed and leaf hashes of the item that holds seq in the reader. */
-static stele_status enter(struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
+stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
     const struct stele_unit *unit = stele_catalog_unit_of(reader->view->catalog, seq);
     struct stele_compressor *compressor = NULL;
     stele_status st = STELE_OK;
@@ -124,7 +110,7 @@ stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq, struc
                           reader->view->log->full_name, reader->view->size, seq);
     }
     if (reader->n_open == 0 || seq < item->first_seq || seq - item->first_seq >= reader->n_open) {
-        STELE_TRY(enter(reader, seq, err));
+        STELE_TRY(stele_log_reader__enter(reader, seq, err));
     }
     *ret = (struct stele_stored_entry){0};
     if (item->kind == STELE_ITEM_FRAME) {

@@ -13,13 +13,14 @@
 #include "tools/cli.h"
 #include "tools/flags.h"
 #include "tools/init_command.h"
+#include "tools/interrupt.h"
 #include "tools/progress.h"
 #include "tools/regions.h"
 #include "tools/save.h"
 
 static const char usage[] =
     "usage: stele audit --data DIR [--region R] [--log L]... [--sample N [--seed S]]\n"
-    "                   [--fraud FILE] [-o table|json]\n"
+    "                   [--fraud FILE] [--work DIR] [-o table|json]\n"
     "\n"
     "Replays the logs of a data folder that no steled is using, from their first entry on: every\n"
     "entry by the rules of the log, every tag list against what its entry commits to, every INDEX\n"
@@ -33,10 +34,15 @@ static const char usage[] =
     "  --seed S      repeats the choice of an earlier run, which printed it\n"
     "  --fraud FILE  where the proof goes of the first log whose index is false (the default:\n"
     "                audit-LOG.stele-fraud); `stele verify FILE` shows it to anyone\n"
+    "  --work DIR    what is kept while it runs goes there, some 400 bytes an entry of the month\n"
+    "                that is replayed, and stays: the same command goes on after Ctrl-C or a "
+    "crash,\n"
+    "                and later with what the log has grown by. Nobody else may write there. The\n"
+    "                default is a folder in TMPDIR that goes with the command\n"
     "  -o, --output  table (the default) or json, a line a log\n"
     "\n"
-    "Exit codes: 0 all holds, 4 something is wrong, 5 some of it cannot be checked, 2 usage,\n"
-    "3 in use or not readable.\n"
+    "Exit codes: 0 all holds, 4 something is wrong, 5 some of it cannot be checked, or it was\n"
+    "interrupted, 2 usage, 3 in use or not readable.\n"
     "\n"
     "examples:\n"
     "  stele audit --data /var/lib/stele\n"
@@ -45,7 +51,7 @@ static const char usage[] =
 #define LOGS_MAX STELE_LOGS_MAX
 
 struct options {
-    const char *data, *region, *fraud;
+    const char *data, *region, *fraud, *work;
     const char *log[LOGS_MAX];
     size_t n_logs;
     uint64_t sample, seed;
@@ -92,15 +98,46 @@ cleanup:
     return st;
 }
 
+static bool is_stopped(void *ctx) {
+    (void)ctx;
+    return stele_interrupted();
+}
+
+/* The log's own part of the work folder. */
+static stele_status work_folder(const struct auditing *a, const struct stele_log *log,
+                                char ret[STELE_AT_LEAST(STELE_FILE_PATH_MAX)], stele_err *err) {
+    char name[STELE_FILE_PATH_MAX];
+    stele_status st = stele_file_make_folder(a->options->work, err);
+    (void)snprintf(name, sizeof name, "%s", stele_log_full_name(log));
+    for (char *at = name; *at != '\0'; at++) {
+        *at = *at == '/' ? '.' : *at;
+    }
+    return st == STELE_OK ? stele_file_path(a->options->work, name, ret, err) : st;
+}
+
 static stele_status audit_log(struct auditing *a, struct stele_log *log, stele_err *err) {
     struct stele_audit_report report;
-    struct stele_audit_options options = {a->options->sample, a->options->seed, on_progress, a};
+    struct stele_audit_options options = {.sample = a->options->sample,
+                                          .seed = a->options->seed,
+                                          .progress = on_progress,
+                                          .stop = is_stopped,
+                                          .ctx = a,
+                                          .save_ms = STELE_AUDIT_SAVE_MS};
+    char work[STELE_FILE_PATH_MAX];
     stele_buf path = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
     memset(&report, 0, sizeof report);
+    if (a->options->work != NULL) {
+        STELE_TRY(work_folder(a, log, work, err));
+        options.work = work;
+    }
     stele_progress_begin(&a->progress, "stele audit", "entries", false);
     st = stele_audit_log(log, &options, &report, err);
     stele_progress_end(&a->progress);
+    if (st == STELE_OK && report.went_on_at > 0) {
+        (void)fprintf(stderr, "stele audit: %s: went on at entry %" PRIu64 "\n",
+                      stele_log_full_name(log), report.went_on_at);
+    }
     if (st == STELE_OK && report.proof.size > 0) {
         st = write_proof(a, log, &report.proof, &path, err);
     }
@@ -119,6 +156,7 @@ static stele_status audit_log(struct auditing *a, struct stele_log *log, stele_e
         a->n_unchecked += strcmp(outcome, "unchecked") == 0;
         a->n++;
     }
+cleanup:
     stele_buf_done(&path);
     stele_audit_report_done(&report);
     return st;
@@ -200,6 +238,9 @@ static int finish(const struct auditing *a, stele_status st, const stele_err *er
     if (a->n_wrong > 0 || is_damage(st)) {
         return STELE_EXIT_UNVERIFIED;
     }
+    if (st == STELE_CLOSED && stele_interrupted()) {
+        return STELE_EXIT_INCOMPLETE;
+    }
     if (st != STELE_OK) {
         return st == STELE_INVALID ? STELE_EXIT_USAGE : STELE_EXIT_UNREACHABLE;
     }
@@ -218,6 +259,9 @@ static int take_flag(int c, char *const *argv, struct options *ret) {
         return STELE_GO_ON;
     case 'f':
         ret->fraud = optarg;
+        return STELE_GO_ON;
+    case 'w':
+        ret->work = optarg;
         return STELE_GO_ON;
     case 'l':
         if (ret->n_logs == LOGS_MAX) {
@@ -247,15 +291,12 @@ static int take_flag(int c, char *const *argv, struct options *ret) {
 
 /* Returns an exit code, or STELE_GO_ON. */
 static int parse(int argc, char **argv, struct options *ret) {
-    static const struct option names[] = {{"data", required_argument, NULL, 'd'},
-                                          {"region", required_argument, NULL, 'r'},
-                                          {"log", required_argument, NULL, 'l'},
-                                          {"sample", required_argument, NULL, 'n'},
-                                          {"seed", required_argument, NULL, 's'},
-                                          {"fraud", required_argument, NULL, 'f'},
-                                          {"output", required_argument, NULL, 'o'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option names[] = {
+        {"data", required_argument, NULL, 'd'}, {"region", required_argument, NULL, 'r'},
+        {"log", required_argument, NULL, 'l'},  {"sample", required_argument, NULL, 'n'},
+        {"seed", required_argument, NULL, 's'}, {"fraud", required_argument, NULL, 'f'},
+        {"work", required_argument, NULL, 'w'}, {"output", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
     int code = STELE_GO_ON;
     stele_flags_begin();
     for (int c = 0;
@@ -292,7 +333,10 @@ int stele_audit_command(int argc, char **argv) {
         stele_server_config_load(path, &config, &err) != STELE_OK) {
         return stele_usage_error("audit", "%s", err.text);
     }
-    stele_status st = audit_stores(&auditing, config, &err);
+    stele_status st = stele_interrupt_begin(&err); /* before the stores have threads */
+    if (st == STELE_OK) {
+        st = audit_stores(&auditing, config, &err);
+    }
     stele_server_config_free(config);
     return finish(&auditing, st, &err);
 }

@@ -39,6 +39,16 @@ class Honest(Case):
             self.assertEqual(done.out, again.out)
             self.assertIn(done.lines()[0]['checked'], (2, 3, 4))
 
+    def test_a_work_folder(self):
+        with self.server as server:
+            server.append(*(inference(f'e-{i}') for i in range(50)))
+            server.stop()
+            work = os.path.join(server.folder, 'work')
+            first = self.ends(self.audit('--work', work, '-o', 'json'), DONE)
+            self.assertEqual(sorted(os.listdir(work))[2], LOG.replace('/', '.'))
+            self.assertEqual(self.ends(self.audit('--work', work, '-o', 'json'), DONE).out, first.out)
+            self.ends(self.audit('--work', server.vkeys), UNREACHABLE, 'vkeys')
+
     def test_not_while_steled_runs(self):
         with self.server:
             self.ends(self.audit(), UNREACHABLE, f'held by process {self.server.process.pid}')

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* storage/audit_report.c: what an audit found, from one run to the next. Format: FORMAT.md, "Work
+ * folder of an audit". */
+#include <inttypes.h>
+#include <string.h>
+
+#include "storage/audit_log.h"
+#include "storage/cursor.h"
+
+stele_status stele_audit__write_report(const struct stele_audit_report *report,
+                                       const struct stele_audit_options *options, uint64_t chance,
+                                       stele_buf *out, stele_err *err) {
+    struct stele_writer w = stele_writer_to(out);
+    stele_write_u64(&w, options->sample);
+    stele_write_u64(&w, options->sample > 0 ? options->seed : 0);
+    stele_write_u64(&w, chance);
+    stele_write_u8(&w, (uint8_t)report->verdict);
+    stele_write_u8(&w, report->root_differs ? 1 : 0);
+    stele_write_u64(&w, report->at);
+    stele_write_u64(&w, report->events);
+    stele_write_u64(&w, report->n_indexes);
+    stele_write_u64(&w, report->n_checked);
+    stele_write_u64(&w, report->n_wrong);
+    stele_write_u64(&w, report->n_unchecked);
+    stele_write_lp(&w, stele_view_str(report->why));
+    stele_write_lp(&w, stele_view_str(report->no_proof));
+    stele_write_u32(&w, (uint32_t)report->proof.size);
+    stele_write_view(&w, stele_view_buf(&report->proof));
+    return stele_writer_end(&w, err);
+}
+
+static stele_status read_text(struct stele_reader *r, char *ret, size_t ret_bytes, stele_err *err) {
+    stele_view text;
+    stele_status st = stele_read_lp(r, &text, err);
+    if (st == STELE_OK && (text.size >= ret_bytes || memchr(text.data, 0, text.size) != NULL)) {
+        return STELE_FAIL(err, INVALID, "an audit's progress with a text of %zu bytes", text.size);
+    }
+    if (st == STELE_OK && text.size > 0) {
+        memcpy(ret, text.data, text.size);
+    }
+    return st;
+}
+
+/* The sample decides what was checked so far: an audit goes on only with the same. */
+static stele_status read_choice(struct stele_reader *r, const struct stele_audit_options *options,
+                                uint64_t *ret_chance, stele_err *err) {
+    uint64_t sample = 0;
+    uint64_t seed = 0;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_read_u64(r, &sample, err));
+    STELE_TRY(stele_read_u64(r, &seed, err));
+    STELE_TRY(stele_read_u64(r, ret_chance, err));
+    if (sample == 0 && options->sample > 0) {
+        return STELE_FAIL(err, INVALID,
+                          "the audit in the work folder is of all INDEX entries: go on without "
+                          "--sample, or give another folder");
+    }
+    if (sample != options->sample || (sample > 0 && seed != options->seed)) {
+        return STELE_FAIL(err, INVALID,
+                          "the audit in the work folder is of another sample: go on with --sample "
+                          "%" PRIu64 " --seed %" PRIu64 ", or give another folder",
+                          sample, seed);
+    }
+cleanup:
+    return st;
+}
+
+stele_status stele_audit__read_report(stele_view bytes, const struct stele_audit_options *options,
+                                      struct stele_audit_report *ret, uint64_t *ret_chance,
+                                      stele_err *err) {
+    struct stele_reader r = stele_reader_of(bytes, "what an audit found");
+    uint8_t verdict = 0;
+    uint8_t differs = 0;
+    uint32_t proof_bytes = 0;
+    stele_view proof;
+    stele_status st = STELE_OK;
+    STELE_TRY(read_choice(&r, options, ret_chance, err));
+    STELE_TRY(stele_read_u8(&r, &verdict, err));
+    STELE_TRY(stele_read_u8(&r, &differs, err));
+    STELE_TRY(stele_read_u64(&r, &ret->at, err));
+    STELE_TRY(stele_read_u64(&r, &ret->events, err));
+    STELE_TRY(stele_read_u64(&r, &ret->n_indexes, err));
+    STELE_TRY(stele_read_u64(&r, &ret->n_checked, err));
+    STELE_TRY(stele_read_u64(&r, &ret->n_wrong, err));
+    STELE_TRY(stele_read_u64(&r, &ret->n_unchecked, err));
+    STELE_TRY(read_text(&r, ret->why, sizeof ret->why, err));
+    STELE_TRY(read_text(&r, ret->no_proof, sizeof ret->no_proof, err));
+    STELE_TRY(stele_read_u32(&r, &proof_bytes, err));
+    STELE_TRY(stele_read_view(&r, proof_bytes, &proof, err));
+    STELE_TRY(stele_reader_end(&r, err));
+    if (verdict > STELE_AUDIT_UNCHECKED || differs > 1) {
+        return STELE_FAIL(err, INVALID, "an audit's progress with verdict %d", verdict);
+    }
+    ret->verdict = (stele_audit_verdict)verdict;
+    ret->root_differs = differs == 1;
+    STELE_TRY(stele_buf_append(&ret->proof, proof, err));
+cleanup:
+    return st;
+}

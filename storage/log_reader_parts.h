@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage/log_reader_parts.h: a reader's open item, for log_reader.c, which gives one entry of it at
+ * a time, and replay.c, which gives all of them. Layer: storage, private to these two.
+ */
+#ifndef STELE_STORAGE_LOG_READER_PARTS_H
+#define STELE_STORAGE_LOG_READER_PARTS_H
+
+#include "storage/log_parts.h"
+
+struct stele_log_reader {
+    struct stele_log_view *view;
+    struct stele_unit_cursor cursor;
+    struct stele_item item; /* FRAME: the open frame's; valid while n_open > 0 */
+    uint8_t n_open;
+    stele_buf raw;
+    struct stele_frame_content content;
+    uint8_t kseed[STELE_SEED_BYTES];
+    stele_buf leaves; /* of the open frame */
+    struct stele_event_facts facts;
+    struct stele_tag_set tags;
+};
+
+/* Leaves item, content, keys seed and leaf hashes of the item that holds seq in the reader. Errors:
+ * CORRUPT, and those of reading and the keyring. */
+STELE_MUST_USE stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t seq,
+                                                    stele_err *err);
+
+#endif

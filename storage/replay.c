@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage/replay.c: see replay.h. The events of a frame are hashed side by side: their salts, then
+ * payloads and tag lists, then their leaves.
+ */
+#include "storage/replay.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "storage/hash_lanes.h"
+#include "storage/log_reader_parts.h"
+
+#define EVENTS_MAX STELE_FRAME_EVENTS_MAX
+
+struct stele_replay {
+    struct stele_log_reader *reader;
+    size_t n; /* of the open item; 0: none is open */
+    struct stele_audit_entry given[EVENTS_MAX];
+    struct stele_entry entry[EVENTS_MAX];
+    struct stele_tag_set tags[EVENTS_MAX];
+    uint8_t bytes[EVENTS_MAX * STELE_ENTRY_EVENT_BYTES]; /* of events, adjacent */
+    uint8_t ksalt[EVENTS_MAX * STELE_SALT_BYTES];
+    uint8_t leaf[EVENTS_MAX * STELE_HASH_BYTES];
+};
+
+stele_status stele_replay_new(struct stele_log_view *view, struct stele_replay **ret,
+                              stele_err *err) {
+    struct stele_replay *replay = stele_alloc(1, sizeof *replay);
+    stele_status st = STELE_OK;
+    if (replay == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory to replay log %s", view->log->full_name);
+    }
+    STELE_TRY(stele_log_reader_new(view, &replay->reader, err));
+    *ret = replay;
+    replay = NULL;
+cleanup:
+    stele_replay_free(replay);
+    return st;
+}
+
+void stele_replay_free(struct stele_replay *replay) {
+    if (replay != NULL) {
+        stele_log_reader_free(replay->reader);
+        stele_free(replay);
+    }
+}
+
+/* Times and tags of event i of the frame, as its payload and the log's keys say. */
+static stele_status describe(struct stele_replay *replay, uint8_t i, stele_err *err) {
+    struct stele_log_reader *reader = replay->reader;
+    struct stele_log *log = reader->view->log;
+    struct stele_entry *entry = &replay->entry[i];
+    const struct stele_tag_key *key = NULL;
+    uint32_t era = reader->cursor.unit->era;
+    stele_status st = STELE_OK;
+    STELE_TRY(log->map->map(log->map->ctx, reader->content.payload[i], &reader->facts, err));
+    STELE_TRY(stele_keyring_tag_key(log->keyring, log->name, era, false, &key, err));
+    *entry = (struct stele_entry){.type = STELE_ENTRY_EVENT,
+                                  .era = era,
+                                  .seq = reader->item.first_seq + i,
+                                  .time_us = reader->item.time_us};
+    entry->as.event.retention_years = log->years;
+    entry->as.event.event_us = reader->facts.event_us;
+    entry->as.event.late = stele_entry_is_late(entry->time_us, reader->facts.event_us);
+    STELE_TRY(stele_tag_set_of(key, &reader->facts, entry->as.event.late, &replay->tags[i], err));
+cleanup:
+    return st;
+}
+
+/* The commitments of all events of the frame, and what opens those of their tags. */
+static void commit(struct stele_replay *replay, size_t n) {
+    const struct stele_log_reader *reader = replay->reader;
+    stele_view tags[EVENTS_MAX];
+    uint8_t payload_commits[EVENTS_MAX * STELE_HASH_BYTES];
+    uint8_t keys_commits[EVENTS_MAX * STELE_HASH_BYTES];
+    for (size_t i = 0; i < n; i++) {
+        tags[i] =
+            stele_view_of(replay->tags[i].tag[0], (size_t)replay->tags[i].n * STELE_TAG_BYTES);
+    }
+    stele_hash_frame(reader->content.seed, reader->kseed, reader->content.payload, tags, n,
+                     payload_commits, keys_commits);
+    stele_hash_frame_ksalts(reader->kseed, n, replay->ksalt);
+    for (size_t i = 0; i < n; i++) {
+        struct stele_entry_event *event = &replay->entry[i].as.event;
+        memcpy(event->payload_commit, payload_commits + i * STELE_HASH_BYTES, STELE_HASH_BYTES);
+        memcpy(event->keys_commit, keys_commits + i * STELE_HASH_BYTES, STELE_HASH_BYTES);
+    }
+}
+
+static stele_status open_events(struct stele_replay *replay, stele_err *err) {
+    size_t n = replay->reader->item.n;
+    stele_status st = STELE_OK;
+    for (size_t i = 0; i < n; i++) {
+        STELE_TRY(describe(replay, (uint8_t)i, err));
+    }
+    commit(replay, n);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *bytes = replay->bytes + i * STELE_ENTRY_EVENT_BYTES;
+        struct stele_audit_entry *given = &replay->given[i];
+        uint8_t encoded[STELE_ENTRY_BYTES_MAX] = {0};
+        STELE_TRY(stele_entry_check(&replay->entry[i], err));
+        (void)stele_entry_encode(&replay->entry[i], encoded);
+        memcpy(bytes, encoded, STELE_ENTRY_EVENT_BYTES);
+        *given = (struct stele_audit_entry){
+            .entry = stele_view_of(bytes, STELE_ENTRY_EVENT_BYTES),
+            .tags =
+                stele_view_of(replay->tags[i].tag[0], (size_t)replay->tags[i].n * STELE_TAG_BYTES)};
+        memcpy(given->ksalt, replay->ksalt + i * STELE_SALT_BYTES, sizeof given->ksalt);
+    }
+    stele_hash_leaf_many(replay->bytes, STELE_ENTRY_EVENT_BYTES, n, replay->leaf);
+cleanup:
+    return stele_corrupt(st, err);
+}
+
+static void open_single(struct stele_replay *replay) {
+    const struct stele_item *item = &replay->reader->item;
+    replay->given[0] = (struct stele_audit_entry){.entry = item->entry, .body = item->body};
+    stele_hash_leaf(item->entry, replay->leaf);
+}
+
+static stele_status open_item(struct stele_replay *replay, uint64_t seq, stele_err *err) {
+    struct stele_log_reader *reader = replay->reader;
+    stele_status st = STELE_OK;
+    replay->n = 0;
+    STELE_TRY(stele_log_reader__enter(reader, seq, err));
+    if (reader->item.kind == STELE_ITEM_FRAME) {
+        STELE_TRY(open_events(replay, err));
+    } else {
+        open_single(replay);
+    }
+    for (size_t i = 0; i < reader->item.n; i++) {
+        if (memcmp(replay->leaf + i * STELE_HASH_BYTES, reader->leaves.data + i * STELE_HASH_BYTES,
+                   STELE_HASH_BYTES) != 0) {
+            return STELE_FAIL(err, CORRUPT,
+                              "log %s: what is stored for entry %" PRIu64
+                              " does not have the leaf hash stored for it; run stele fsck",
+                              reader->view->log->full_name, reader->item.first_seq + i);
+        }
+    }
+    replay->n = reader->item.n;
+cleanup:
+    return st;
+}
+
+stele_status stele_replay_at(struct stele_replay *replay, uint64_t seq,
+                             const struct stele_audit_entry **ret, size_t *ret_n, stele_err *err) {
+    const struct stele_log_reader *reader = replay->reader;
+    const struct stele_item *item = &reader->item;
+    uint64_t size = reader->view->size;
+    stele_status st = STELE_OK;
+    if (seq >= size) {
+        return STELE_FAIL(err, NOT_FOUND,
+                          "log %s has %" PRIu64 " entries; there is no entry %" PRIu64,
+                          reader->view->log->full_name, size, seq);
+    }
+    if (replay->n == 0 || seq < item->first_seq || seq - item->first_seq >= replay->n) {
+        STELE_TRY(open_item(replay, seq, err));
+    }
+    size_t at = (size_t)(seq - item->first_seq);
+    size_t n = replay->n - at;
+    *ret = replay->given + at;
+    *ret_n = size - seq < n ? (size_t)(size - seq) : n;
+cleanup:
+    return st;
+}

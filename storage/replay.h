@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage/replay.h: a log's entries in order with all that an auditor needs to judge them, many at
+ * a time. Layer: storage. It reads what log_reader.c reads, and checks as much: payload, times and
+ * tags of each entry against its stored leaf hash.
+ */
+#ifndef STELE_STORAGE_REPLAY_H
+#define STELE_STORAGE_REPLAY_H
+
+#include "storage/log.h"
+
+/* What is given to an auditor of one entry. No payload: what that says is not the auditor's. */
+struct stele_audit_entry {
+    stele_view entry; /* the leaf data */
+    stele_view body;  /* CONTROL: its body; INDEX: its boundary list */
+    stele_view tags;  /* EVENT: 16 bytes each, strictly ascending */
+    uint8_t ksalt[STELE_SALT_BYTES];
+};
+
+/* Entries that are given at a time are at most these: a frame's. */
+#define STELE_REPLAY_ENTRIES_MAX STELE_FRAME_EVENTS_MAX
+
+struct stele_replay;
+/* Borrows the view. One thread. */
+STELE_MUST_USE stele_status stele_replay_new(struct stele_log_view *view, struct stele_replay **ret,
+                                             stele_err *err);
+void stele_replay_free(struct stele_replay *replay);
+/* Entry seq and those stored with it that follow it, up to the view's size. They borrow the replay
+ * until its next call. Errors: NOT_FOUND (seq is not below the view's size), CORRUPT, those of
+ * reading and the keyring. */
+STELE_MUST_USE stele_status stele_replay_at(struct stele_replay *replay, uint64_t seq,
+                                            const struct stele_audit_entry **ret, size_t *ret_n,
+                                            stele_err *err);
+
+#endif
