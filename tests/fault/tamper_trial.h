@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/fault/tamper_trial.h: a small store made once; copies of it with one change each, and what becomes
- * of them: refused, or the same answers. Each copy is opened by a process of its own, so that a crash is seen,
- * and so that no thread of the database lives where others are forked from.
+ * of them: refused, or the same answers. The test itself opens none: no thread of the database may live where
+ * others are forked from.
  */
 #ifndef STELE_TESTS_FAULT_TAMPER_TRIAL_H
 #define STELE_TESTS_FAULT_TAMPER_TRIAL_H
@@ -46,7 +46,7 @@ struct tamper_pair {
     char name[64]; /* for people */
 };
 typedef enum tamper_fate {
-    TAMPER_CRASHED,
+    TAMPER_CRASHED, /* whoever waits for the process says so */
     TAMPER_OTHER_ANSWER, /* what must never be */
     TAMPER_UNSEEN_BY_FSCK, /* a read refuses, fsck does not: nor must this be */
     TAMPER_NOT_OPENED,
@@ -64,7 +64,7 @@ struct tamper_bed *tamper_bed_make(void);
 void tamper_bed_free(struct tamper_bed *bed);
 size_t tamper_files(const struct tamper_bed *bed, const struct tamper_file **ret);
 size_t tamper_pairs(const struct tamper_bed *bed, const struct tamper_pair **ret);
-/* worker: 0 or 1; two may run at a time. `ret_text`: the error, or how it crashed. */
+/* In a process that may crash, and does not fork. `worker`: names the copy; `ret_text`: the error. */
 tamper_fate tamper_try(struct tamper_bed *bed, size_t worker, const struct tamper_change *change, char ret_text[STELE_AT_LEAST(300)]);
 
 #endif

@@ -18,8 +18,13 @@
 #define FLIPS_OF_PAIRS 120
 #define KEPT_BAD 20
 
+/* A process opens so many stores, one after the other, and then a whole one, to show that it still can. */
+#define TRIALS_A_PROCESS 256
+
 struct tally {
     size_t fate[TAMPER_FATES];
+    size_t at;  /* the change under way */
+    bool ended; /* there are no more */
     char bad[KEPT_BAD][600];
     size_t n_bad;
 };
@@ -31,9 +36,25 @@ static const char *const kinds[TAMPER_KINDS] = {"nothing", "flip", "cut", "appen
 static const char *const fates[TAMPER_FATES] = {
     "crashed", "ANOTHER ANSWER", "refused by a read, not by fsck", "not opened", "a read refused", "fsck refused", "unchanged"};
 
+static void tell_sizes(void) {
+    const struct tamper_file *file = NULL;
+    const struct tamper_pair *pair = NULL;
+    size_t n_files = tamper_files(bed, &file);
+    size_t n_pairs = tamper_pairs(bed, &pair);
+    size_t bytes[2] = {0, 0};
+    for (size_t i = 0; i < n_files; i++) {
+        bytes[0] += file[i].size;
+    }
+    for (size_t i = 0; i < n_pairs; i++) {
+        bytes[1] += pair[i].key_size + pair[i].value_size;
+    }
+    print_message("%zu files of %zu bytes, %zu pairs of %zu bytes\n", n_files, bytes[0], n_pairs, bytes[1]);
+}
+
 static int make(void **state) {
     (void)state;
     bed = tamper_bed_make();
+    tell_sizes();
     tally = mmap(NULL, WORKERS * sizeof *tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     return tally == MAP_FAILED;
 }
@@ -53,45 +74,89 @@ static const char *name_of(const struct tamper_change *change) {
     return change->is_pair ? pair[change->n].name : file[change->n].path;
 }
 
-static void try_one(size_t worker, const struct tamper_change *change) {
-    struct tally *t = &tally[worker];
-    char text[300];
-    tamper_fate fate = tamper_try(bed, worker, change, text);
+static void note(struct tally *t, tamper_fate fate, const struct tamper_change *change, const char *text) {
     t->fate[fate]++;
     bool show = getenv("STELE_TAMPER_SHOW") != NULL && fate == TAMPER_UNCHANGED;
+    const char *how = change->for_writing ? ", opened for writing" : "";
     if (show) {
         (void)fprintf(stderr, "%s: %s of %s at %zu.%u%s\n", fates[fate], kinds[change->kind], name_of(change), change->offset,
-                      change->bit, change->for_writing ? ", opened for writing" : "");
+                      change->bit, how);
     }
     if (fate <= TAMPER_UNSEEN_BY_FSCK && t->n_bad < KEPT_BAD) {
         (void)snprintf(t->bad[t->n_bad++], sizeof t->bad[0], "%s: %s of %s at %zu.%u%s: %s", fates[fate], kinds[change->kind],
-                       name_of(change), change->offset, change->bit, change->for_writing ? ", opened for writing" : "", text);
+                       name_of(change), change->offset, change->bit, how, text);
     }
 }
 
 typedef bool (*nth_change_fn)(size_t n, struct tamper_change *ret); /* false: there are no more */
 
-/* Two processes, every other change each. */
+/* In a process of its own: every other change from t->at on. */
+static void try_some(size_t worker, nth_change_fn nth) {
+    struct tally *t = &tally[worker];
+    char text[300];
+    tamper_be_a_child();
+    for (size_t i = 0; i < TRIALS_A_PROCESS && !t->ended; i++) {
+        struct tamper_change change = {.n = 0};
+        if (nth(t->at, &change)) {
+            note(t, tamper_try(bed, worker, &change, text), &change, text);
+            t->at += WORKERS;
+        } else {
+            t->ended = true;
+        }
+    }
+    assert_int_equal(tamper_try(bed, worker, &(struct tamper_change){.kind = TAMPER_NOTHING}, text), TAMPER_UNCHANGED);
+    _exit(0);
+}
+
+static pid_t start(size_t worker, nth_change_fn nth) {
+    (void)fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        try_some(worker, nth);
+    }
+    return child;
+}
+
+/* A process ended: what it did not survive is noted, and the next one goes on behind it. */
+static void note_end(size_t worker, int status, nth_change_fn nth) {
+    struct tally *t = &tally[worker];
+    struct tamper_change change = {.n = 0};
+    char text[300];
+    if (status == 0) {
+        return;
+    }
+    (void)snprintf(text, sizeof text, "wait status %#x: %.200s", (unsigned)status,
+                   WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "it exited");
+    if (!nth(t->at, &change)) {
+        change = (struct tamper_change){.kind = TAMPER_NOTHING};
+    }
+    note(t, TAMPER_CRASHED, &change, text);
+    t->at += WORKERS;
+}
+
 static void try_all(nth_change_fn nth) {
     pid_t child[WORKERS];
     size_t n_bad = 0;
+    size_t left = WORKERS;
     memset(tally, 0, WORKERS * sizeof *tally);
     for (size_t worker = 0; worker < WORKERS; worker++) {
-        child[worker] = fork();
-        assert_true(child[worker] >= 0);
-        if (child[worker] == 0) {
-            struct tamper_change change;
-            tamper_be_a_child();
-            for (size_t n = worker; change = (struct tamper_change){.n = 0}, nth(n, &change); n += WORKERS) {
-                try_one(worker, &change);
-            }
-            _exit(0);
+        tally[worker].at = worker;
+        child[worker] = start(worker, nth);
+    }
+    while (left > 0) {
+        int status = 1;
+        pid_t ended = waitpid(-1, &status, 0);
+        size_t worker = ended == child[0] ? 0 : 1;
+        assert_int_equal(ended, child[worker]);
+        note_end(worker, status, nth);
+        if (tally[worker].ended) {
+            left--;
+        } else {
+            child[worker] = start(worker, nth);
         }
     }
     for (size_t worker = 0; worker < WORKERS; worker++) {
-        int status = 1;
-        assert_int_equal(waitpid(child[worker], &status, 0), child[worker]);
-        assert_int_equal(status, 0);
         n_bad += tally[worker].n_bad;
         for (size_t i = 0; i < tally[worker].n_bad; i++) {
             print_error("%s\n", tally[worker].bad[i]);

@@ -140,3 +140,24 @@ void fixture_wait_packed(struct fixture *f, const char *name) {
     }
     (void)pthread_mutex_unlock(&log->lock);
 }
+
+/* Segments of eras that are over; those of the newest merge in spans larger than a test's log. */
+static bool is_merged(struct stele_log *log) {
+    struct stele_catalog *catalog = stele_log__pin(log);
+    bool merged = true;
+    for (size_t i = 1; i + 1 < catalog->n_segments; i++) {
+        uint32_t before = stele_segment_info_of(catalog->segment[i - 1]->segment)->era;
+        uint32_t era = stele_segment_info_of(catalog->segment[i]->segment)->era;
+        uint32_t last = stele_segment_info_of(catalog->segment[catalog->n_segments - 1]->segment)->era;
+        merged = merged && (era != before || era == last);
+    }
+    stele_catalog_unref(catalog);
+    return merged;
+}
+
+void fixture_wait_merged(struct fixture *f, const char *name) {
+    fixture_wait_packed(f, name);
+    while (!is_merged(stele_store_log(f->store, name))) {
+        (void)usleep(1000);
+    }
+}

@@ -40,5 +40,7 @@ stele_status fixture_append(struct fixture *f, const char *log, const stele_view
                             struct stele_batch_place *ret, stele_err *err);
 /* Waits until no closed tail is left to pack. */
 void fixture_wait_packed(struct fixture *f, const char *log);
+/* And merged: closing a store cuts a merge short, and its next start begins that merge again. */
+void fixture_wait_merged(struct fixture *f, const char *log);
 
 #endif
