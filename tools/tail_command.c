@@ -54,6 +54,7 @@ struct tail {
     uint32_t timeout_ms;
     bool from_now, started;
     bool away; /* the server was there and is not */
+    uint64_t seen_ms; /* when the server last answered all of it, or anything at first; 0: not yet */
     struct place place[LOGS_MAX];
     size_t n_places;
 };
@@ -198,12 +199,19 @@ cleanup:
     return st;
 }
 
+static uint64_t monotonic_ms(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 /* What is new in every log. */
 static stele_status look(struct tail *tail, const struct stele_cli *cli, stele_err *err) {
     stele_status st = STELE_OK;
     STELE_TRY(
         stele_client_explain(cli->client, &tail->asked.request, CALL_MS, take_plan, tail, err));
     tail->started = true;
+    tail->seen_ms = tail->seen_ms == 0 ? monotonic_ms() : tail->seen_ms;
     if (tail->away) {
         (void)fprintf(stderr, "stele tail: the server is back\n");
         tail->away = false;
@@ -223,24 +231,17 @@ static bool is_unread(void) {
     return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
 }
 
-static uint64_t monotonic_ms(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Until Ctrl-C. A server that was there and is not is waited for. */
 static stele_status follow(struct tail *tail, const struct stele_cli *cli, stele_err *err) {
-    uint64_t seen_ms = 0; /* when the server last answered; 0: not yet */
     for (;;) {
         stele_status st = look(tail, cli, err);
         if (stele_interrupted()) {
             return STELE_OK;
         }
         if (st == STELE_OK) {
-            seen_ms = monotonic_ms();
-        } else if ((st != STELE_CLOSED && st != STELE_BUSY) || seen_ms == 0 ||
-                   monotonic_ms() - seen_ms > tail->timeout_ms) {
+            tail->seen_ms = monotonic_ms();
+        } else if ((st != STELE_CLOSED && st != STELE_BUSY) || tail->seen_ms == 0 ||
+                   monotonic_ms() - tail->seen_ms > tail->timeout_ms) {
             return stele_cli_named(st);
         } else if (!tail->away) {
             (void)fprintf(stderr, "stele tail: %s\nstele tail: waiting for it\n", err->text);
