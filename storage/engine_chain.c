@@ -192,12 +192,36 @@ struct stored {
     uint64_t epoch, floor, next;
 };
 
+/*
+ * A trim removes what is below the floor together with moving it. So a record there says that the
+ * stored floor is not the one that was written, and what it hides is not trimmed but lost.
+ */
+static stele_status check_floor(struct stele_rocks *rocks, const char *log, uint64_t floor,
+                                stele_err *err) {
+    uint8_t from[CHAIN_KEY_MAX];
+    uint8_t to[CHAIN_KEY_MAX];
+    stele_buf below = STELE_BUF_EMPTY;
+    stele_status st = stele_rocks_last(rocks, STELE_ROCKS_CHAIN, chain_key(from, log, 0),
+                                       chain_key(to, log, floor), &below, err);
+    stele_buf_done(&below);
+    if (st == STELE_OK) {
+        return STELE_FAIL(err, CORRUPT,
+                          "chain '%s' says it begins at %llu, and holds a record before that: its "
+                          "state was changed; restore from backup",
+                          log, (unsigned long long)floor);
+    }
+    return st == STELE_NOT_FOUND ? STELE_OK : st;
+}
+
 static stele_status load_stored(struct stele_rocks *rocks, const char *log, struct stored *ret,
                                 stele_err *err) {
     uint8_t from[CHAIN_KEY_MAX];
     uint8_t to[CHAIN_KEY_MAX];
     stele_buf last = STELE_BUF_EMPTY;
     stele_status st = load_chain(rocks, log, &ret->there, &ret->epoch, &ret->floor, err);
+    if (st == STELE_OK) {
+        st = check_floor(rocks, log, ret->floor, err);
+    }
     if (st == STELE_OK) {
         ret->next = ret->floor; /* if all records are trimmed, positions go on */
         st = stele_rocks_last(rocks, STELE_ROCKS_CHAIN, chain_key(from, log, ret->floor),
@@ -448,6 +472,9 @@ stele_status stele_chains_read(struct stele_chains *l, const char *log, uint64_t
     st = load_chain(l->rocks, log, &there, &epoch, &floor, err);
     if (st == STELE_OK && !there) {
         st = STELE_FAIL(err, NOT_FOUND, "there is no chain of log '%s': claim makes it", log);
+    }
+    if (st == STELE_OK) {
+        st = check_floor(l->rocks, log, floor, err);
     }
     if (st != STELE_OK) {
         return st;

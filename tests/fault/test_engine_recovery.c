@@ -284,7 +284,7 @@ static stele_status check_nothing(void *ctx, struct stele_rocks *r, stele_err *e
 
 /* Behind the engine's back, through the database: no damage that RocksDB could see. In a process of its
  * own: RocksDB leaves threads, and outcome_of_try forks. */
-static void remove_record(uint64_t pos) {
+static void write_behind(struct stele_rocks_op op) {
     pid_t child = fork();
     assert_true(child >= 0);
     if (child > 0) {
@@ -294,14 +294,17 @@ static void remove_record(uint64_t pos) {
         return;
     }
     struct stele_rocks *rocks = NULL;
-    uint8_t key[sizeof "log" + 8] = "log";
-    stele_put_u64(key + sizeof "log", pos);
-    const struct stele_rocks_op drop = {
-        STELE_ROCKS_CHAIN, STELE_ROCKS_DELETE, {key, sizeof key}, {NULL, 0}};
     stele_status st = stele_rocks_open(try_path("db"), false, check_nothing, NULL, &rocks, NULL);
-    st = st == STELE_OK ? stele_rocks_write(rocks, &drop, 1, STELE_SYNCED, NULL) : st;
+    st = st == STELE_OK ? stele_rocks_write(rocks, &op, 1, STELE_SYNCED, NULL) : st;
     stele_rocks_close(rocks);
     _exit(st == STELE_OK ? 0 : 1);
+}
+
+static void remove_record(uint64_t pos) {
+    uint8_t key[sizeof "log" + 8] = "log";
+    stele_put_u64(key + sizeof "log", pos);
+    write_behind((struct stele_rocks_op){
+        STELE_ROCKS_CHAIN, STELE_ROCKS_DELETE, {key, sizeof key}, {NULL, 0}});
 }
 
 static void test_engine_recovery__a_record_that_is_gone_is_noticed(void **state) {
@@ -310,6 +313,26 @@ static void test_engine_recovery__a_record_that_is_gone_is_noticed(void **state)
     for (size_t i = 0; i < 3; i++) {
         start_try();
         remove_record(gone[i]);
+        assert_int_equal(outcome_of_try(), REFUSED);
+    }
+}
+
+/* What stands below it is not trimmed, whatever the state of the chain says. */
+static void test_engine_recovery__a_floor_that_hides_records_is_noticed(void **state) {
+    static const uint64_t floor[] = {1, RECORDS - 1, RECORDS, RECORDS + 1, UINT64_C(1) << 40, UINT64_MAX};
+    (void)state;
+    for (size_t i = 0; i < sizeof floor / sizeof floor[0]; i++) {
+        uint8_t chain[17] = {1}; /* its version, epoch, floor */
+        stele_put_u64(chain + 1, 1);
+        stele_put_u64(chain + 9, floor[i]);
+        start_try();
+        write_behind((struct stele_rocks_op){STELE_ROCKS_META, STELE_ROCKS_PUT, stele_view_str("chain/log"),
+                                             {chain, sizeof chain}});
+        assert_int_equal(outcome_of_try(), REFUSED);
+        start_try();
+        write_behind((struct stele_rocks_op){STELE_ROCKS_META, STELE_ROCKS_PUT, stele_view_str("chain/log"),
+                                             {chain, sizeof chain}});
+        assert_int_equal(unlink(try_path("ACKED")), 0);
         assert_int_equal(outcome_of_try(), REFUSED);
     }
 }
@@ -366,6 +389,7 @@ int main(void) {
         TEST(test_engine_recovery__damage_with_intact_records_after_it_is_never_a_torn_end),
         TEST(test_engine_recovery__a_log_that_is_gone_is_noticed),
         TEST(test_engine_recovery__a_record_that_is_gone_is_noticed),
+        TEST(test_engine_recovery__a_floor_that_hides_records_is_noticed),
         TEST(test_engine_recovery__marks_that_do_not_hold_say_nothing),
         TEST(test_engine_recovery__no_damaged_file_gives_another_answer),
     };
