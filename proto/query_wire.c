@@ -49,6 +49,8 @@ static const struct stele_wire_member search_members[] = {
     MEMBER(6, TEXT, search_request, cursor),
     MEMBER(7, FLAG, search_request, prove),
     {8, STELE_WIRE_SIZES, offsetof(search_request, known), "known", &known_form},
+    MEMBER(9, NUMBER, search_request, open_condition),
+    MEMBER(10, FLAG, search_request, strict),
 };
 static const struct stele_wire_form search_form = {
     "question", search_members, sizeof search_members / sizeof search_members[0]};
@@ -121,6 +123,8 @@ stele_status stele_search_request_write(const struct stele_search_request *reque
     for (size_t i = 0; i < request->known.n; i++) {
         write_counted(&w, 8, request->known.item[i].name, request->known.item[i].size);
     }
+    stele_wire_out_uint(&w, 9, request->open_condition);
+    stele_wire_out_uint(&w, 10, request->strict ? 1 : 0);
     return stele_wire_out_done(&w, before, err);
 }
 

@@ -28,6 +28,8 @@ struct stele_search_request {
     stele_view cursor;
     bool prove;
     struct stele_wire_sizes known; /* logs by their origins */
+    uint64_t open_condition;
+    bool strict;
 };
 struct stele_get_request {
     stele_view log;

@@ -90,6 +90,8 @@ stele_status stele_complete_new(const struct stele_scope *scope,
         complete->log[i].lists_logs =
             question->n_logs == 0 && stele_log_is_system(scope->log[i].log);
         complete->log[i].known_leaves = known_of(options, scope->log[i].log);
+        complete->log[i].open_condition = options->open_condition;
+        complete->log[i].strict = options->strict;
         STELE_TRY(
             stele_complete_log_open(&scope->log[i], &question->filter, &complete->log[i], err));
         STELE_TRY(stele_complete_log_head(&complete->log[i], complete->writer, out, err));

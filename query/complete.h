@@ -30,6 +30,8 @@ struct stele_complete_options {
     /* What the caller remembers of logs; borrowed for _new. */
     const struct stele_query_known *known;
     size_t n_known;
+    size_t open_condition; /* number, from 1, of the condition to prove by; 0: the rarest */
+    bool strict;           /* every event is shown in its log */
 };
 struct stele_complete;
 /* Appends question, logs, and what each rests on to `out`. The scope was opened for a complete

@@ -8,7 +8,17 @@
 
 /* ------------------------------------------------------------------ what is opened */
 
-/* The rarest key; where the plan saw at once that nothing can match, the first one there is. */
+static const struct stele_event_condition *first_indexed(const struct stele_event_filter *filter) {
+    for (size_t i = 0; i < filter->n_conditions; i++) {
+        if (stele_event_condition_is_indexed(&filter->condition[i])) {
+            return &filter->condition[i];
+        }
+    }
+    return NULL;
+}
+
+/* The one that is asked for, or the rarest key; where the plan saw at once that nothing can match,
+ * the first one there is. */
 static stele_status choose_key(const struct stele_event_filter *filter,
                                struct stele_complete_log *log, struct stele_time_range *ret_range,
                                stele_err *err) {
@@ -18,11 +28,11 @@ static stele_status choose_key(const struct stele_event_filter *filter,
         plan == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory to plan a proof") : STELE_OK;
     STELE_TRY(st);
     STELE_TRY(stele_plan_of(log->scope, filter, STELE_PLAN_TO_SEARCH, plan, err));
-    const struct stele_event_condition *chosen =
-        plan->n_keys == 0 ? NULL : plan->key[plan->chosen].condition;
-    for (size_t i = 0; plan->n_keys == 0 && chosen == NULL && i < filter->n_conditions; i++) {
-        chosen =
-            stele_event_condition_is_indexed(&filter->condition[i]) ? &filter->condition[i] : NULL;
+    const struct stele_event_condition *chosen = first_indexed(filter);
+    if (log->open_condition > 0) {
+        chosen = &filter->condition[log->open_condition - 1];
+    } else if (plan->n_keys > 0) {
+        chosen = plan->key[plan->chosen].condition;
     }
     log->condition = STELE_COMPLETE_WHOLE_TENANT;
     log->key = (struct stele_index_key){tenant, STELE_KEY_TENANT, {NULL, 0}};

@@ -4,8 +4,9 @@
  * opened and how, and the entries they hold, one at a time in ascending order. Layer: query,
  * private to complete*.c.
  *
- * The key whose histories are opened is the rarest of the question's in this log; the verifier
- * drops what meets it and not the rest. Memory: one segment's opening and one entry.
+ * The key whose histories are opened is the rarest of the question's in this log, if none is asked
+ * for; the verifier drops what meets it and not the rest. Memory: one segment's opening and one
+ * entry.
  */
 #ifndef STELE_QUERY_COMPLETE_LOG_H
 #define STELE_QUERY_COMPLETE_LOG_H
@@ -33,6 +34,8 @@ struct stele_complete_log {
     uint8_t number;                      /* in the file */
     bool lists_logs;                     /* it is to show which logs the region has */
     uint64_t known_leaves; /* it is to show that it grew out of so many entries; 0: out of none */
+    size_t open_condition; /* number, from 1, of the condition that is opened; 0: the rarest */
+    bool strict;           /* by log, however many events there are */
     struct stele_log_reader *reader;
     struct stele_index_key key; /* borrows the question */
     uint8_t condition;
@@ -48,8 +51,8 @@ struct stele_complete_log {
     bool inside;
     struct stele_stored_entry entry;
 };
-/* ret is all zeros but for number, lists_logs and known_leaves before, and wants _done also after a
- * failure. */
+/* ret is all zeros but for what stele_complete_options say and number and lists_logs, before, and
+ * wants _done also after a failure. */
 STELE_MUST_USE stele_status stele_complete_log_open(const struct stele_scope_log *scope,
                                                     const struct stele_event_filter *filter,
                                                     struct stele_complete_log *ret, stele_err *err);

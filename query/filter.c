@@ -273,6 +273,28 @@ cleanup:
     return st;
 }
 
+/* How it is proven. */
+static stele_status set_proof(const struct stele_search_request *request,
+                              struct stele_query_question *ret, stele_err *err) {
+    const struct stele_event_filter *filter = &ret->asked.filter;
+    uint64_t open = request->open_condition;
+    if ((open > 0 || request->strict) && !request->prove) {
+        return STELE_FAIL(err, INVALID,
+                          "question: open_condition and strict are about a proof; "
+                          "set prove");
+    }
+    if (open > filter->n_conditions ||
+        (open > 0 && !stele_event_condition_is_indexed(&filter->condition[open - 1]))) {
+        return STELE_FAIL(err, INVALID,
+                          "question: open_condition %" PRIu64
+                          ": there is no such condition, or it has no index key",
+                          open);
+    }
+    ret->open_condition = (size_t)open;
+    ret->strict = request->strict;
+    return STELE_OK;
+}
+
 void stele_query_question_init(struct stele_query_question *question) {
     memset(question, 0, sizeof *question);
     stele_question_init(&question->asked);
@@ -311,6 +333,7 @@ stele_status stele_query_question_of(const struct stele_search_request *request,
     }
     STELE_TRY(stele_buf_append(&ret->cursor, request->cursor, err));
     STELE_TRY(set_known(&request->known, ret, err));
+    STELE_TRY(set_proof(request, ret, err));
 cleanup:
     return st;
 }

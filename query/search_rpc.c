@@ -52,8 +52,14 @@ static stele_status open_search(struct search_call *search, stele_err *err) {
     const struct stele_query_config *config = &search->call.query->config;
     const struct stele_query_question *question = &search->asking.question;
     struct stele_complete_options options = {
-        config->rows_budget, (uint64_t)config->time_budget_ms * 1000, &search->call.stop,
-        question->known, question->n_known};
+        .rows_budget = config->rows_budget,
+        .time_budget_us = (uint64_t)config->time_budget_ms * 1000,
+        .stop = &search->call.stop,
+        .known = question->known,
+        .n_known = question->n_known,
+        .open_condition = question->open_condition,
+        .strict = question->strict,
+    };
     stele_status st = stele_asking_open(&search->asking, &search->call, err);
     if (st == STELE_OK && question->complete) {
         st = stele_complete_new(&search->asking.scope, &question->asked, &options,

@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "proto/event_map.h"
-#include "proto/query_client.h"
 #include "proto/verify.h"
 #include "tools/answer_file.h"
 #include "tools/key_question.h"
+#include "tools/receive_proof.h"
 #include "tools/vkeys.h"
 
 #define TIMEOUT_MS 60000u /* a seal may take ten seconds of it */
@@ -44,33 +44,9 @@ static stele_status on_event(void *ctx, const struct stele_answer_event *event, 
     return STELE_OK;
 }
 
-/* Feeds the answer to the verifier as it comes. */
-static stele_status receive(const struct check *check, const struct stele_search_request *request,
-                            struct stele_verifier *verifier, stele_err *err) {
-    struct stele_rpc_stream *stream = NULL;
-    stele_buf message = STELE_BUF_EMPTY;
-    struct stele_search_part part;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_client_search(check->cli->client, request, TIMEOUT_MS, &stream, err));
-    while ((st = stele_rpc_stream_receive(stream, &message, NULL, err)) == STELE_OK) {
-        stele_view rest = stele_view_buf(&message);
-        while ((st = stele_search_response_next(&rest, &part, err)) == STELE_OK) {
-            if (part.kind == STELE_SEARCH_PART_ANSWER) {
-                st = stele_verifier_feed(verifier, part.as.answer, err);
-                STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
-            } else if (part.kind == STELE_SEARCH_PART_END && part.as.end.not_complete.size > 0) {
-                STELE_TRY(STELE_FAIL(err, DENIED, "the index cannot be checked: %.*s",
-                                     (int)part.as.end.not_complete.size,
-                                     (const char *)part.as.end.not_complete.data));
-            }
-        }
-        STELE_TRY(st == STELE_END ? STELE_OK : st);
-    }
-    st = st == STELE_END ? STELE_OK : st;
-cleanup:
-    stele_rpc_stream_close(stream);
-    stele_buf_done(&message);
-    return st;
+static stele_status feed(void *ctx, stele_view bytes, stele_err *err) {
+    stele_status st = stele_verifier_feed(ctx, bytes, err);
+    return st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED;
 }
 
 /* What an answer that holds says of the event. */
@@ -112,7 +88,7 @@ static stele_status ask(struct check *check, const struct stele_filter_message *
     request.filter.logged_until_unix_nano = (check->event->time_us + 1) * 1000;
     check->is_there = false;
     STELE_TRY(stele_verifier_new(check->keys, check->n_keys, on_event, check, &verifier, err));
-    STELE_TRY(receive(check, &request, verifier, err));
+    STELE_TRY(stele_receive_proof(check->cli->client, &request, TIMEOUT_MS, feed, verifier, err));
     st = stele_verifier_end(verifier, &check->report, err);
     STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
     st = judge(check, &request, is_tenant, ret, err);

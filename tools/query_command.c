@@ -14,13 +14,14 @@
 #include "tools/interrupt.h"
 #include "tools/print_hits.h"
 #include "tools/progress.h"
+#include "tools/prove_each.h"
 #include "tools/question.h"
 #include "tools/state_file.h"
 
 static const char usage[] =
     "usage: stele --config client.conf query [QUESTION] [--limit N] [--cursor C]\n"
     "             [--order asc|desc] [-o table|json|jsonl|csv]\n"
-    "             [--count | --explain | --prove FILE [--state FILE]]\n"
+    "             [--count | --explain | --prove FILE [--prove-each] [--strict] [--state FILE]]\n"
     "\n"
     "Finds events. What was acknowledged before the question was asked is in its answer.\n"
     "\n" STELE_ASK_USAGE "\n"
@@ -34,6 +35,9 @@ static const char usage[] =
     "                        a server; it is checked here first. With --tenant it also proves "
     "that\n"
     "                        no event was left out, or that there is none\n"
+    "  --prove-each          proves it by the key of each condition: FILE by the first, FILE.2,\n"
+    "                        FILE.3, ... by the others; all must give the same events\n"
+    "  --strict              proves of every event that it is in the log, also beyond 1000 a log\n"
     "  --state FILE          what `stele verify --state` remembers: the file then also proves "
     "that\n"
     "                        each log only grew since; needs --tenant; FILE is not changed here\n"
@@ -53,7 +57,7 @@ static const char usage[] =
 struct options {
     struct stele_asked asked;
     stele_output output;
-    bool count, explain;
+    bool count, explain, prove_each;
     const char *order, *prove, *state;
 };
 
@@ -90,6 +94,12 @@ static stele_status take_flag(struct options *options, int flag, const char *val
     case 's':
         options->state = value;
         return STELE_OK;
+    case 'a':
+        options->prove_each = true;
+        return STELE_OK;
+    case 't':
+        request->strict = true;
+        return STELE_OK;
     default:
         return stele_asked_take(&options->asked, flag, value, err);
     }
@@ -109,10 +119,11 @@ static int check(const struct options *options) {
     if (options->prove != NULL && strcmp(options->prove, "-") == 0) {
         return stele_usage_error("query", "--prove needs a file: stdout has the events");
     }
-    if (options->state != NULL && (options->prove == NULL || request->filter.tenant.size == 0)) {
+    bool complete = options->state != NULL || options->prove_each || request->strict;
+    if (complete && (options->prove == NULL || request->filter.tenant.size == 0 || page)) {
         return stele_usage_error("query",
-                                 "--state is about a complete answer: add --prove FILE and "
-                                 "--tenant");
+                                 "--state, --prove-each and --strict are about a complete answer: "
+                                 "add --prove FILE and --tenant, leave out --limit and --cursor");
     }
     if (options->count && page) {
         return stele_usage_error("query", "--count counts the whole answer; leave out --limit and "
@@ -131,6 +142,8 @@ static int parse(int argc, char **argv, struct options *ret) {
                                           {"count", no_argument, NULL, 'n'},
                                           {"explain", no_argument, NULL, 'e'},
                                           {"prove", required_argument, NULL, 'p'},
+                                          {"prove-each", no_argument, NULL, 'a'},
+                                          {"strict", no_argument, NULL, 't'},
                                           {"state", required_argument, NULL, 's'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
@@ -371,6 +384,33 @@ cleanup:;
     return code;
 }
 
+/* By each of the conditions that have a key. */
+static stele_status choose_first(struct options *options, stele_err *err) {
+    size_t condition[STELE_FILTER_CONDITIONS_MAX];
+    size_t n = 0;
+    stele_status st = stele_prove_each_conditions(&options->asked.request, condition, &n, err);
+    if (st == STELE_OK && n < 2) {
+        st = STELE_FAIL(err, INVALID,
+                        "--prove-each is for several conditions that have an index key; here are "
+                        "%zu",
+                        n);
+    }
+    if (st == STELE_OK) {
+        options->asked.request.open_condition = condition[0];
+    }
+    return st;
+}
+
+static int ask_by_each(struct stele_cli *cli, struct options *options) {
+    stele_err err;
+    stele_status st = choose_first(options, &err);
+    int code = st == STELE_OK ? answer_question(cli, options) : STELE_EXIT_USAGE;
+    if (st == STELE_OK && (code == STELE_EXIT_FOUND || code == STELE_EXIT_NONE)) {
+        st = stele_prove_each(cli, &options->asked.request, options->prove, &err);
+    }
+    return st == STELE_OK ? code : stele_cli_failed("query", stele_cli_named(st), &err);
+}
+
 static int ask(struct stele_cli *cli, struct options *options) {
     const struct stele_search_request *request = &options->asked.request;
     uint64_t count = 0;
@@ -378,7 +418,7 @@ static int ask(struct stele_cli *cli, struct options *options) {
     stele_status st = STELE_OK;
     int code = STELE_EXIT_FOUND;
     if (!options->explain && !options->count) {
-        return answer_question(cli, options);
+        return options->prove_each ? ask_by_each(cli, options) : answer_question(cli, options);
     }
     if (options->explain) {
         STELE_TRY(

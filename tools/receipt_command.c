@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tools/receipt_command.c: `stele receipt`: one event with its proof, and whether the index lists
  * it. */
+#include <assert.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -157,6 +158,7 @@ cleanup:
 /* Sets the exit code. */
 static stele_status check_index(const struct stele_cli *cli, const struct options *options,
                                 const struct own *own, int *ret_code, stele_err *err) {
+    assert(options->log != NULL); /* parse() asks for it */
     const char *slash = strchr(options->log, '/');
     struct stele_index_check found;
     const struct stele_own_event event = {

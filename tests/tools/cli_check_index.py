@@ -80,5 +80,12 @@ class Malicious(CheckIndex):
             self.assertIn('listed', {line['result'] for line in lines})
             self.assertLessEqual({line['result'] for line in lines}, {'listed', 'missing', 'not_checked'})
             self.assertIn(f'{missing[0]}: MISSING', self.ends(self.check(LOG, 100), UNVERIFIED).out)
+            # Two conditions proven by one key each: one of them has the event.
+            event = self.ends(self.server('get', '--log', LOG, '--seq', '100'), DONE).lines()[0]['event']
+            ask = ('query', '--log', LOG, '--tenant', event['tenant'], '--actor', missing[0].split(' = ')[1],
+                   '--type', event['event_type'], '-o', 'jsonl', '--prove', os.path.join(self.server.folder, 'p'))
+            self.ends(self.server(*ask, '--prove-each'), UNVERIFIED, 'leaves some out under one of the keys')
+            for name in ('p', 'p.2'):  # both are evidence, and hold
+                self.ends(stele('verify', os.path.join(self.server.folder, name), '--key', self.server.vkeys), DONE)
             # The event beside it is listed everywhere.
             self.ends(self.check(LOG, 101), DONE)

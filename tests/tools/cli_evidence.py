@@ -84,6 +84,21 @@ class Answers(Evidence):
         self.ends(verified, DONE)
         self.assertIn('The answer is complete', verified.out)
 
+    def test_each_condition_proves_it(self):
+        words = ('--tenant', 'acme', '--actor', 'actor-2', '--type', 'inference', '--outcome', 'success')
+        out, done = self.prove('each.proof', *words, '--prove-each', '--strict')
+        plain = self.server('query', '--region', REGION, '-o', 'jsonl', *words)
+        self.assertEqual(done.lines(), plain.lines())
+        self.assertIn(f'2 proofs by one key each: the same {len(plain.lines())} events before ', done.err)
+        for number, name in enumerate((out, out + '.2')):
+            report = json.loads(self.ends(self.verify(name, words=('-o', 'json')), DONE).out)
+            self.assertEqual(report['events'], len(plain.lines()))
+            self.assertEqual({log['opened_condition'] for log in report['logs']}, {number})
+        self.assertFalse(os.path.exists(out + '.3'))
+        self.refuses(self.server('query', '--region', REGION, '--tenant', 'acme', '--actor', 'a', '--prove', out, '--prove-each'),
+                     'several conditions')
+        self.refuses(self.server('query', '--region', REGION, '--actor', 'a', '--prove', out, '--strict'), '--tenant')
+
     def test_every_form_may_be_printed(self):
         for output in ('json', 'csv', 'table'):
             out = self.path(f'{output}.proof')

@@ -211,6 +211,8 @@ static void fill_request(struct rng *rng, struct request_texts *texts,
     theirs->cursor = any_text(rng, texts->cursor);
     theirs->prove = rng_below(rng, 2) == 0;
     fill_known(rng, texts, theirs);
+    theirs->open_condition = (uint32_t)rng_below(rng, 3);
+    theirs->strict = rng_below(rng, 2) == 0;
 }
 
 static void assert_same_filter(const struct stele_filter_message *ours,
@@ -260,6 +262,8 @@ static void test_query_wire__requests_are_read_as_protobuf_c_wrote_them(void **s
         assert_int_equal(ours.limit, theirs.limit);
         assert_true(stele_view_is(ours.cursor, theirs.cursor));
         assert_int_equal(ours.prove, theirs.prove != 0);
+        assert_int_equal(ours.open_condition, theirs.open_condition);
+        assert_int_equal(ours.strict, theirs.strict != 0);
         assert_int_equal(ours.known.n, theirs.n_known);
         for (size_t i = 0; i < ours.known.n; i++) {
             assert_true(stele_view_is(ours.known.item[i].name, theirs.known[i]->origin));
