@@ -51,6 +51,7 @@ static const struct stele_wire_member search_members[] = {
     {8, STELE_WIRE_SIZES, offsetof(search_request, known), "known", &known_form},
     MEMBER(9, NUMBER, search_request, open_condition),
     MEMBER(10, FLAG, search_request, strict),
+    MEMBER(11, FLAG, search_request, count_only),
 };
 static const struct stele_wire_form search_form = {
     "question", search_members, sizeof search_members / sizeof search_members[0]};
@@ -125,6 +126,7 @@ stele_status stele_search_request_write(const struct stele_search_request *reque
     }
     stele_wire_out_uint(&w, 9, request->open_condition);
     stele_wire_out_uint(&w, 10, request->strict ? 1 : 0);
+    stele_wire_out_uint(&w, 11, request->count_only ? 1 : 0);
     return stele_wire_out_done(&w, before, err);
 }
 

@@ -30,6 +30,7 @@ struct stele_search_request {
     struct stele_wire_sizes known; /* logs by their origins */
     uint64_t open_condition;
     bool strict;
+    bool count_only;
 };
 struct stele_get_request {
     stele_view log;

@@ -43,12 +43,12 @@ struct stele_verify_log {
     char origin[STELE_ORIGIN_MAX + 1];
     uint64_t size_leaves;
     uint64_t n_events;
-    uint64_t first_time_us, last_time_us; /* log times of its events in the answer */
+    uint64_t first_time_us, last_time_us; /* log times of its events in the answer; 0: counted */
 };
 struct stele_verify_report {
     stele_proof_kind kind;
-    uint64_t n_events;
-    bool cut; /* a limit or budget ended the answer early */
+    uint64_t n_events; /* shown, or counted: complete.proof.counted */
+    bool cut;          /* a limit or budget ended the answer early */
     size_t n_logs;
     struct stele_verify_log log[STELE_ANSWER_LOGS_MAX];
     struct stele_question question; /* ANSWER, COMPLETE; free with stele_verify_report_done */

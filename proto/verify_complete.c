@@ -48,6 +48,23 @@ static stele_status on_condition(void *ctx, uint8_t number, struct stele_complet
     return STELE_OK;
 }
 
+/* What a number can say: how many events have one key, at times in whole microseconds. */
+static stele_status on_counted(void *ctx, uint8_t condition, stele_err *err) {
+    const struct stele_verifier *v = ctx;
+    const struct stele_question *question = &v->report.question;
+    const struct stele_event_filter *filter = &question->filter;
+    bool whole = condition == STELE_COMPLETE_WHOLE_TENANT;
+    bool open_end = filter->until_unix_nano == UINT64_MAX;
+    if (filter->n_conditions != (whole ? 0u : 1u) || question->limit != 0 ||
+        filter->since_unix_nano % 1000 != 0 || (!open_end && filter->until_unix_nano % 1000 != 0)) {
+        return STELE_FAIL(
+            err, UNVERIFIED,
+            "answer: it is a number, and the question has several conditions, a limit "
+            "or parts of a microsecond: that number would be another one");
+    }
+    return STELE_OK;
+}
+
 static stele_status on_event(void *ctx, const struct stele_answer_event *event,
                              const struct stele_event_facts *facts, stele_err *err) {
     struct stele_verifier *v = ctx;
@@ -135,6 +152,7 @@ stele_status stele_verify__new_complete(struct stele_verifier *v, stele_err *err
     const struct stele_complete_sink sink = {.ctx = v,
                                              .question = on_question,
                                              .condition = on_condition,
+                                             .counted = on_counted,
                                              .log = on_log,
                                              .consistency = on_consistency,
                                              .epoch = on_epoch,
@@ -157,6 +175,10 @@ stele_status stele_verify__end_complete(struct stele_verifier *v, stele_err *err
     stele_status st = STELE_OK;
     STELE_TRY(stele_complete_reader_end(v->complete, &complete->proof, err));
     STELE_TRY(stele_verify__check_logs(v, err));
+    for (size_t i = 0; complete->proof.counted && i < v->report.n_logs; i++) {
+        v->report.log[i].n_events = complete->proof.log[i].n_events;
+        v->report.n_events += complete->proof.log[i].n_events;
+    }
     complete->quorum = v->quorum;
     complete->remembered = v->state != NULL;
     for (size_t i = 0; i < v->report.n_logs; i++) {

@@ -92,6 +92,7 @@ stele_status stele_complete_new(const struct stele_scope *scope,
         complete->log[i].known_leaves = known_of(options, scope->log[i].log);
         complete->log[i].open_condition = options->open_condition;
         complete->log[i].strict = options->strict;
+        complete->log[i].counted = options->count_only;
         STELE_TRY(
             stele_complete_log_open(&scope->log[i], &question->filter, &complete->log[i], err));
         STELE_TRY(stele_complete_log_head(&complete->log[i], complete->writer, out, err));
@@ -185,5 +186,8 @@ cleanup:
 void stele_complete_counts(const struct stele_complete *complete, uint64_t *ret_hits,
                            uint64_t *ret_rows) {
     *ret_hits = complete->hits;
+    for (size_t i = 0; i < complete->n; i++) {
+        *ret_hits += complete->log[i].n_counted;
+    }
     *ret_rows = complete->rows;
 }

@@ -32,6 +32,7 @@ struct stele_complete_options {
     size_t n_known;
     size_t open_condition; /* number, from 1, of the condition to prove by; 0: the rarest */
     bool strict;           /* every event is shown in its log */
+    bool count_only;       /* how many there are, and none of them */
 };
 struct stele_complete;
 /* Appends question, logs, and what each rests on to `out`. The scope was opened for a complete

@@ -67,10 +67,11 @@ static stele_status write_anchor(struct stele_complete_log *log,
     struct stele_stored_entry control;
     struct stele_complete_anchor anchor = {
         .condition = log->condition,
+        .counted = log->counted,
         .index = stele_view_of(manifest->index_entry, sizeof manifest->index_entry),
     };
     stele_status st = STELE_OK;
-    STELE_TRY(decide_by_log(log, &anchor.by_log, err));
+    STELE_TRY(log->counted ? STELE_OK : decide_by_log(log, &anchor.by_log, err));
     STELE_TRY(stele_log_read(log->reader, manifest->control_seq, &control, err));
     anchor.control = stele_view_of(control.bytes, control.n_bytes);
     STELE_TRY(stele_complete_write_anchor(writer, log->number, &anchor, out, err));

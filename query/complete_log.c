@@ -218,7 +218,7 @@ stele_status stele_complete_log_put(struct stele_complete_log *log,
     const struct stele_time_range *range = &log->windows.range;
     uint64_t event_us = entry->entry.as.event.event_us;
     stele_view bytes = stele_view_of(entry->bytes, entry->n_bytes);
-    if (log->inside && event_us >= range->since_us && event_us < range->until_us) {
+    if (log->inside && !log->counted && event_us >= range->since_us && event_us < range->until_us) {
         return stele_complete_write_event(writer, log->number, bytes, entry->salt, entry->ksalt,
                                           entry->payload, out, err);
     }

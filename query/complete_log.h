@@ -36,6 +36,8 @@ struct stele_complete_log {
     uint64_t known_leaves; /* it is to show that it grew out of so many entries; 0: out of none */
     size_t open_condition; /* number, from 1, of the condition that is opened; 0: the rarest */
     bool strict;           /* by log, however many events there are */
+    bool counted;          /* the number alone is proven */
+    uint64_t n_counted;    /* in histories that are counted and not opened */
     struct stele_log_reader *reader;
     struct stele_index_key key; /* borrows the question */
     uint8_t condition;

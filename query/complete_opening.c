@@ -100,7 +100,17 @@ stele_status stele_complete__open(struct stele_complete_log *log, size_t segment
         STELE_TRY(stele_seal_key_at(seal, leaves, shown.first + i, &key, err));
         memcpy(leaf->tag, key.tag, sizeof leaf->tag);
         memcpy(leaf->value, key.value, sizeof leaf->value);
-        if (late >= 0 && stele_complete__meets(log, segment, late == 1)) {
+        if (late < 0 || !stele_complete__meets(log, segment, late == 1)) {
+            continue;
+        }
+        leaf->counted =
+            log->counted && stele_windows_cover(&log->windows, late == 1,
+                                                &log->scope->manifest->descriptor[segment].info);
+        if (leaf->counted) {
+            leaf->count = key.count;
+            memcpy(leaf->root, key.root, sizeof leaf->root);
+            log->n_counted += key.count;
+        } else {
             STELE_TRY(open_history(log, segment, late, leaves, err));
             put_opaque(&log->history[late], opaque[late], leaf);
         }

@@ -290,6 +290,22 @@ static stele_status set_proof(const struct stele_search_request *request,
                           ": there is no such condition, or it has no index key",
                           open);
     }
+    if (request->count_only) {
+        bool whole_us =
+            filter->since_unix_nano % 1000 == 0 &&
+            (filter->until_unix_nano == UINT64_MAX || filter->until_unix_nano % 1000 == 0);
+        bool one_key =
+            filter->n_conditions == 0 ||
+            (filter->n_conditions == 1 && stele_event_condition_is_indexed(&filter->condition[0]));
+        if (!request->prove || request->strict || !whole_us || !one_key) {
+            return STELE_FAIL(
+                err, INVALID,
+                "question: count_only proves how many events have one key: set prove, "
+                "one condition with an index key at most, no strict, times in whole "
+                "microseconds");
+        }
+    }
+    ret->count_only = request->count_only;
     ret->open_condition = (size_t)open;
     ret->strict = request->strict;
     return STELE_OK;

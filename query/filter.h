@@ -24,8 +24,9 @@ struct stele_query_question {
     bool complete;    /* prove that nothing was left out, too: decided by query/complete.h */
     stele_buf cursor; /* its text; empty: from the start */
     size_t n_known;
-    struct stele_query_known *known; /* owned; these three are no part of what is asked */
+    struct stele_query_known *known; /* owned; these four are no part of what is asked */
     size_t open_condition;           /* complete: number, from 1, of the one proven by; 0: any */
+    bool count_only;                 /* complete: the number alone */
     bool strict; /* complete: events beyond the limit are shown in the log, too */
 };
 

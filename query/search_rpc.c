@@ -35,6 +35,9 @@ static stele_status begin(struct stele_call *call, stele_err *err) {
                             stele_view_of(NULL, 0), &question->asked, NULL) == STELE_OK;
         search->not_complete = stele_complete_refusal(question, search->asking.store, may_read_all);
         question->complete = search->not_complete == NULL;
+        st = question->count_only && !question->complete
+                 ? STELE_FAIL(err, INVALID, "question: count_only: %s", search->not_complete)
+                 : STELE_OK;
     }
     return st;
 }
@@ -59,6 +62,7 @@ static stele_status open_search(struct search_call *search, stele_err *err) {
         .n_known = question->n_known,
         .open_condition = question->open_condition,
         .strict = question->strict,
+        .count_only = question->count_only,
     };
     stele_status st = stele_asking_open(&search->asking, &search->call, err);
     if (st == STELE_OK && question->complete) {

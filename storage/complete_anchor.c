@@ -47,17 +47,31 @@ cleanup:
     return st;
 }
 
+static stele_status check_flags(struct stele_complete_reader *r, struct complete_log *log,
+                                uint8_t flags, stele_err *err) {
+    bool counted = (flags & STELE_COMPLETE_FLAG_COUNTED) != 0;
+    if (flags > STELE_COMPLETE_FLAG_COUNTED) {
+        return STELE_FAIL(err, INVALID, "answer: flags %02x of an anchor; 00, 01 and 02 are known",
+                          flags);
+    }
+    log->by_log = (flags & STELE_COMPLETE_FLAG_BY_LOG) != 0;
+    if (r->n_begun > 0 && counted != r->counted) {
+        return STELE_FAIL(err, INVALID, "answer: one log is counted and another one is not");
+    }
+    r->counted = counted;
+    if (counted && r->sink.counted == NULL) {
+        return STELE_FAIL(err, INVALID, "answer: it proves a number, and shows no event");
+    }
+    return counted ? r->sink.counted(r->sink.ctx, log->condition, err) : STELE_OK;
+}
+
 stele_status stele_complete__read_anchor(struct stele_complete_reader *r, struct complete_log *log,
                                          struct stele_reader *bytes, stele_err *err) {
     uint8_t flags = 0;
     stele_status st = STELE_OK;
     STELE_TRY(stele_read_u8(bytes, &log->condition, err));
     STELE_TRY(stele_read_u8(bytes, &flags, err));
-    if ((flags & ~STELE_COMPLETE_FLAG_BY_LOG) != 0) {
-        return STELE_FAIL(err, INVALID, "answer: flags %02x of an anchor; 00 and 01 are known",
-                          flags);
-    }
-    log->by_log = (flags & STELE_COMPLETE_FLAG_BY_LOG) != 0;
+    STELE_TRY(check_flags(r, log, flags, err));
     if (log->condition == STELE_COMPLETE_WHOLE_TENANT) {
         log->key = (struct stele_complete_key){.field = 16, .value = {NULL, 0}};
     } else {

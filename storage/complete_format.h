@@ -55,5 +55,6 @@ typedef enum stele_complete_chunk {
     (1 + STELE_ENTRY_EVENT_BYTES + STELE_ANSWER_GAP_HASHES_MAX * STELE_HASH_BYTES)
 
 #define STELE_COMPLETE_FLAG_BY_LOG 0x01
+#define STELE_COMPLETE_FLAG_COUNTED 0x02
 
 #endif

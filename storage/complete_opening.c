@@ -205,7 +205,8 @@ static bool are_right_leaves(const struct complete_opening *opening, const uint8
     return a_side < 0 && b_side > 0;
 }
 
-/* The histories of t and t', each if it is shown and its window meets the segment. */
+/* The histories of t and t', each if it is shown and its window meets the segment; where a number
+ * is asked for and all of it counts, it is counted and not opened. */
 static void choose_opened(const struct stele_complete_reader *r, struct complete_opening *opening,
                           const uint8_t *t) {
     const struct stele_segment_info *info = &opening->segment->descriptor.info;
@@ -214,8 +215,9 @@ static void choose_opened(const struct stele_complete_reader *r, struct complete
     for (size_t i = 0; i < opening->n_leaves; i++) {
         struct complete_key_leaf *leaf = &opening->leaf[i];
         bool late = (leaf->tag[STELE_TAG_BYTES - 1] & 1) != 0;
-        leaf->opened =
-            compare_base(leaf->tag, t) == 0 && stele_windows_meet(&r->windows, late, info);
+        bool asked = compare_base(leaf->tag, t) == 0 && stele_windows_meet(&r->windows, late, info);
+        leaf->counted = asked && r->counted && stele_windows_cover(&r->windows, late, info);
+        leaf->opened = asked && !leaf->counted;
         if (leaf->opened) {
             opening->of[late ? 1 : 0] = leaf;
         }
@@ -248,6 +250,28 @@ static stele_status read_history(const struct complete_opening *opening,
     }
     leaf->n_right = n_right;
     STELE_TRY(stele_read_bytes(bytes, leaf->right[0], n_right * OPAQUE_BYTES, err));
+cleanup:
+    return st;
+}
+
+/* A history that is counted as it is: the key leaf commits to its number of postings. */
+static stele_status read_counted(struct stele_complete_reader *r, struct complete_log *log,
+                                 struct complete_key_leaf *leaf, struct stele_reader *bytes,
+                                 stele_err *err) {
+    const struct stele_segment_info *info = &log->opening.segment->descriptor.info;
+    stele_view root = {NULL, 0};
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_read_u64(bytes, &leaf->count, err));
+    STELE_TRY(stele_read_view(bytes, STELE_HASH_BYTES, &root, err));
+    if (leaf->count == 0 || leaf->count > info->hi - info->lo) {
+        return STELE_FAIL(err, UNVERIFIED,
+                          "answer: a history of %" PRIu64 " postings in a segment of %" PRIu64
+                          " entries",
+                          leaf->count, info->hi - info->lo);
+    }
+    stele_hash_key_value(leaf->count, root.data, leaf->value);
+    log->n_events += leaf->count;
+    r->n_counted += leaf->count;
 cleanup:
     return st;
 }
@@ -287,13 +311,15 @@ static stele_status read_opened(struct stele_complete_reader *r, struct complete
     }
     choose_opened(r, opening, t);
     for (size_t i = 0; i < n; i++) {
-        if (!opening->leaf[i].opened) {
+        struct complete_key_leaf *leaf = &opening->leaf[i];
+        if (!leaf->opened && !leaf->counted) {
             continue;
         }
         if (memcmp(opening->leaf[i].value, zeros, sizeof zeros) != 0) {
             return STELE_FAIL(err, INVALID, "answer: a key leaf that is opened has a value, too");
         }
-        STELE_TRY(read_history(opening, &opening->leaf[i], bytes, err));
+        STELE_TRY(leaf->counted ? read_counted(r, log, leaf, bytes, err)
+                                : read_history(opening, leaf, bytes, err));
     }
     size_t left = stele_reader_left(bytes);
     if (left % STELE_HASH_BYTES != 0 || left > sizeof opening->sibling) {

@@ -242,7 +242,12 @@ static stele_status accept_entry(struct stele_complete_reader *r, uint8_t number
     STELE_TRY(stele_reader_end(bytes, err));
     STELE_TRY(push(r->log[number], slot, entry->seq, bytes_of, err));
     if (slot->role == STELE_HISTORY_INSIDE && stele_complete__is_asked(r, entry)) {
-        return stele_complete__check_missing(r, number, entry, err);
+        if (!r->counted) {
+            return stele_complete__check_missing(r, number, entry, err);
+        }
+        r->log[number]->n_events++;
+        r->n_counted++;
+        return STELE_OK;
     }
     st = r->sink.entry == NULL ? STELE_OK : r->sink.entry(r->sink.ctx, number, entry, err);
 cleanup:
@@ -261,7 +266,7 @@ static stele_status read_entry(struct stele_complete_reader *r, uint8_t type, st
     stele_status st = STELE_OK;
     STELE_TRY(begin_body(r, type, err));
     STELE_TRY(stele_read_u8(&bytes, &number, err));
-    if (number >= r->n_logs) {
+    if (number >= r->n_logs || (is_event && r->counted)) {
         return out_of_place(r, type, err);
     }
     STELE_TRY(stele_read_bytes(&bytes, bytes_of,
@@ -303,7 +308,7 @@ static stele_status read_log_end(struct stele_complete_reader *r, stele_view bod
                           "%" PRIu64 " entries: an event is not in the log, or a hash was changed",
                           log->checkpoint.origin, log->checkpoint.size_leaves);
     }
-    if (!log->by_log && log->n_events <= STELE_ANSWER_BY_LOG_EVENTS) {
+    if (!log->by_log && !r->counted && log->n_events <= STELE_ANSWER_BY_LOG_EVENTS) {
         return STELE_FAIL(err, UNVERIFIED,
                           "answer: its %" PRIu64
                           " events of '%.80s' are proven by the index alone; up to "
@@ -413,7 +418,8 @@ stele_status stele_complete_reader_end(struct stele_complete_reader *r,
     }
     memset(ret, 0, sizeof *ret);
     ret->n_logs = r->n_logs;
-    ret->n_events = r->n_events;
+    ret->n_events = r->counted ? r->n_counted : r->n_events;
+    ret->counted = r->counted;
     ret->whole_region = r->whole_region;
     ret->complete_until_us = UINT64_MAX;
     for (size_t i = 0; i < r->n_logs; i++) {

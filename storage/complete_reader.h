@@ -63,6 +63,10 @@ struct stele_complete_sink {
     /* Required. The condition of that number; INVALID if there is none, or it has no index key. */
     stele_status (*condition)(void *ctx, uint8_t number, struct stele_complete_key *ret,
                               stele_err *err);
+    /* The answer is a number: no event follows, and every one with the opened condition's key and
+     * times in whole microseconds is counted. Refuses if that is not what the question asks for.
+     * NULL: such answers are refused. */
+    stele_status (*counted)(void *ctx, uint8_t condition, stele_err *err);
     /* The rest may be NULL. `checkpoint` stays valid as long as the reader, everything else until
      * the call returns. */
     stele_status (*log)(void *ctx, uint8_t log, const struct stele_checkpoint *checkpoint,
@@ -83,7 +87,7 @@ struct stele_complete_sink {
 };
 
 struct stele_complete_log_report {
-    uint64_t n_events; /* EVENTs of the file */
+    uint64_t n_events; /* EVENTs of the file, or how many are counted */
     uint64_t n_gaps;
     uint64_t covered_leaves; /* M: the answer is about entries [0, M) */
     uint64_t index_seq;      /* of the INDEX entry it rests on */
@@ -98,6 +102,7 @@ struct stele_complete_report {
     uint64_t n_events;
     uint64_t n_gaps;            /* over 0: complete except for these */
     uint64_t complete_until_us; /* the least of the logs' */
+    bool counted;               /* the file proves a number, and shows no event */
     bool whole_region;          /* the file has all logs of the region's system log */
 };
 

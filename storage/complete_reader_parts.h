@@ -83,6 +83,7 @@ struct complete_key_leaf {
     uint8_t tag[STELE_TAG_BYTES];
     uint8_t value[STELE_HASH_BYTES];
     bool opened;
+    bool counted;
     uint64_t count;
     size_t n_right;
     uint8_t right[STELE_COMPLETE_OPAQUE_MAX][8 + STELE_HASH_BYTES]; /* rep, hash */
@@ -140,6 +141,8 @@ struct stele_complete_reader {
     size_t n_log_ends;
     struct complete_log *log[STELE_ANSWER_LOGS_MAX];
     bool whole_region;
+    bool counted; /* as the first log's anchor says */
+    uint64_t n_counted;
     uint64_t n_events;
     bool has_last;
     struct stele_answer_place last;

@@ -167,10 +167,16 @@ stele_status stele_complete_write_anchor(struct stele_complete_writer *w, uint8_
                           " and the CONTROL entry that it names",
                           of->origin, of->size_leaves);
     }
+    if (anchor->counted && (anchor->by_log || (log > 0 && !w->log[0].counted))) {
+        return STELE_FAIL(err, INVALID,
+                          "answer: '%.80s' is counted by its index alone, and so are all logs",
+                          of->origin);
+    }
     struct stele_writer bytes = stele_complete__begin(w);
     stele_write_u8(&bytes, log);
     stele_write_u8(&bytes, anchor->condition);
-    stele_write_u8(&bytes, anchor->by_log ? STELE_COMPLETE_FLAG_BY_LOG : 0);
+    stele_write_u8(&bytes, (uint8_t)((anchor->by_log ? STELE_COMPLETE_FLAG_BY_LOG : 0) |
+                                     (anchor->counted ? STELE_COMPLETE_FLAG_COUNTED : 0)));
     STELE_TRY(write_proven(&bytes, of, anchor->index, index.seq, err));
     STELE_TRY(write_proven(&bytes, of, anchor->control, control.seq, err));
     STELE_TRY(of->node(of->ctx, 0, 0, genesis, err));
@@ -180,6 +186,7 @@ stele_status stele_complete_write_anchor(struct stele_complete_writer *w, uint8_
         stele_complete__put(w, STELE_COMPLETE_ANCHOR, STELE_COMPLETE_ANCHOR_BYTES_MAX, out, err));
     of->part = WRITER_AT_STATES;
     of->by_log = anchor->by_log;
+    of->counted = anchor->counted;
     w->n_begun++;
 cleanup:
     return st;

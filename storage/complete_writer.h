@@ -44,6 +44,8 @@ struct stele_complete_anchor {
                           STELE_COMPLETE_WHOLE_TENANT */
     bool by_log;      /* every event and entry is shown in the log itself too; must be set where the
                          log has up to STELE_ANSWER_BY_LOG_EVENTS events in the answer */
+    bool counted;     /* the number of events is proven, by the index alone: no event is shown, and
+                         by_log is false. The same in all logs */
     stele_view index; /* the INDEX entry, 72 bytes; its seq below the checkpoint's size */
     stele_view control; /* the CONTROL entry that it names, 112 bytes */
 };
@@ -89,9 +91,11 @@ struct stele_opaque {
 struct stele_opened_leaf {
     uint8_t tag[STELE_TAG_BYTES];
     bool opened;                     /* its history is opened below */
+    bool counted;                    /* all its postings are asked for: count and root follow */
+    uint8_t root[STELE_HASH_BYTES];  /* counted: of its history */
     uint8_t value[STELE_HASH_BYTES]; /* unless it is opened: its key value */
-    uint64_t count;                  /* the rest only where it is opened: all its postings */
-    uint8_t n_left, n_right;         /* parts left of the left neighbour, right of the right one */
+    uint64_t count;          /* opened or counted: all its postings; the rest only where opened */
+    uint8_t n_left, n_right; /* parts left of the left neighbour, right of the right one */
     const struct stele_opaque *opaque; /* n_left + n_right, ascending by rep; borrowed */
 };
 struct stele_opening {

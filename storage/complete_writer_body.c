@@ -34,11 +34,16 @@ static stele_status write_leaves(struct stele_writer *bytes, const struct stele_
     for (size_t i = 0; i < opening->n_leaves; i++) {
         const struct stele_opened_leaf *leaf = &opening->leaf[i];
         stele_write_view(bytes, stele_view_of(leaf->tag, sizeof leaf->tag));
-        stele_write_view(bytes, stele_view_of(leaf->opened ? zeros : leaf->value, sizeof zeros));
+        bool shown = leaf->opened || leaf->counted;
+        stele_write_view(bytes, stele_view_of(shown ? zeros : leaf->value, sizeof zeros));
     }
     for (size_t i = 0; i < opening->n_leaves; i++) {
         const struct stele_opened_leaf *leaf = &opening->leaf[i];
-        if (!leaf->opened) {
+        if (leaf->counted) {
+            stele_write_u64(bytes, leaf->count);
+            stele_write_view(bytes, stele_view_of(leaf->root, sizeof leaf->root));
+        }
+        if (!leaf->opened || leaf->counted) {
             continue;
         }
         if (leaf->n_left > STELE_COMPLETE_OPAQUE_MAX || leaf->n_right > STELE_COMPLETE_OPAQUE_MAX) {
@@ -147,6 +152,9 @@ stele_status stele_complete_write_event(struct stele_complete_writer *w, uint8_t
     struct stele_answer_place place;
     stele_status st = STELE_OK;
     STELE_TRY(check_place(w, log, entry, &place, err));
+    if (w->log[log].counted) {
+        return STELE_FAIL(err, INVALID, "answer: an event where only the number is proven");
+    }
     if (payload.size > STELE_PAYLOAD_BYTES_MAX) {
         return STELE_FAIL(err, INVALID, "answer: a payload of %zu bytes; an event has at most %d",
                           payload.size, STELE_PAYLOAD_BYTES_MAX);

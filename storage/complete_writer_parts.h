@@ -20,6 +20,7 @@ struct writer_log {
     void *ctx;
     writer_part part;
     bool by_log;
+    bool counted;
     bool has_consistency;
     size_t next_state;     /* first state leaf that may be opened next */
     uint32_t last_era;     /* of the keys */

@@ -47,3 +47,15 @@ bool stele_windows_meet(const struct stele_windows *windows, bool late,
            (info->late_first < windows->range.until_us &&
             info->late_last >= windows->range.since_us);
 }
+
+bool stele_windows_cover(const struct stele_windows *windows, bool late,
+                         const struct stele_segment_info *info) {
+    const struct stele_window *window = late ? &windows->of[1] : &windows->surely;
+    const struct stele_time_range *range = &windows->range;
+    if (info->t_first < window->start_us || info->t_last >= window->end_us) {
+        return false;
+    }
+    return !late || !windows->by_event_time ||
+           (info->late_first >= range->since_us &&
+            (info->late_last < range->until_us || range->until_us == UINT64_MAX));
+}

@@ -31,5 +31,9 @@ void stele_windows_of(const struct stele_time_range *range, struct stele_windows
 /* Whether the window of on-time (or late) events meets a segment with these times. */
 bool stele_windows_meet(const struct stele_windows *windows, bool late,
                         const struct stele_segment_info *info);
+/* Whether every on-time (or late) event of a segment with these times is one that is asked for, so
+ * that how many there are answers a question for their number. */
+bool stele_windows_cover(const struct stele_windows *windows, bool late,
+                         const struct stele_segment_info *info);
 
 #endif

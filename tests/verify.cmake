@@ -10,10 +10,10 @@ foreach(name verify verify_entries)
   stele_unit_test(${name} SOURCES ${sample} support/verify_bed.c LIBS stele-verify PkgConfig::CMOCKA)
 endforeach()
 # Complete answers, over logs that are naive models.
-add_library(stele-test-complete STATIC support/complete_model.c support/complete_trees.c support/complete_plan.c
+add_library(stele-test-complete STATIC support/complete_model.c support/complete_trees.c support/complete_asked.c support/complete_plan.c
   support/complete_encode.c support/complete_bed.c support/complete_forge.c support/complete_one.c support/answer_forge.c support/sample_log.c support/tree_model.c)
 target_link_libraries(stele-test-complete PUBLIC stele-verify PkgConfig::CMOCKA)
-foreach(name complete complete_forgery complete_forged_parts complete_lies complete_gaps complete_corruption complete_trust complete_order)
+foreach(name complete complete_forgery complete_forged_parts complete_lies complete_gaps complete_corruption complete_trust complete_order complete_number)
   stele_unit_test(${name} LIBS stele-test-complete)
 endforeach()
 stele_unit_test(fraud SOURCES support/fraud_case.c LIBS stele-test-complete stele-storage)

@@ -18,6 +18,7 @@ struct stele_answer_file {
     struct stele_verify_state *state; /* a copy of what is known: it changes once all holds */
     struct stele_hit_printer *printer;
     struct stele_save save;
+    uint64_t n_events; /* once it is finished */
 };
 
 /* "<domain>/<region>/<log>" -> "<region>/<log>". */
@@ -132,6 +133,12 @@ stele_status stele_answer_file_finish(struct stele_answer_file *file,
     if (report->kind == STELE_PROOF_RECEIPT) {
         STELE_TRY(STELE_FAIL(err, UNVERIFIED, "the server sent a receipt in place of an answer"));
     }
+    if (asked->count_only != report->complete.proof.counted) {
+        STELE_TRY(STELE_FAIL(err, UNVERIFIED, "the server sent %s",
+                             asked->count_only ? "events in place of their number"
+                                               : "the number of events in place of them"));
+    }
+    file->n_events = report->n_events;
     if (report->complete.n_unconnected > 0) {
         STELE_TRY(STELE_FAIL(err, UNVERIFIED,
                              "%zu logs are larger than your state file knows, and the server did "
@@ -145,6 +152,10 @@ cleanup:
     stele_verify_report_done(report);
     stele_free(report);
     return st;
+}
+
+uint64_t stele_answer_file_events(const struct stele_answer_file *file) {
+    return file->n_events;
 }
 
 void stele_answer_file_close(struct stele_answer_file *file) {

@@ -28,6 +28,8 @@ STELE_MUST_USE stele_status stele_answer_file_take(struct stele_answer_file *fil
 STELE_MUST_USE stele_status stele_answer_file_finish(struct stele_answer_file *file,
                                                      const struct stele_search_request *asked,
                                                      stele_err *err);
+/* How many events a finished file shows, or counts. */
+uint64_t stele_answer_file_events(const struct stele_answer_file *file);
 /* That an answer is one to what was asked. Errors: UNVERIFIED; the request's own mistakes. */
 STELE_MUST_USE stele_status stele_answer_is_to(const struct stele_search_request *asked,
                                                const struct stele_question *answered,

@@ -56,7 +56,7 @@ static stele_status judge(const struct check *check, const struct stele_search_r
     const struct stele_complete_log_report *log = &report->complete.proof.log[0];
     uint8_t condition = is_tenant ? STELE_COMPLETE_WHOLE_TENANT : 0;
     if (report->kind != STELE_PROOF_COMPLETE || report->n_logs != 1 ||
-        log->condition != condition) {
+        report->complete.proof.counted || log->condition != condition) {
         return STELE_FAIL(err, UNVERIFIED,
                           "the server sent a proof of something else than this key's events");
     }

@@ -87,8 +87,9 @@ static stele_status judged(stele_status st) {
 static stele_status check_report(const struct each *each, struct file *file, stele_err *err) {
     const struct stele_verify_report *report = &each->report;
     struct stele_search_request asked = *each->asked;
-    if (report->kind != STELE_PROOF_COMPLETE) {
-        return STELE_FAIL(err, UNVERIFIED, "'%.200s' is not proven complete", path_of(file));
+    if (report->kind != STELE_PROOF_COMPLETE || report->complete.proof.counted) {
+        return STELE_FAIL(err, UNVERIFIED, "'%.200s' does not prove a complete answer's events",
+                          path_of(file));
     }
     for (size_t i = 0; i < report->n_logs; i++) {
         if (report->complete.proof.log[i].condition + 1u != file->condition) {

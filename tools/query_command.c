@@ -21,7 +21,7 @@
 static const char usage[] =
     "usage: stele --config client.conf query [QUESTION] [--limit N] [--cursor C]\n"
     "             [--order asc|desc] [-o table|json|jsonl|csv]\n"
-    "             [--count | --explain | --prove FILE [--prove-each] [--strict] [--state FILE]]\n"
+    "             [--count | --explain] [--prove FILE [--prove-each] [--strict] [--state FILE]]\n"
     "\n"
     "Finds events. What was acknowledged before the question was asked is in its answer.\n"
     "\n" STELE_ASK_USAGE "\n"
@@ -29,7 +29,8 @@ static const char usage[] =
     "  --order asc|desc      by log time, log, seq; table: desc, all others: asc\n"
     "  -o table|json|jsonl|csv   a terminal's table is the default; events are whole in json\n"
     "                        and jsonl; csv puts ' before what a spreadsheet would compute\n"
-    "  --count               only how many there are\n"
+    "  --count               only how many there are; with --prove FILE, the number is proven and\n"
+    "                        no event is shown: with --tenant and one condition at most\n"
     "  --explain             how the server would find them\n"
     "  --prove FILE          also save the answer as a file that `stele verify` checks without\n"
     "                        a server; it is checked here first. With --tenant it also proves "
@@ -109,8 +110,12 @@ static stele_status take_flag(struct options *options, int flag, const char *val
 static int check(const struct options *options) {
     const struct stele_search_request *request = &options->asked.request;
     bool page = request->limit > 0 || request->cursor.size > 0;
-    if (options->count + options->explain + (options->prove != NULL) > 1) {
+    if (options->explain && (options->count || options->prove != NULL)) {
         return stele_usage_error("query", "choose one of --count, --explain and --prove");
+    }
+    if (options->count && (options->prove_each || request->strict)) {
+        return stele_usage_error("query", "--prove-each and --strict are about events; a number "
+                                          "has none");
     }
     if (options->prove != NULL && options->order != NULL && strcmp(options->order, "desc") == 0) {
         return stele_usage_error("query", "--prove gives the events in ascending order; leave out "
@@ -119,10 +124,12 @@ static int check(const struct options *options) {
     if (options->prove != NULL && strcmp(options->prove, "-") == 0) {
         return stele_usage_error("query", "--prove needs a file: stdout has the events");
     }
-    bool complete = options->state != NULL || options->prove_each || request->strict;
+    bool complete = options->state != NULL || options->prove_each || request->strict ||
+                    (options->count && options->prove != NULL);
     if (complete && (options->prove == NULL || request->filter.tenant.size == 0 || page)) {
         return stele_usage_error("query",
-                                 "--state, --prove-each and --strict are about a complete answer: "
+                                 "--state, --prove-each, --strict and a proven --count are about "
+                                 "a complete answer: "
                                  "add --prove FILE and --tenant, leave out --limit and --cursor");
     }
     if (options->count && page) {
@@ -168,6 +175,7 @@ static int parse(int argc, char **argv, struct options *ret) {
     bool descending = ret->order == NULL ? table_order : strcmp(ret->order, "desc") == 0;
     ret->asked.request.order = descending ? STELE_ORDER_DESCENDING : STELE_ORDER_ASCENDING;
     ret->asked.request.prove = ret->prove != NULL;
+    ret->asked.request.count_only = ret->count && ret->prove != NULL;
     return check(ret);
 }
 
@@ -296,7 +304,7 @@ cleanup:
 /* What is left to say, and the exit code. */
 static int conclude(const struct options *options, struct answer *answer, stele_status st,
                     stele_err *err) {
-    st = st == STELE_OK ? stele_hit_printer_end(&answer->printer, err) : st;
+    st = st == STELE_OK && !options->count ? stele_hit_printer_end(&answer->printer, err) : st;
     stele_progress_end(&answer->progress);
     if (st != STELE_OK) {
         int code = stele_cli_failed("query", st, err);
@@ -322,6 +330,11 @@ static int conclude(const struct options *options, struct answer *answer, stele_
                       "The server's budget ended the answer; ask for its next page, or narrow "
                       "the time range and ask again.\n");
         return STELE_EXIT_INCOMPLETE;
+    }
+    if (options->count) {
+        uint64_t n = stele_answer_file_events(answer->file);
+        (void)printf("%" PRIu64 "\n", n);
+        return n > 0 ? STELE_EXIT_FOUND : STELE_EXIT_NONE;
     }
     if (answer->printer.n == 0) {
         (void)fprintf(stderr, "No event matches.\n");
@@ -417,7 +430,7 @@ static int ask(struct stele_cli *cli, struct options *options) {
     stele_err err;
     stele_status st = STELE_OK;
     int code = STELE_EXIT_FOUND;
-    if (!options->explain && !options->count) {
+    if (!options->explain && (!options->count || options->prove != NULL)) {
         return options->prove_each ? ask_by_each(cli, options) : answer_question(cli, options);
     }
     if (options->explain) {

@@ -50,7 +50,14 @@ static void claim_complete(const struct stele_verify_report *report,
         by_log = by_log && proof->log[i].by_log;
     }
     prove(claims, "Each log's checkpoint is signed with a key you gave.");
-    if (report->n_events > 0) {
+    if (proof->counted) {
+        prove(claims,
+              "The number of events: the indexes list so many that the question asks for and that "
+              "were logged before the time above, and no other.");
+        leave_open(claims,
+                   "What the events are, and that each one counted is in its log and has the key: "
+                   "the index alone says so.");
+    } else if (report->n_events > 0) {
         prove(claims,
               by_log
                   ? "Each event is in its log, byte for byte, at its place and with its log time."
@@ -61,7 +68,8 @@ static void claim_complete(const struct stele_verify_report *report,
     }
     prove(
         claims,
-        proof->n_gaps == 0
+        proof->counted ? "No event was left out of the number that the logs' indexes list"
+        : proof->n_gaps == 0
             ? "The answer is complete: the logs' indexes list no other event that the question "
               "asks for and that was logged before the time above."
             : "The answer is complete except for the gaps above: else the logs' indexes list no "
@@ -69,7 +77,7 @@ static void claim_complete(const struct stele_verify_report *report,
     prove(claims, proof->whole_region ? "The logs are all that the region's system log lists."
                                       : "The logs are those that the question names.");
     prove(claims, "The file is whole and undamaged.");
-    if (!by_log) {
+    if (!by_log && !proof->counted) {
         leave_open(claims,
                    "That every event of the logs marked 'by index' is in its log, too: the index "
                    "could list one that is not. Ask with --strict.");
@@ -212,7 +220,7 @@ static void print_logs(const struct stele_verify_report *report) {
         const struct stele_verify_log *log = &report->log[i];
         (void)printf("  %s: %" PRIu64 " of %" PRIu64 " entries", log->origin, log->n_events,
                      log->size_leaves);
-        if (log->n_events > 0) {
+        if (log->n_events > 0 && !report->complete.proof.counted) {
             char first[STELE_UTC_TEXT_BYTES];
             char last[STELE_UTC_TEXT_BYTES];
             stele_utc_of_us(log->first_time_us, first);
@@ -261,8 +269,9 @@ static void print_complete(const struct stele_verify_report *report) {
 static stele_status print_answer(const struct stele_verify_report *report, stele_err *err) {
     stele_status st = print_question(&report->question, err);
     if (st == STELE_OK) {
-        (void)printf("answer: %" PRIu64 " event%s%s\n", report->n_events,
+        (void)printf("answer: %" PRIu64 " event%s%s%s\n", report->n_events,
                      report->n_events == 1 ? "" : "s",
+                     report->complete.proof.counted ? ", counted and not shown" : "",
                      report->cut ? ", cut short by a limit or the server's budget" : "");
         print_logs(report);
         if (report->kind == STELE_PROOF_COMPLETE) {

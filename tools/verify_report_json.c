@@ -142,6 +142,7 @@ static bool set_complete(json_t *out, const struct stele_verify_report *report) 
     bool good =
         set(out, "complete", json_string(proof->n_gaps == 0 ? "proved" : "proved except for gaps"));
     good = set(out, "complete_until", time_of_us(proof->complete_until_us)) && good;
+    good = set(out, "counted", json_boolean(proof->counted)) && good;
     good = set(out, "whole_region", json_boolean(proof->whole_region)) && good;
     good = set(out, "n_gaps", number_of(proof->n_gaps)) && good;
     return set(out, "gaps", gaps_of(report)) && good;
@@ -155,7 +156,7 @@ static json_t *logs_of(const struct stele_verify_report *report) {
         bool good = set(out, "origin", json_string(log->origin));
         good = set(out, "size", number_of(log->size_leaves)) && good;
         good = set(out, "events", number_of(log->n_events)) && good;
-        if (log->n_events > 0) {
+        if (log->n_events > 0 && !report->complete.proof.counted) {
             good = set(out, "first_log_time", time_of_us(log->first_time_us)) && good;
             good = set(out, "last_log_time", time_of_us(log->last_time_us)) && good;
         }

@@ -44,7 +44,7 @@ static void put_anchor(struct stele_writer *w, uint8_t number, const struct plan
     size_t start = begin(w, STELE_COMPLETE_ANCHOR);
     stele_write_u8(w, number);
     stele_write_u8(w, of->condition);
-    stele_write_u8(w, of->by_log ? 1 : 0);
+    stele_write_u8(w, (uint8_t)((of->by_log ? 1 : 0) + (of->counted ? 2 : 0)));
     stele_write_view(w, stele_view_of(of->index, sizeof of->index));
     put_path(w, of->log, stele_get_u64(of->index + 8));
     stele_write_view(w, stele_view_of(of->control, sizeof of->control));
@@ -142,10 +142,15 @@ static void put_opening(struct stele_writer *w, uint8_t number,
         for (size_t i = 0; i < of->n_leaves; i++) {
             const struct stele_opened_leaf *leaf = &of->leaf[i];
             stele_write_view(w, stele_view_of(leaf->tag, sizeof leaf->tag));
-            stele_write_view(w, stele_view_of(leaf->opened ? zeros : leaf->value, 32));
+            stele_write_view(
+                w, stele_view_of(leaf->opened || leaf->counted ? zeros : leaf->value, 32));
         }
         for (size_t i = 0; i < of->n_leaves; i++) {
             const struct stele_opened_leaf *leaf = &of->leaf[i];
+            if (leaf->counted) {
+                stele_write_u64(w, leaf->count);
+                stele_write_view(w, stele_view_of(leaf->root, 32));
+            }
             if (!leaf->opened) {
                 continue;
             }
@@ -263,8 +268,11 @@ static stele_status write_parts(struct stele_complete_writer *w, const struct pl
     for (uint8_t i = 0; i < plan->n_logs; i++) {
         const struct plan_log *of = &plan->log[i];
         const struct stele_complete_anchor anchor = {
-            of->condition, of->by_log, stele_view_of(of->index, sizeof of->index),
-            stele_view_of(of->control, sizeof of->control)};
+            .condition = of->condition,
+            .by_log = of->by_log,
+            .counted = of->counted,
+            .index = stele_view_of(of->index, sizeof of->index),
+            .control = stele_view_of(of->control, sizeof of->control)};
         STELE_TRY(stele_complete_write_anchor(w, i, &anchor, out, err));
         if (of->old_leaves > 0) {
             STELE_TRY(stele_complete_write_consistency(w, i, of->old_leaves, out, err));

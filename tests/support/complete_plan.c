@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/complete_asked.h"
 #include "tests/support/complete_plan.h"
 
 #include <stdio.h>
@@ -19,57 +20,6 @@ static void *grown(void *items, size_t n, size_t size) {
     void *made = stele_realloc(items, n, size);
     must(made == NULL ? STELE_NO_MEMORY : STELE_OK, "memory");
     return made;
-}
-
-/* ------------------------------------------------------------------ the question, by definition */
-
-struct asked {
-    stele_view tenant;
-    uint8_t field;
-    stele_view value;
-    bool by_event_time;
-    uint64_t t0, t1, l0, l1; /* microseconds */
-    uint64_t from[2], to[2]; /* windows: on-time, late */
-};
-
-static uint64_t least(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
-}
-
-static uint64_t greatest(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
-}
-
-static struct asked asked_of(const struct stele_question *question, uint8_t condition) {
-    const struct stele_event_filter *filter = &question->filter;
-    struct asked a = {.tenant = stele_view_buf(&filter->tenant), .field = 16};
-    if (condition != STELE_COMPLETE_WHOLE_TENANT) {
-        a.field = filter->condition[condition].field;
-        a.value = stele_view_buf(&filter->condition[condition].value);
-    }
-    a.by_event_time = filter->since_unix_nano != 0 || filter->until_unix_nano != UINT64_MAX;
-    a.t0 = filter->since_unix_nano / 1000;
-    a.t1 =
-        filter->until_unix_nano == UINT64_MAX ? UINT64_MAX : (filter->until_unix_nano + 999) / 1000;
-    a.l0 = filter->logged_since_us;
-    a.l1 = filter->logged_until_us;
-    for (int late = 0; late < 2; late++) {
-        a.from[late] = a.l0;
-        a.to[late] = a.l1;
-    }
-    if (a.by_event_time) {
-        a.from[0] = greatest(a.l0, a.t0 < CM_DAY_US ? 0 : a.t0 - CM_DAY_US);
-        a.to[0] = least(a.l1, a.t1 > UINT64_MAX - CM_DAY_US ? UINT64_MAX : a.t1 + CM_DAY_US);
-        a.from[1] = greatest(a.l0, a.t0 + CM_DAY_US + 1);
-    }
-    return a;
-}
-
-static bool meets(const struct asked *a, int late, const struct stele_segment_info *info) {
-    bool in_time =
-        a->from[late] < a->to[late] && info->t_first < a->to[late] && info->t_last >= a->from[late];
-    return in_time &&
-           (!late || !a->by_event_time || (info->late_first < a->t1 && info->late_last >= a->t0));
 }
 
 /* ------------------------------------------------------------------ one log */
@@ -166,8 +116,8 @@ static void add_posting(struct making *m, uint64_t seq, bool inside) {
     bool asked =
         inside && event_us >= m->asked.t0 && (event_us < m->asked.t1 || m->asked.t1 == UINT64_MAX);
     struct plan_item item;
-    plan_item_of(m->plan, m->number, seq, asked && !entry->missing, &item);
-    if (asked && entry->missing && !want_number(m, "erased/", seq)) {
+    plan_item_of(m->plan, m->number, seq, asked && !entry->missing && !m->of->counted, &item);
+    if (asked && entry->missing && !m->of->counted && !want_number(m, "erased/", seq)) {
         (void)want_disposed(m, seq);
     }
     plan_add(m->plan, m->plan->n_items, &item);
@@ -281,7 +231,15 @@ static void open_segment(struct making *m, const struct stele_descriptor *descri
     for (size_t i = first; i < end; i++) {
         struct stele_opened_leaf *leaf = &ret->opening.leaf[i - first];
         for (int late = 0; late < 2; late++) {
-            if (found[late] && i == at[late] && meets(&m->asked, late, &descriptor->info)) {
+            if (!found[late] || i != at[late] || !asked_meets(&m->asked, late, &descriptor->info)) {
+                continue;
+            }
+            if (m->of->counted && asked_covers(&m->asked, late, &descriptor->info)) {
+                const struct cm_key *key_of = &segment.key[i];
+                leaf->counted = true;
+                leaf->count = key_of->n;
+                cm_trie_root(m->of->log, key_of->seq, key_of->n, leaf->root);
+            } else {
                 open_history(m, &segment.key[i], descriptor->info.lo, late, leaf,
                              ret->opaque[i - first]);
             }
@@ -333,7 +291,8 @@ static void open_all(struct making *m, size_t end, const struct plan_options *op
         must(stele_buf_append(&of->shown, stele_view_of(bytes, sizeof bytes), NULL), "shown");
         (void)want_number(m, "epoch/", descriptor->info.era);
         if (descriptor->info.map_version == options->fields_missing ||
-            (!meets(&m->asked, 0, &descriptor->info) && !meets(&m->asked, 1, &descriptor->info))) {
+            (!asked_meets(&m->asked, 0, &descriptor->info) &&
+             !asked_meets(&m->asked, 1, &descriptor->info))) {
             continue;
         }
         struct plan_opening *opening = &of->openings[of->n_openings++];
@@ -358,7 +317,8 @@ static void make_log(struct making *m, const struct stele_question *question,
     uint64_t control = log->entry[index->seq]->entry.as.index.control;
     control = first_log && options->control_seq != 0 ? options->control_seq : control;
     of->condition = options->condition;
-    of->by_log = !options->by_index;
+    of->by_log = !options->by_index && !options->counted;
+    of->counted = options->counted;
     cm_sign(log, &of->note);
     memcpy(of->index, log->entry[index->seq]->bytes, sizeof of->index);
     memcpy(of->control, log->entry[control]->bytes, sizeof of->control);
@@ -367,8 +327,8 @@ static void make_log(struct making *m, const struct stele_question *question,
     of->n_all = index->n;
     of->openings = grown(NULL, index->n, sizeof *of->openings);
     memset(of->openings, 0, index->n * sizeof *of->openings);
-    uint64_t w0 = least(m->asked.from[0], m->asked.from[1]);
-    uint64_t w1 = greatest(m->asked.to[0], m->asked.to[1]);
+    uint64_t w0 = asked_least(m->asked.from[0], m->asked.from[1]);
+    uint64_t w1 = asked_greatest(m->asked.to[0], m->asked.to[1]);
     for (size_t i = 0; i < index->n && index->descriptor[i].info.t_last < w0; i++) {
         of->first = i;
     }

@@ -30,6 +30,7 @@ struct plan_log {
     stele_buf note;
     uint8_t condition;
     bool by_log;
+    bool counted;
     uint8_t index[STELE_ENTRY_INDEX_BYTES];
     uint8_t control[STELE_ENTRY_CONTROL_BYTES];
     uint64_t old_leaves; /* not 0: with a proof that the log grew out of so many */
@@ -65,6 +66,7 @@ struct plan {
 struct plan_options {
     uint8_t condition;       /* of all logs */
     bool by_index;           /* else by log */
+    bool counted;            /* a number, by index */
     uint64_t index_seq;      /* not 0: of an older INDEX, of log 0 */
     uint64_t control_seq;    /* not 0: another CONTROL than the INDEX names, of log 0 */
     uint32_t fields_missing; /* map version whose eras lack the opened field; 0: none */

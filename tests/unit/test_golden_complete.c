@@ -91,6 +91,20 @@ static void test_golden__complete_answers(void **state) {
     stele_question_done(&q);
 }
 
+/* How many events of u-0 happened in three weeks. */
+static void test_golden__complete_number(void **state) {
+    struct complete_bed *bed = *state;
+    const struct plan_options options = {.condition = 0, .counted = true};
+    struct stele_question q;
+    complete_bed_question(&q);
+    assert_ok(stele_event_filter_add(&q.filter, STELE_KEY_ACTOR, stele_view_str("u-0"), NULL));
+    q.filter.since_unix_nano = (CM_START_US + 3 * CM_DAY_US) * 1000;
+    q.filter.until_unix_nano = (CM_START_US + 40 * CM_DAY_US) * 1000;
+    freeze(bed, "complete_number.stele-answer", &q, &options);
+    assert_true(bed->report.n_events > 0);
+    stele_question_done(&q);
+}
+
 /* Two events are erased, one era of 1y is gone. */
 static void test_golden__complete_answer_with_gaps(void **state) {
     struct complete_bed *bed = *state;
@@ -122,6 +136,7 @@ static void test_golden__complete_answer_with_gaps(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden__complete_answers),
+        cmocka_unit_test(test_golden__complete_number),
         cmocka_unit_test(test_golden__complete_answer_with_gaps),
     };
     return cmocka_run_group_tests(tests, setup, complete_bed_teardown);

@@ -13,6 +13,7 @@ LATER = 'stele.example/eu-1/1y:20/21 stele.example/eu-1/3y:49/50 stele.example/e
 EXPECTED = {
     'complete.stele-answer': f'complete {EARLY} events 4 gaps 0 until 1766663107985525',
     'complete_absent.stele-answer': f'complete {EARLY} events 0 gaps 0 until 1766663107985525',
+    'complete_number.stele-answer': f'complete {EARLY} counted 8 gaps 0 until 1766663107985525',
     'complete_gaps.stele-answer': f'complete {LATER} events 14 gaps 3 until 1765627200000000',
 }
 EVERY = 5  # one byte in so many: each is a whole verification

@@ -72,6 +72,15 @@ class Windows:
         return (a < b and d['t_first'] < b and d['t_last'] >= a and
                 (not late or not self.by_event or (d['late_first'] < self.t1 and d['late_last'] >= self.t0)))
 
+    def cover(self, late, d):
+        """Every event of the segment with the tag is asked for."""
+        a, b = self.of[late]
+        if self.by_event and not late:
+            a, b = max(self.t0 + DAY_US, self.l0), self.l1 if self.t1 == OPEN else min(self.t1 - DAY_US, self.l1)
+        return (a <= d['t_first'] and d['t_last'] < b and
+                (not late or not self.by_event or
+                 (d['late_first'] >= self.t0 and (d['late_last'] < self.t1 or self.t1 == OPEN))))
+
     def asked(self, event_us):
         return self.t0 <= event_us and (event_us < self.t1 or self.t1 == OPEN)
 
@@ -132,6 +141,20 @@ class History:
         return sha(b'\x21', bytes([bit]), a[0], b[0]), False
 
 
+class Counted:
+    """A history that is counted as it is: no entry belongs to it."""
+
+    def __init__(self, reader, segment):
+        self.count, self.root = reader.number(8), reader.take(32)
+        need(0 < self.count <= segment['hi'] - segment['lo'], 'a count')
+
+    def push(self, *_):
+        raise Refused('an entry of a history that is counted')
+
+    def value(self):
+        return sha(b'\x22', struct.pack('>Q', self.count), self.root)
+
+
 class Log:
     def __init__(self, note, keys):
         self.origin, self.size, self.signed = open_checkpoint(note, keys)
@@ -144,8 +167,8 @@ class Log:
 
     def anchor(self, r):
         self.condition, flags = r.number(1), r.number(1)
-        need(flags < 2, 'flags')
-        self.by_log = flags == 1
+        need(flags < 3, 'flags')
+        self.by_log, self.counted = flags == 1, flags == 2
         index, = (r.take(72),)
         entry = read_entry(index)
         need(entry['type'] == 2, 'no INDEX')
@@ -290,7 +313,9 @@ class Log:
         for tag, value in leaves:
             if base(tag) == t and windows.meets(tag[15] & 1, segment):
                 need(value == bytes(32), 'a value of an opened leaf')
-                histories[tag] = History(r, segment)
+                counted = self.counted and windows.cover(tag[15] & 1, segment)
+                histories[tag] = Counted(r, segment) if counted else History(r, segment)
+                self.events += histories[tag].count if counted else 0
         self.opening = (segment, first, leaves, histories, hashes(r))
         need(len(self.opening[4]) <= 128, 'siblings')
 
@@ -311,7 +336,7 @@ class Log:
         a, b = windows.of[e['late']]
         role = 'left' if e['time'] < a else 'right' if e['time'] >= b else 'inside'
         asked = role == 'inside' and windows.asked(e['event_us'])
-        need(tag in histories and (asked or not is_event), 'an entry of no opened history, or an event that is not asked')
+        need(tag in histories and (asked and not self.counted or not is_event), 'an entry of no opened history, or an event that is not asked')
         meets = False
         if is_event:
             payload = r.take(r.left())
@@ -323,6 +348,8 @@ class Log:
             data += e['payload'] + sha(b'\x11', ksalt, struct.pack('>H', len(tags)), *tags)
             self.events += 1
             meets = matches(q, nano, tenant, found, e['time'])
+        elif asked and self.counted:
+            self.events, meets = self.events + 1, True
         elif asked:
             if self.use(f'erased/{e["seq"]}') is None:
                 self.used.discard(f'erased/{e["seq"]}')
@@ -338,7 +365,7 @@ class Log:
         if self.by_log:
             self.frontier.take_gap(r, self.size)
             need(self.frontier.root() == self.signed, 'not the signed root')
-        need(r.left() == 0 and (self.by_log or self.events > 1000), 'by index')
+        need(r.left() == 0 and (self.by_log or self.counted or self.events > 1000), 'by index')
         self.close(len(self.segments))
         need(set(self.keys) == self.used_keys, 'a key that is not needed')
         need(set(self.state) <= self.used | set(self.system_run or []), 'a state leaf that is not needed')
@@ -402,6 +429,9 @@ def verify(data, keys):
         need(kind == 4 or ended == 0, 'a chunk after the end of a log')
         key = (16, b'') if log.condition == WHOLE_TENANT else q['conditions'][log.condition]
         need(key != (5, b'\0\0\0\1'), 'a condition without a key')
+        if log.counted:
+            need(len(q['conditions']) == (log.condition != WHOLE_TENANT) and not q['limit'] and q['since'] % 1000 == 0 and
+                 (q['until'] == OPEN or q['until'] % 1000 == 0), 'a question that a number does not answer')
         if kind == 10:
             log.open(body, q, key, windows)
         elif kind in (3, 11):
@@ -413,11 +443,13 @@ def verify(data, keys):
             need(kind == 4 and number == ended, 'the end of a log out of place')
             log.end(body)
             ended += 1
-    need(0 < ended == len(logs) and body.number(8) == sum(log.events for log in logs), 'ends or count')
+    need(0 < ended == len(logs) and len({log.counted for log in logs}) == 1 and
+         body.number(8) == sum(0 if log.counted else log.events for log in logs), 'ends or count')
     need(body.number(1) == 0 and body.take(32) == sha(data[:r.at - 32]) and body.left() == r.left() == 0, 'the end')
     need(not q['limit'] or met <= q['limit'], 'more events than asked for')
     sizes = ' '.join(f'{log.origin.decode()}:{log.m}/{log.size}' for log in logs)
-    return f'complete {sizes} events {met} gaps {sum(log.gaps for log in logs)} until {min(log.until for log in logs)}'
+    met = sum(log.events for log in logs) if logs[0].counted else met
+    return f'complete {sizes} {"counted" if logs[0].counted else "events"} {met} gaps {sum(log.gaps for log in logs)} until {min(log.until for log in logs)}'
 
 
 def main():
