@@ -71,7 +71,7 @@ cleanup:
 /* The commitments of all events of the frame, and what opens those of their tags. */
 static void commit(struct stele_replay *replay, size_t n) {
     const struct stele_log_reader *reader = replay->reader;
-    stele_view tags[EVENTS_MAX];
+    stele_view tags[EVENTS_MAX] = {{NULL, 0}};
     uint8_t payload_commits[EVENTS_MAX * STELE_HASH_BYTES];
     uint8_t keys_commits[EVENTS_MAX * STELE_HASH_BYTES];
     for (size_t i = 0; i < n; i++) {
