@@ -11,7 +11,7 @@ endforeach()
 stele_unit_test(query_plan LIBS stele-test-query)
 
 # The services over a transport that is the test itself: its objects stand before stele-rpc.
-foreach(name query_calls query_refusals query_proofs query_known query_keys query_log)
+foreach(name query_calls query_refusals query_proofs query_known query_keys query_number query_log)
   stele_unit_test(${name} SOURCES support/rpc_fake.c support/query_client.c
     LIBS stele-test-query stele-proto-messages)
 endforeach()

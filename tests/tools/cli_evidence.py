@@ -99,6 +99,24 @@ class Answers(Evidence):
                      'several conditions')
         self.refuses(self.server('query', '--region', REGION, '--actor', 'a', '--prove', out, '--strict'), '--tenant')
 
+    def test_a_number_is_proven_without_events(self):
+        out = self.path('number.proof')
+        for words, code in ((('--actor', 'actor-2'), DONE), (('--type', 'inference', '--since', '2026-02-01'), DONE),
+                            (('--logged-since', '2026-01-01'), DONE), (('--actor', 'nobody'), NONE), ((), DONE)):
+            ask = ('query', '--region', REGION, '--tenant', 'acme', *words, '--count')
+            number = self.ends(self.server(*ask), code).out
+            self.assertEqual(self.ends(self.server(*ask, '--prove', out), code).out, number)
+            report = json.loads(self.ends(self.verify(out, words=('-o', 'json')), DONE).out)
+            self.assertEqual((report['events'], report['counted'], report['kind']), (int(number), True, 'complete answer'))
+            text = self.ends(self.verify(out), DONE).out
+            self.assertIn(f'answer: {number.strip()} event', text)
+            self.assertIn('counted and not shown', text)
+            self.assertNotIn(b'actor-2@', read(out))
+        for words, said in ((('--actor', 'a', '--type', 'inference'), 'one condition'), (('--outcome', 'success'), 'one condition'),
+                            (('--prove-each',), '--prove-each'), (('--strict',), '--strict')):
+            self.refuses(self.server('query', '--region', REGION, '--tenant', 'acme', '--count', '--prove', out, *words), said)
+        self.refuses(self.server('query', '--region', REGION, '--count', '--prove', out), '--tenant')
+
     def test_every_form_may_be_printed(self):
         for output in ('json', 'csv', 'table'):
             out = self.path(f'{output}.proof')

@@ -213,6 +213,7 @@ static void fill_request(struct rng *rng, struct request_texts *texts,
     fill_known(rng, texts, theirs);
     theirs->open_condition = (uint32_t)rng_below(rng, 3);
     theirs->strict = rng_below(rng, 2) == 0;
+    theirs->count_only = rng_below(rng, 2) == 0;
 }
 
 static void assert_same_filter(const struct stele_filter_message *ours,
@@ -264,6 +265,7 @@ static void test_query_wire__requests_are_read_as_protobuf_c_wrote_them(void **s
         assert_int_equal(ours.prove, theirs.prove != 0);
         assert_int_equal(ours.open_condition, theirs.open_condition);
         assert_int_equal(ours.strict, theirs.strict != 0);
+        assert_int_equal(ours.count_only, theirs.count_only != 0);
         assert_int_equal(ours.known.n, theirs.n_known);
         for (size_t i = 0; i < ours.known.n; i++) {
             assert_true(stele_view_is(ours.known.item[i].name, theirs.known[i]->origin));
