@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_events.h: made-up access events to measure with: about 314 bytes, 8 index keys (actor,
- * two resources, event type, action, service, tenant, and a trace of its own), 72 bytes of
+ * tools/bench_events.h: made-up access events to measure with: about 314 bytes, 8 index keys
+ * (actor, two resources, event type, action, service, tenant, and a trace of its own), 72 bytes of
  * incompressible digest and ids beside the event's id, actors and resources by Zipf's law. Layer:
  * tools.
  */

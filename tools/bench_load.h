@@ -13,6 +13,7 @@
 #include "storage/status.h"
 #include "tools/bench_ceiling.h"
 #include "tools/bench_histogram.h"
+#include "tools/bench_lag.h"
 #include "tools/bench_server.h"
 
 #define STELE_BENCH_CLIENTS_MAX 256u /* a thread and a connection each */
@@ -27,6 +28,7 @@ struct stele_bench_load {
     uint64_t batch;                  /* events of one message of a stream; 0: single Append calls */
     double queries_per_s;            /* 0: none */
     struct stele_bench_clock *clock; /* of the events; NULL: the real one */
+    bool watch_index;                /* the caller does; it is printed */
 };
 
 /* Calls answered over a second after they were due, gathered into one while they overlap. */
@@ -41,6 +43,7 @@ struct stele_bench_load_figures {
     uint64_t hits;
     uint64_t n_stalls; /* in the order they began, the first of them kept */
     struct stele_bench_stall stall[STELE_BENCH_STALLS_MAX];
+    struct stele_bench_lag_figures index; /* the caller's */
 };
 
 /* Errors: those of the calls; INVALID if an event is refused. */

@@ -63,6 +63,9 @@ static void print_json(const struct stele_bench_load *load,
         put(out, "written_bytes_per_event", server->written_mib * 1048576.0 / n);
         put(out, "stored_bytes_per_event", server->stored_mib * 1048576.0 / n);
     }
+    if (load->watch_index) {
+        stele_bench_lag_json(&f->index, out);
+    }
     put(out, "ceiling_hash_compress_events_per_s", ceiling->hash_compress_per_s);
     put(out, "ceiling_fdatasync_ms", ceiling->fdatasync_ms);
     (void)json_dumpf(out, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
@@ -114,10 +117,16 @@ void stele_bench_load_print(const struct stele_bench_load *load,
     if (server != NULL) {
         (void)printf(", server %.2f us an event\n", server->cpu_s * 1e6 / n);
         (void)printf("memory            server %.0f MiB at most\n", server->rss_mib);
-        (void)printf("disk              %.0f bytes written, %.0f bytes stored an event",
+        (void)printf("disk              %.0f bytes written, %.0f bytes stored an event\n",
                      server->written_mib * 1048576.0 / n, server->stored_mib * 1048576.0 / n);
     }
-    (void)printf("\nceiling           one thread that only hashes and compresses: %.0f events/s\n",
+    if (server == NULL) {
+        (void)printf("\n");
+    }
+    if (load->watch_index) {
+        stele_bench_lag_print(&f->index);
+    }
+    (void)printf("ceiling           one thread that only hashes and compresses: %.0f events/s\n",
                  ceiling->hash_compress_per_s);
     (void)printf("ceiling           4 KiB append + fdatasync: %.2f ms\n", ceiling->fdatasync_ms);
 }

@@ -236,7 +236,19 @@ static stele_status watch_signals(const struct stele_bench_server *server, stele
     return failed == 0 ? STELE_OK : STELE_FAIL_ERRNO(err, failed, "no thread to wait for Ctrl-C");
 }
 
-stele_status stele_bench_server_start(struct stele_bench_clock *clock,
+/* What `stele init` wrote, with the index's timer off. */
+static stele_status without_index(const char *config, stele_err *err) {
+    static const char line[] = "index_interval_ms: 4294967295\n";
+    int fd = open(config, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd < 0) {
+        return STELE_FAIL_ERRNO(err, errno, "cannot open '%s'", config);
+    }
+    stele_status st = stele_file_write(fd, stele_view_str(line), config, err);
+    (void)close(fd);
+    return st;
+}
+
+stele_status stele_bench_server_start(struct stele_bench_clock *clock, bool index,
                                       struct stele_bench_server *ret, stele_err *err) {
     struct stele_bench_server server = {.pid = 0};
     char folder[4096];
@@ -261,6 +273,9 @@ stele_status stele_bench_server_start(struct stele_bench_clock *clock,
     block_signals();
     STELE_TRY(own_folder(folder, err));
     STELE_TRY(make_folder(&server, folder, err));
+    if (!index) {
+        STELE_TRY(without_index(config, err));
+    }
     (void)snprintf(program, sizeof program, "%s/steled", folder);
     char *argv[] = {program, (char[]){"--config"}, config, (char[]){"--ready-file"}, ready, NULL};
     STELE_TRY(clock == NULL ? run(argv, output, &server.pid, err)

@@ -33,9 +33,10 @@ struct stele_bench_usage {
 /*
  * `clock` NULL: runs `stele init` and `steled`, found beside this program. Else forks, so it must
  * be called before this process has other threads or has used gRPC. Errors: IO, NO_MEMORY, and
- * CLOSED if the server ends at once or is not ready in time.
+ * CLOSED if the server ends at once or is not ready in time. index false: no INDEX entries are
+ * made, and so no segments merged; packs and their segments are as always.
  */
-STELE_MUST_USE stele_status stele_bench_server_start(struct stele_bench_clock *clock,
+STELE_MUST_USE stele_status stele_bench_server_start(struct stele_bench_clock *clock, bool index,
                                                      struct stele_bench_server *ret,
                                                      stele_err *err);
 STELE_MUST_USE stele_status stele_bench_server_usage(const struct stele_bench_server *server,
