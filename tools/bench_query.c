@@ -50,6 +50,9 @@ stele_status stele_bench_ask(struct stele_cli *cli, const char *region, const ch
         while ((st = stele_search_response_next(&rest, &part, err)) == STELE_OK) {
             if (part.kind == STELE_SEARCH_PART_HIT && asked.events++ == 0) {
                 asked.first_ms = now_ms() - start;
+                stele_view log = part.as.hit.log;
+                (void)snprintf(asked.log, sizeof asked.log, "%.*s", (int)log.size,
+                               (const char *)log.data);
             }
         }
         STELE_TRY(st == STELE_END ? STELE_OK : st);

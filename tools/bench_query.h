@@ -10,6 +10,7 @@
 struct stele_bench_asked {
     uint64_t events;
     double first_ms, all_ms;
+    char log[64]; /* of the first event; "" without one */
 };
 /* One search for one actor's events, all of them, or the newest `limit`. */
 STELE_MUST_USE stele_status stele_bench_ask(struct stele_cli *cli, const char *region,
