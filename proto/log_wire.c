@@ -38,6 +38,7 @@ static const struct stele_wire_form forms[] = {
     {"status request", list_members, 1},
     {"seal request", seal_members, 2},
     {"era cut request", cut_members, 1},
+    {"replay request", entries_members, 3},
 };
 
 stele_status stele_log_request_read(stele_log_request_kind kind, stele_view message,

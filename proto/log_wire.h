@@ -17,7 +17,7 @@ struct stele_log_request {
     uint64_t old_size; /* GetConsistencyProof */
     uint64_t new_size;
     stele_view path; /* GetTile */
-    uint64_t first;  /* GetEntries */
+    uint64_t first;  /* GetEntries, Replay */
     uint64_t count;
     uint64_t wait_ms; /* Seal */
 };
@@ -31,6 +31,7 @@ typedef enum stele_log_request_kind {
     STELE_LOG_STATUS,
     STELE_LOG_SEAL,
     STELE_LOG_CUT_ERA,
+    STELE_LOG_REPLAY,
 } stele_log_request_kind;
 
 /* Errors: those of stele_wire_read. */

@@ -92,6 +92,7 @@ extern const struct stele_call_kind stele_search_kind, stele_get_kind, stele_cou
     stele_explain_kind;
 extern const struct stele_call_kind stele_log_kinds[];
 extern const size_t stele_n_log_kinds;
-extern const struct stele_call_kind stele_status_kind, stele_seal_kind, stele_cut_era_kind;
+extern const struct stele_call_kind stele_status_kind, stele_seal_kind, stele_cut_era_kind,
+    stele_replay_kind;
 
 #endif

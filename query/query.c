@@ -16,6 +16,7 @@ static const struct stele_call_kind *const query_kinds[] = {
     &stele_status_kind,
     &stele_seal_kind,
     &stele_cut_era_kind,
+    &stele_replay_kind,
 };
 #define N_QUERY_KINDS (sizeof query_kinds / sizeof query_kinds[0])
 

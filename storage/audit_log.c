@@ -1,236 +1,86 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* storage/audit_log.c: gives a stored log's entries to the auditor, and sums up what it says. */
+/* storage/audit_log.c: a stored log as the source of an audit. */
 #include "storage/audit_log.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "storage/audit_resume.h"
-
-#define PROGRESS_EVERY 4096u
-
-struct audit {
-    struct stele_log *log;
-    const struct stele_audit_options *options;
-    struct stele_audit_report *report;
+struct stored {
     struct stele_log_view *view;
     struct stele_replay *replay;
-    struct stele_audit_work *work;
-    struct stele_auditor *auditor;
-    struct stele_audit_resume resume;
     stele_buf note;
-    uint64_t chance; /* the state of the choice */
-    uint64_t save_due_us;
-    bool root_differed; /* already when it went on */
+    struct stele_audit_source source;
 };
 
-/* splitmix64: whoever repeats an audit with its seed repeats its choice. */
-static uint64_t draw(struct audit *a) {
-    uint64_t z = (a->chance += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+static stele_status read_stored(void *ctx, uint64_t seq, const struct stele_audit_entry **ret,
+                                size_t *ret_n, stele_err *err) {
+    const struct stored *stored = ctx;
+    return stele_replay_at(stored->replay, seq, ret, ret_n, err);
 }
 
-/* The k-th one is taken with a chance of sample / k: so at any end each was as likely as another to
- * be among `sample` of them. */
-static bool is_chosen(struct audit *a) {
-    uint64_t k = ++a->report->n_indexes;
-    return a->options->sample == 0 || k <= a->options->sample || draw(a) % k < a->options->sample;
+/* The newest checkpoint is of fewer entries than were replayed: it must be of the same ones. */
+static stele_status check_signed(const struct stored *stored, uint64_t size_leaves,
+                                 const uint8_t *root, bool *ret_root_differs, stele_err *err) {
+    const struct stele_checkpoint *checkpoint = &stored->source.checkpoint;
+    struct stele_tree_path path;
+    stele_status st = stele_tree_prove_consistency(checkpoint->size_leaves, size_leaves,
+                                                   stele_log_view_node, stored->view, &path, err);
+    if (st == STELE_OK) {
+        *ret_root_differs =
+            stele_tree_check_consistency(checkpoint->size_leaves, size_leaves, path.node[0], path.n,
+                                         checkpoint->root, root, NULL) != STELE_OK;
+    }
+    return st;
 }
 
-static void say(struct audit *a, stele_audit_verdict verdict, uint64_t at, const char *why) {
-    struct stele_audit_report *report = a->report;
-    if (report->verdict == STELE_AUDIT_HOLDS ||
-        (report->verdict == STELE_AUDIT_UNCHECKED && verdict != STELE_AUDIT_UNCHECKED)) {
-        report->verdict = verdict;
-        report->at = at;
-        (void)snprintf(report->why, sizeof report->why, "%s", why);
-    }
-}
-
-/* Once there is one proof, no other is needed. */
-static stele_status blame(struct audit *a, const struct stele_entry *index, stele_err *err) {
-    struct stele_audit_report *report = a->report;
-    struct stele_audit_blame blame = {a->view, a->auditor, index, stele_view_buf(&a->note),
-                                      report->checkpoint.size_leaves};
-    stele_err why = {.status = STELE_OK};
-    if (report->proof.size > 0) {
-        return STELE_OK;
-    }
-    stele_status st = stele_audit__blame(&blame, &report->proof, &why);
-    if (st == STELE_NO_MEMORY || st == STELE_IO) {
-        *err = why;
-        return st;
-    }
-    if (st != STELE_OK) {
-        (void)snprintf(report->no_proof, sizeof report->no_proof, "%s", why.text);
-    }
-    return STELE_OK;
-}
-
-static void check_root(struct audit *a) {
-    struct stele_audit_report *report = a->report;
-    uint8_t root[STELE_HASH_BYTES];
-    if (report->has_checkpoint &&
-        stele_auditor_size(a->auditor) == report->checkpoint.size_leaves) {
-        stele_auditor_root(a->auditor, root);
-        report->root_differs = memcmp(root, report->checkpoint.root, sizeof root) != 0;
-    }
-}
-
-/* What the auditor said of the entries before `end`. ret_go_on: false after one that ends the
- * replay. */
-static stele_status note_verdict(struct audit *a, stele_audit_verdict verdict, const stele_err *why,
-                                 const struct stele_audit_entry *last, bool *ret_go_on,
+static stele_status check_stored(void *ctx, uint64_t size_leaves,
+                                 const uint8_t root[STELE_AT_LEAST(32)], bool *ret_root_differs,
                                  stele_err *err) {
-    struct stele_audit_report *report = a->report;
-    struct stele_entry index;
+    const struct stored *stored = ctx;
+    const struct stele_checkpoint *checkpoint = &stored->source.checkpoint;
+    uint8_t now[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
-    report->n_unchecked += verdict == STELE_AUDIT_UNCHECKED;
-    report->n_wrong += verdict == STELE_AUDIT_WRONG_INDEX;
-    *ret_go_on = verdict != STELE_AUDIT_WRONG_ENTRY && verdict != STELE_AUDIT_WRONG_TAGS;
-    if (verdict != STELE_AUDIT_HOLDS) {
-        say(a, verdict, report->entries - (*ret_go_on ? 1 : 0), why->text);
+    STELE_TRY(stele_tree_root_at(size_leaves, stele_log_view_node, stored->view, now, err));
+    if (memcmp(root, now, sizeof now) != 0) {
+        return STELE_FAIL(err, UNVERIFIED,
+                          "%s has other entries than the %" PRIu64
+                          " that were replayed before: a second history. Compare checkpoints of "
+                          "then and now; to audit this one give another work folder",
+                          stored->source.origin, size_leaves);
     }
-    if (verdict == STELE_AUDIT_WRONG_INDEX) {
-        STELE_TRY(stele_entry_decode(last->entry, &index, err));
-        STELE_TRY(blame(a, &index, err));
+    if (stored->source.has_checkpoint && checkpoint->size_leaves < size_leaves) {
+        STELE_TRY(check_signed(stored, size_leaves, root, ret_root_differs, err));
     }
 cleanup:
     return st;
 }
 
-/* Some of the entries that come next: none beyond the checkpoint's, whose root is then compared. */
-static stele_status take(struct audit *a, uint64_t seq, bool *ret_go_on, stele_err *err) {
-    struct stele_audit_report *report = a->report;
-    const struct stele_audit_entry *given = NULL;
-    stele_audit_verdict verdict = STELE_AUDIT_HOLDS;
-    stele_err why = {.status = STELE_OK};
-    uint64_t signed_size = report->checkpoint.size_leaves;
-    size_t n = 0;
-    size_t taken = 0;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_replay_at(a->replay, seq, &given, &n, err));
-    if (report->has_checkpoint && seq < signed_size && signed_size - seq < n) {
-        n = (size_t)(signed_size - seq);
-    }
-    bool is_index = given->entry.size > 0 && given->entry.data[0] == STELE_ENTRY_INDEX;
-    bool chosen = is_index && is_chosen(a);
-    STELE_TRY(stele_auditor_take(a->auditor, given, n, chosen, &taken, &verdict, &why, err));
-    for (size_t i = 0; i < taken; i++) {
-        report->events += given[i].entry.size > 0 && given[i].entry.data[0] == STELE_ENTRY_EVENT;
-    }
-    report->entries = stele_auditor_size(a->auditor);
-    report->n_checked += chosen && verdict != STELE_AUDIT_UNCHECKED;
-    STELE_TRY(note_verdict(a, verdict, &why, given, ret_go_on, err));
-    check_root(a);
-cleanup:
-    return st;
-}
-
-static uint64_t monotonic_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
-
-static stele_status save(struct audit *a, stele_err *err) {
-    stele_buf report = STELE_BUF_EMPTY;
-    stele_status st = STELE_OK;
-    if (!stele_auditor_at_block(a->auditor) || monotonic_us() < a->save_due_us) {
-        return STELE_OK;
-    }
-    STELE_TRY(stele_audit__write_report(a->report, a->options, a->chance, &report, err));
-    STELE_TRY(stele_audit_suspend(&a->resume, stele_view_buf(&report), err));
-    a->save_due_us = monotonic_us() + (uint64_t)a->options->save_ms * 1000u;
-cleanup:
-    stele_buf_done(&report);
-    return st;
-}
-
-static stele_status go_on(struct audit *a, stele_err *err) {
-    stele_buf report = STELE_BUF_EMPTY;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_audit_resume(&a->resume, &report, err));
-    if (report.size > 0) {
-        STELE_TRY(stele_audit__read_report(stele_view_buf(&report), a->options, a->report,
-                                           &a->chance, err));
-        a->report->root_differs |= a->root_differed;
-        a->report->went_on_at = stele_auditor_size(a->auditor);
-    }
-    a->report->entries = stele_auditor_size(a->auditor);
-cleanup:
-    stele_buf_done(&report);
-    return st;
-}
-
-static stele_status check_stop(const struct audit *a, stele_err *err) {
-    if (a->options->stop == NULL || !a->options->stop(a->options->ctx)) {
-        return STELE_OK;
-    }
-    return STELE_FAIL(err, CLOSED, "interrupted after %" PRIu64 " entries of %s%s",
-                      stele_auditor_size(a->auditor), stele_log_full_name(a->log),
-                      a->options->work == NULL ? "; --work DIR keeps what was done"
-                                               : "; the same command goes on");
-}
-
-static stele_status replay(struct audit *a, stele_err *err) {
-    uint64_t size = stele_log_view_size(a->view);
-    uint64_t every = a->options->progress_every == 0 ? PROGRESS_EVERY : a->options->progress_every;
-    uint64_t told = 0;
-    bool goes_on = true;
-    stele_status st = STELE_OK;
-    while (goes_on && stele_auditor_size(a->auditor) < size) {
-        STELE_TRY(take(a, stele_auditor_size(a->auditor), &goes_on, err));
-        STELE_TRY(goes_on ? save(a, err) : STELE_OK);
-        STELE_TRY(check_stop(a, err));
-        uint64_t done = stele_auditor_size(a->auditor);
-        if (a->options->progress != NULL && (done - told >= every || done == size)) {
-            a->options->progress(a->options->ctx, stele_log_full_name(a->log), done, size);
-            told = done;
-        }
-    }
-    if (goes_on && a->report->has_checkpoint && size < a->report->checkpoint.size_leaves) {
-        a->report->root_differs = true;
-    }
-cleanup:
-    return st;
+static stele_status prove_stored(void *ctx, struct stele_auditor *auditor,
+                                 const struct stele_entry *index, stele_buf *out, stele_err *err) {
+    const struct stored *stored = ctx;
+    struct stele_audit_blame blame = {stored->view, auditor, index, stele_view_buf(&stored->note),
+                                      stored->source.checkpoint.size_leaves};
+    return stele_audit__blame(&blame, out, err);
 }
 
 stele_status stele_audit_log(struct stele_log *log, const struct stele_audit_options *options,
                              struct stele_audit_report *ret, stele_err *err) {
-    struct audit a = {.log = log, .options = options, .report = ret, .chance = options->seed};
-    unsigned block_shift =
-        options->block_shift == 0 ? STELE_AUDIT_BLOCK_SHIFT : options->block_shift;
+    struct stored stored = {.source = {.ctx = &stored,
+                                       .log = stele_log_full_name(log),
+                                       .origin = stele_log_origin(log),
+                                       .read = read_stored,
+                                       .check = check_stored,
+                                       .prove = prove_stored}};
     stele_status st = STELE_OK;
-    STELE_TRY(stele_log_checkpoint(log, 0, &a.note, &ret->checkpoint, err));
-    ret->has_checkpoint = a.note.size > 0;
-    STELE_TRY(stele_log_view_open(log, &a.view, err));
-    STELE_TRY(stele_replay_new(a.view, &a.replay, err));
-    STELE_TRY(stele_audit_work_open(options->work, &a.work, err));
-    STELE_TRY(stele_auditor_new(a.work, block_shift, &a.auditor, err));
-    a.resume = (struct stele_audit_resume){a.work,
-                                           block_shift,
-                                           a.view,
-                                           a.auditor,
-                                           ret->checkpoint.size_leaves,
-                                           ret->checkpoint.root,
-                                           &a.root_differed};
-    STELE_TRY(go_on(&a, err));
-    a.save_due_us = monotonic_us() + (uint64_t)options->save_ms * 1000u;
-    STELE_TRY(replay(&a, err));
+    STELE_TRY(stele_log_checkpoint(log, 0, &stored.note, &stored.source.checkpoint, err));
+    stored.source.has_checkpoint = stored.note.size > 0;
+    STELE_TRY(stele_log_view_open(log, &stored.view, err));
+    STELE_TRY(stele_replay_new(stored.view, &stored.replay, err));
+    stored.source.size_leaves = stele_log_view_size(stored.view);
+    STELE_TRY(stele_audit_run(&stored.source, options, ret, err));
 cleanup:
-    stele_auditor_free(a.auditor);
-    stele_audit_work_close(a.work);
-    stele_replay_free(a.replay);
-    stele_log_view_close(a.view);
-    stele_buf_done(&a.note);
+    stele_replay_free(stored.replay);
+    stele_log_view_close(stored.view);
+    stele_buf_done(&stored.note);
     return st;
-}
-
-void stele_audit_report_done(struct stele_audit_report *report) {
-    stele_buf_done(&report->proof);
 }

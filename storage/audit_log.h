@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/audit_log.h: the full audit of one log of a store: everything storage/audit.h checks, the
- * root against the newest signed checkpoint, and a fraud proof of what is wrong where the store
- * still has the index that the log committed to. Layer: storage.
+ * storage/audit_log.h: the full audit of one log of a store, with a fraud proof of what is wrong
+ * where the store still has the index that the log committed to. Layer: storage.
  *
  * Where fsck asks whether the store is what it was, this asks whether the log is what a log must
  * be; it uses the store to read entries, tags and committed segments, and believes none of them.
@@ -10,67 +9,15 @@
 #ifndef STELE_STORAGE_AUDIT_LOG_H
 #define STELE_STORAGE_AUDIT_LOG_H
 
-#include "storage/audit.h"
+#include "storage/audit_run.h"
 #include "storage/log.h"
 
-/* Called now and then. */
-typedef void (*stele_audit_progress_fn)(void *ctx, const char *log, uint64_t done, uint64_t total);
-
-struct stele_audit_options {
-    /* Of the INDEX entries so many are checked, chosen by chance, and a few more, because how many
-     * there are is not known before the end; 0: all. */
-    uint64_t sample;
-    uint64_t seed;                    /* of the choice */
-    stele_audit_progress_fn progress; /* may be NULL */
-    uint64_t progress_every;          /* entries; 0: as often as an eye follows */
-    bool (*stop)(void *ctx);          /* true: the audit ends with CLOSED; may be NULL */
-    void *ctx;
-    /* Of this log alone: it is kept, and an audit that was stopped, or killed, goes on there, also
-     * with what the log has grown by. NULL: a temporary one. */
-    const char *work;
-    uint32_t save_ms;     /* progress is saved about so often; 0: wherever it can be, for tests */
-    unsigned block_shift; /* see storage/audit_ranges.h; 0: as it should be */
-};
-#define STELE_AUDIT_SAVE_MS 2000u /* what is lost of a killed audit, beside at most 2^16 entries   \
-                                   */
-
-struct stele_audit_report {
-    stele_audit_verdict
-        verdict;              /* of the log's first entry that is wrong, or UNCHECKED, or HOLDS */
-    uint64_t at;              /* that entry */
-    char why[512];            /* what is wrong with it */
-    uint64_t entries, events; /* replayed */
-    uint64_t n_indexes, n_checked, n_wrong, n_unchecked;
-    uint64_t went_on_at; /* entries of an earlier audit that this one went on from; 0: none */
-    bool has_checkpoint;
-    struct stele_checkpoint checkpoint; /* the newest one */
-    bool root_differs;                  /* the entries do not have the root that it signs */
-    stele_buf proof;    /* of one of the wrong INDEX entries, verified; empty if there is none */
-    char no_proof[512]; /* why there is none, of the last one tried */
-};
-/*
- * A wrong entry ends the replay: entries says how far it went. ret is the caller's, zeroed, and
- * wants _done also after a failure. Errors: those of reading the store (CORRUPT, IO), NO_MEMORY,
- * those of the work folder; CLOSED: it was stopped; INVALID: the work folder is not of this audit;
- * UNVERIFIED: the log is not the one whose beginning was replayed before. What the log has wrong is
- * in the report and no error.
- */
+/* stele_audit_run over a log of a store. Errors: also those of reading the store (CORRUPT, IO). */
 STELE_MUST_USE stele_status stele_audit_log(struct stele_log *log,
                                             const struct stele_audit_options *options,
                                             struct stele_audit_report *ret, stele_err *err);
-void stele_audit_report_done(struct stele_audit_report *report);
 
 /* ------------------------------------------------------------------ for audit_log.c alone */
-/* What a report says so far, and the state of the choice, appended; and into a zeroed report.
- * Errors: INVALID: also that of an audit with another sample. */
-STELE_MUST_USE stele_status stele_audit__write_report(const struct stele_audit_report *report,
-                                                      const struct stele_audit_options *options,
-                                                      uint64_t chance, stele_buf *out,
-                                                      stele_err *err);
-STELE_MUST_USE stele_status stele_audit__read_report(stele_view bytes,
-                                                     const struct stele_audit_options *options,
-                                                     struct stele_audit_report *ret,
-                                                     uint64_t *ret_chance, stele_err *err);
 /*
  * Appends the proof of what is wrong in the INDEX entry of the auditor's last call, whose boundary
  * list is `hi`. Errors: NOT_FOUND (the store has the committed index no more, or what is wrong with

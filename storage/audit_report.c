@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "storage/audit_log.h"
+#include "storage/audit_run.h"
 #include "storage/cursor.h"
 
 stele_status stele_audit__write_report(const struct stele_audit_report *report,

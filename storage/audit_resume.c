@@ -6,63 +6,32 @@
 #include "storage/audit_resume.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "storage/audit_progress.h"
 
-/* The log has the entries that were replayed: its tree of that size has their root. */
+/* It is of this log, and the log has the entries that were replayed. */
 static stele_status check_log(const struct stele_audit_resume *with,
                               const struct stele_audit_progress *progress, stele_err *err) {
-    const char *origin = stele_log_origin(stele_log_view_log(with->view));
-    uint64_t size = stele_log_view_size(with->view);
-    uint8_t root[STELE_HASH_BYTES];
-    stele_status st = STELE_OK;
-    if (!stele_view_is(progress->origin, origin)) {
+    const struct stele_audit_source *source = with->source;
+    if (!stele_view_is(progress->origin, source->origin)) {
         return STELE_FAIL(err, INVALID,
                           "the work folder is of an audit of '%.*s', and this is '%s': give each "
                           "log a folder of its own",
                           (int)(progress->origin.size < 100 ? progress->origin.size : 100),
-                          (const char *)progress->origin.data, origin);
+                          (const char *)progress->origin.data, source->origin);
     }
     if (progress->block_shift != with->block_shift) {
         return STELE_FAIL(err, INVALID, "the work folder has blocks of 2^%u entries, not of 2^%u",
                           progress->block_shift, with->block_shift);
     }
-    if (progress->size_leaves > size) {
+    if (progress->size_leaves > source->size_leaves) {
         return STELE_FAIL(err, UNVERIFIED,
                           "%s has %" PRIu64 " entries, and %" PRIu64
                           " were replayed before: it is an older copy, or was cut back",
-                          origin, size, progress->size_leaves);
+                          source->origin, source->size_leaves, progress->size_leaves);
     }
-    STELE_TRY(
-        stele_tree_root_at(progress->size_leaves, stele_log_view_node, with->view, root, err));
-    if (memcmp(root, progress->root, sizeof root) != 0) {
-        return STELE_FAIL(err, UNVERIFIED,
-                          "%s has other entries than the %" PRIu64
-                          " that were replayed before: a second history. Compare checkpoints of "
-                          "then and now; to audit this one give another work folder",
-                          origin, progress->size_leaves);
-    }
-cleanup:
-    return st;
-}
-
-/* The newest checkpoint is of fewer entries than were replayed: it must be of the same ones. */
-static stele_status check_signed(const struct stele_audit_resume *with,
-                                 const struct stele_audit_progress *progress, stele_err *err) {
-    struct stele_tree_path path;
-    uint64_t signed_size = with->signed_size;
-    stele_status st = STELE_OK;
-    if (signed_size == 0 || signed_size >= progress->size_leaves) {
-        return STELE_OK;
-    }
-    STELE_TRY(stele_tree_prove_consistency(signed_size, progress->size_leaves, stele_log_view_node,
-                                           with->view, &path, err));
-    *with->ret_root_differs =
-        stele_tree_check_consistency(signed_size, progress->size_leaves, path.node[0], path.n,
-                                     with->signed_root, progress->root, NULL) != STELE_OK;
-cleanup:
-    return st;
+    return source->check(source->ctx, progress->size_leaves, progress->root, with->ret_root_differs,
+                         err);
 }
 
 stele_status stele_audit_resume(const struct stele_audit_resume *with, stele_buf *report,
@@ -76,7 +45,6 @@ stele_status stele_audit_resume(const struct stele_audit_resume *with, stele_buf
     }
     STELE_TRY(stele_audit_progress_read(stele_view_buf(&bytes), &progress, err));
     STELE_TRY(check_log(with, &progress, err));
-    STELE_TRY(check_signed(with, &progress, err));
     STELE_TRY(stele_buf_append(report, progress.report, err));
     STELE_TRY(stele_auditor_restore(with->auditor, progress.head, progress.ranges, err));
 cleanup:
@@ -86,11 +54,10 @@ cleanup:
 
 stele_status stele_audit_suspend(const struct stele_audit_resume *with, stele_view report,
                                  stele_err *err) {
-    struct stele_audit_progress progress = {
-        .block_shift = (uint8_t)with->block_shift,
-        .origin = stele_view_str(stele_log_origin(stele_log_view_log(with->view))),
-        .size_leaves = stele_auditor_size(with->auditor),
-        .report = report};
+    struct stele_audit_progress progress = {.block_shift = (uint8_t)with->block_shift,
+                                            .origin = stele_view_str(with->source->origin),
+                                            .size_leaves = stele_auditor_size(with->auditor),
+                                            .report = report};
     stele_buf head = STELE_BUF_EMPTY;
     stele_buf ranges = STELE_BUF_EMPTY;
     stele_buf out = STELE_BUF_EMPTY;

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/audit_resume.h: stops and goes on with an audit of a stored log. Layer: storage, private
- * to audit_log.c. What is written between two calls of _suspend is lost with the process; what
- * _suspend wrote is not.
+ * storage/audit_resume.h: stops and goes on with an audit. Layer: storage, private to audit_run.c.
+ * What is written between two calls of _suspend is lost with the process; what _suspend wrote is
+ * not.
  */
 #ifndef STELE_STORAGE_AUDIT_RESUME_H
 #define STELE_STORAGE_AUDIT_RESUME_H
 
-#include "storage/audit.h"
+#include "storage/audit_run.h"
 
 /* All borrowed. */
 struct stele_audit_resume {
     struct stele_audit_work *work;
     unsigned block_shift;
-    struct stele_log_view *view;
+    const struct stele_audit_source *source;
     struct stele_auditor *auditor; /* _resume: a new one */
-    uint64_t signed_size;          /* of the newest checkpoint; 0: there is none */
-    const uint8_t *signed_root;
-    bool *ret_root_differs; /* by _resume: that checkpoint is not of the entries replayed before */
+    bool *ret_root_differs; /* by _resume: the checkpoint is not of the entries replayed before */
 };
 /* Nothing happens where there is no progress. Appends the report of then. Errors: INVALID (the
  * folder is of something else, or damaged), UNVERIFIED (the log is another one than then), IO. */

@@ -29,3 +29,5 @@ set_tests_properties(e2e.query_rpc PROPERTIES
 stele_fuzz_target(query_cursor LIBS stele-query)
 stele_fuzz_target(query_request LIBS stele-query)
 stele_fuzz_target(hit_wire LIBS stele-service)
+stele_fuzz_target(replay_wire LIBS stele-service)
+stele_unit_test(replay_wire LIBS stele-service stele-proto-messages)

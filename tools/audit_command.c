@@ -10,6 +10,7 @@
 
 #include "storage/file.h"
 #include "tools/audit_print.h"
+#include "tools/audit_server.h"
 #include "tools/cli.h"
 #include "tools/flags.h"
 #include "tools/init_command.h"
@@ -20,16 +21,20 @@
 
 static const char usage[] =
     "usage: stele audit --data DIR [--region R] [--log L]... [--sample N [--seed S]]\n"
+    "       stele --config client.conf audit --log REGION/LOG... [--sample N [--seed S]]\n"
     "                   [--fraud FILE] [--work DIR] [-o table|json]\n"
     "\n"
-    "Replays the logs of a data folder that no steled is using, from their first entry on: every\n"
-    "entry by the rules of the log, every tag list against what its entry commits to, every INDEX\n"
-    "entry against the index made again from the tags, and the root against the newest signed\n"
-    "checkpoint. An answer's verifier believes an INDEX; this does not. It works on a data "
-    "folder,\n"
-    "or a copy of one, not over a server.\n"
+    "Replays logs from their first entry on: every entry by the rules of the log, every tag list\n"
+    "against what its entry commits to, every INDEX entry against the index made again from the\n"
+    "tags, and the root against the newest signed checkpoint. An answer's verifier believes an\n"
+    "INDEX; this does not. With --data: the logs of a data folder, or a copy of one, that no "
+    "steled\n"
+    "is using. Else over a server, without payloads: for a certificate that may read_log and "
+    "query\n"
+    "for every tenant of the region; what is found false there, is proven from the data folder.\n"
     "\n"
-    "  --log L       a log, as 3y; may be repeated; the default is all of them\n"
+    "  --log L       a log, as 3y, or as eu-1/3y over a server; may be repeated; the default is\n"
+    "                all of the data folder\n"
     "  --sample N    rebuild N INDEX entries by chance, and a few more, instead of all\n"
     "  --seed S      repeats the choice of an earlier run, which printed it\n"
     "  --fraud FILE  where the proof goes of the first log whose index is false (the default:\n"
@@ -42,11 +47,12 @@ static const char usage[] =
     "  -o, --output  table (the default) or json, a line a log\n"
     "\n"
     "Exit codes: 0 all holds, 4 something is wrong, 5 some of it cannot be checked, or it was\n"
-    "interrupted, 2 usage, 3 in use or not readable.\n"
+    "interrupted, 2 usage, 3 in use, not readable, or the server unreachable.\n"
     "\n"
     "examples:\n"
     "  stele audit --data /var/lib/stele\n"
-    "  stele audit --data /mnt/copy --log 3y --sample 100\n";
+    "  stele audit --data /mnt/copy --log 3y --sample 100\n"
+    "  stele --config client.conf audit --log eu-central-1/3y --work audit-3y\n";
 
 #define LOGS_MAX STELE_LOGS_MAX
 
@@ -81,16 +87,17 @@ static bool is_wanted(const struct options *options, const char *log) {
     return wanted;
 }
 
-static stele_status write_proof(struct auditing *a, const struct stele_log *log,
-                                const stele_buf *proof, stele_buf *path, stele_err *err) {
+static stele_status write_proof(struct auditing *a, const char *full_name, const stele_buf *proof,
+                                stele_buf *path, stele_err *err) {
     stele_status st = STELE_OK;
     bool given = a->options->fraud != NULL && !a->fraud_used;
-    const char *region = a->named_by_region ? stele_log_full_name(log) : "";
+    const char *region = a->named_by_region ? full_name : "";
     const char *slash = strchr(region, '/');
+    const char *name = strchr(full_name, '/') + 1;
     int n = slash == NULL ? 0 : (int)(slash - region);
     STELE_TRY(given ? stele_buf_printf(path, err, "%s", a->options->fraud)
                     : stele_buf_printf(path, err, "audit-%.*s%s%s.stele-fraud", n, region,
-                                       n > 0 ? "-" : "", stele_log_name(log)));
+                                       n > 0 ? "-" : "", name));
     STELE_TRY(stele_buf_append(path, stele_view_of("", 1), err));
     STELE_TRY(stele_save_file((const char *)path->data, stele_view_buf(proof), err));
     a->fraud_used |= given;
@@ -104,18 +111,53 @@ static bool is_stopped(void *ctx) {
 }
 
 /* The log's own part of the work folder. */
-static stele_status work_folder(const struct auditing *a, const struct stele_log *log,
+static stele_status work_folder(const struct auditing *a, const char *full_name,
                                 char ret[STELE_AT_LEAST(STELE_FILE_PATH_MAX)], stele_err *err) {
     char name[STELE_FILE_PATH_MAX];
     stele_status st = stele_file_make_folder(a->options->work, err);
-    (void)snprintf(name, sizeof name, "%s", stele_log_full_name(log));
+    (void)snprintf(name, sizeof name, "%s", full_name);
     for (char *at = name; *at != '\0'; at++) {
         *at = *at == '/' ? '.' : *at;
     }
     return st == STELE_OK ? stele_file_path(a->options->work, name, ret, err) : st;
 }
 
-static stele_status audit_log(struct auditing *a, struct stele_log *log, stele_err *err) {
+/* What was found of one log goes out. */
+static stele_status tell(struct auditing *a, const char *full_name,
+                         const struct stele_audit_report *report, stele_err *err) {
+    stele_buf path = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    if (report->went_on_at > 0) {
+        (void)fprintf(stderr, "stele audit: %s: went on at entry %" PRIu64 "\n", full_name,
+                      report->went_on_at);
+    }
+    if (report->proof.size > 0) {
+        STELE_TRY(write_proof(a, full_name, &report->proof, &path, err));
+    }
+    struct stele_audit_told told = {full_name, report,
+                                    path.size > 0 ? (const char *)path.data : NULL};
+    if (a->options->json) {
+        stele_audit_print_json(&told);
+    } else {
+        stele_audit_print_row(&told, a->n == 0);
+    }
+    (void)fflush(stdout);
+    stele_audit_print_wrong(&told);
+    const char *outcome = stele_audit_outcome(report);
+    a->n_wrong += strcmp(outcome, "wrong") == 0;
+    a->n_unchecked += strcmp(outcome, "unchecked") == 0;
+    a->n++;
+cleanup:
+    stele_buf_done(&path);
+    return st;
+}
+
+/* How one log is audited: of a store, or of a server. */
+typedef stele_status (*audit_fn)(void *ctx, const struct stele_audit_options *options,
+                                 struct stele_audit_report *ret, stele_err *err);
+
+static stele_status audit_one(struct auditing *a, const char *full_name, audit_fn audit, void *ctx,
+                              stele_err *err) {
     struct stele_audit_report report;
     struct stele_audit_options options = {.sample = a->options->sample,
                                           .seed = a->options->seed,
@@ -124,42 +166,52 @@ static stele_status audit_log(struct auditing *a, struct stele_log *log, stele_e
                                           .ctx = a,
                                           .save_ms = STELE_AUDIT_SAVE_MS};
     char work[STELE_FILE_PATH_MAX];
-    stele_buf path = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
     memset(&report, 0, sizeof report);
     if (a->options->work != NULL) {
-        STELE_TRY(work_folder(a, log, work, err));
+        STELE_TRY(work_folder(a, full_name, work, err));
         options.work = work;
     }
     stele_progress_begin(&a->progress, "stele audit", "entries", false);
-    st = stele_audit_log(log, &options, &report, err);
+    st = audit(ctx, &options, &report, err);
     stele_progress_end(&a->progress);
-    if (st == STELE_OK && report.went_on_at > 0) {
-        (void)fprintf(stderr, "stele audit: %s: went on at entry %" PRIu64 "\n",
-                      stele_log_full_name(log), report.went_on_at);
-    }
-    if (st == STELE_OK && report.proof.size > 0) {
-        st = write_proof(a, log, &report.proof, &path, err);
-    }
-    if (st == STELE_OK) {
-        struct stele_audit_told told = {stele_log_full_name(log), &report,
-                                        path.size > 0 ? (const char *)path.data : NULL};
-        if (a->options->json) {
-            stele_audit_print_json(&told);
-        } else {
-            stele_audit_print_row(&told, a->n == 0);
-        }
-        (void)fflush(stdout);
-        stele_audit_print_wrong(&told);
-        const char *outcome = stele_audit_outcome(&report);
-        a->n_wrong += strcmp(outcome, "wrong") == 0;
-        a->n_unchecked += strcmp(outcome, "unchecked") == 0;
-        a->n++;
-    }
+    STELE_TRY(st);
+    STELE_TRY(tell(a, full_name, &report, err));
 cleanup:
-    stele_buf_done(&path);
     stele_audit_report_done(&report);
     return st;
+}
+
+/* ------------------------------------------------------------------ a server */
+
+static stele_status audit_server(void *ctx, const struct stele_audit_options *options,
+                                 struct stele_audit_report *ret, stele_err *err) {
+    const struct stele_audit_server *server = ctx;
+    return stele_audit_run(&server->source, options, ret, err);
+}
+
+static stele_status audit_servers(struct auditing *a, const char *config, stele_err *err) {
+    struct stele_audit_server server = {.cli = NULL};
+    struct stele_cli cli = {0};
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_cli_open("audit", config, &cli, err));
+    for (size_t i = 0; i < a->options->n_logs; i++) {
+        const char *log = a->options->log[i];
+        STELE_TRY(stele_cli_named(stele_audit_server_open(&cli, log, &server, err)));
+        STELE_TRY(audit_one(a, log, audit_server, &server, err));
+        stele_audit_server_close(&server);
+    }
+cleanup:
+    stele_audit_server_close(&server);
+    stele_cli_close(&cli);
+    return st;
+}
+
+/* ------------------------------------------------------------------ a data folder */
+
+static stele_status audit_stored(void *ctx, const struct stele_audit_options *options,
+                                 struct stele_audit_report *ret, stele_err *err) {
+    return stele_audit_log(ctx, options, ret, err);
 }
 
 static stele_status audit_store(struct auditing *a, struct stele_store *store, stele_err *err) {
@@ -167,7 +219,7 @@ static stele_status audit_store(struct auditing *a, struct stele_store *store, s
     for (size_t i = 0; i < stele_store_n_logs(store) && st == STELE_OK; i++) {
         struct stele_log *log = stele_store_log_at(store, i);
         if (is_wanted(a->options, stele_log_name(log))) {
-            st = audit_log(a, log, err);
+            st = audit_one(a, stele_log_full_name(log), audit_stored, log, err);
         }
     }
     return st;
@@ -226,6 +278,10 @@ static bool is_damage(stele_status st) {
 }
 
 static int finish(const struct auditing *a, stele_status st, const stele_err *err) {
+    if (a->options->data == NULL && st != STELE_OK && !stele_interrupted()) {
+        int code = stele_cli_failed("audit", st, err);
+        return a->n_wrong > 0 ? STELE_EXIT_UNVERIFIED : code;
+    }
     if (a->options->sample > 0) {
         (void)fprintf(stderr,
                       "stele audit: a sample; repeat it with --sample %" PRIu64 " --seed %" PRIu64
@@ -312,15 +368,37 @@ static int parse(int argc, char **argv, struct options *ret) {
     if (ret->has_seed && ret->sample == 0) {
         return stele_usage_error("audit", "--seed is for --sample N");
     }
-    return ret->data != NULL ? STELE_GO_ON
-                             : stele_usage_error("audit", "name the data folder with --data DIR");
+    if (ret->data == NULL && (ret->n_logs == 0 || ret->region != NULL || ret->fraud != NULL)) {
+        return stele_usage_error("audit",
+                                 "name the data folder with --data DIR, or a server's log with "
+                                 "--log REGION/LOG and nothing else of a folder");
+    }
+    for (size_t i = 0; ret->data == NULL && i < ret->n_logs; i++) {
+        if (strchr(ret->log[i], '/') == NULL) {
+            return stele_usage_error("audit",
+                                     "--log %s: over a server it is REGION/LOG; a data folder is "
+                                     "named with --data DIR",
+                                     ret->log[i]);
+        }
+    }
+    return STELE_GO_ON;
 }
 
-int stele_audit_command(int argc, char **argv) {
+static stele_status audit_folder(struct auditing *a, stele_err *err) {
     struct stele_server_config *config = NULL;
+    char path[STELE_FILE_PATH_MAX];
+    stele_status st = stele_file_path(a->options->data, "steled.conf", path, err);
+    if (st != STELE_OK || stele_server_config_load(path, &config, err) != STELE_OK) {
+        return STELE_INVALID;
+    }
+    st = audit_stores(a, config, err);
+    stele_server_config_free(config);
+    return st;
+}
+
+int stele_audit_command(const char *config, int argc, char **argv) {
     struct options options = {.data = NULL};
     struct auditing auditing = {.options = &options};
-    char path[STELE_FILE_PATH_MAX];
     stele_err err = {0};
     int code = parse(argc, argv, &options);
     if (code != STELE_GO_ON) {
@@ -329,14 +407,11 @@ int stele_audit_command(int argc, char **argv) {
     if (!options.has_seed) {
         options.seed = stele_clock_wall(NULL);
     }
-    if (stele_file_path(options.data, "steled.conf", path, &err) != STELE_OK ||
-        stele_server_config_load(path, &config, &err) != STELE_OK) {
-        return stele_usage_error("audit", "%s", err.text);
-    }
-    stele_status st = stele_interrupt_begin(&err); /* before the stores have threads */
+    /* Before the stores, or the connection, have threads. */
+    stele_status st = stele_interrupt_begin(&err);
     if (st == STELE_OK) {
-        st = audit_stores(&auditing, config, &err);
+        st = options.data != NULL ? audit_folder(&auditing, &err)
+                                  : audit_servers(&auditing, config, &err);
     }
-    stele_server_config_free(config);
     return finish(&auditing, st, &err);
 }

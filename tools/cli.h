@@ -55,6 +55,8 @@ int stele_consistency_command(const char *config, int argc, char **argv);
 int stele_status_command(const char *config, int argc, char **argv);
 int stele_seal_command(const char *config, int argc, char **argv);
 int stele_era_command(const char *config, int argc, char **argv);
+/* --data needs no config. */
+int stele_audit_command(const char *config, int argc, char **argv);
 int stele_tiles_command(const char *config, int argc, char **argv);
 int stele_bench_command(const char *config, int argc, char **argv);
 

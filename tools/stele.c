@@ -67,7 +67,7 @@ static const struct command commands[] = {{"append", stele_append_command, NULL}
                                           {"bench", stele_bench_command, NULL},
                                           {"init", NULL, stele_init_command},
                                           {"fsck", NULL, stele_fsck_command},
-                                          {"audit", NULL, stele_audit_command},
+                                          {"audit", stele_audit_command, NULL},
                                           {"verify", NULL, stele_verify_command}};
 
 static const struct command *find(const char *name) {

@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     stele_view name;
     try_search(message);
     (void)!stele_get_request_read(message, &get, NULL);
-    for (int kind = STELE_LOG_LIST_LOGS; kind <= STELE_LOG_GET_ENTRIES; kind++) {
+    for (int kind = STELE_LOG_LIST_LOGS; kind <= STELE_LOG_REPLAY; kind++) {
         if (stele_log_request_read((stele_log_request_kind)kind, message, &log, NULL) == STELE_OK &&
             stele_query_split_log(log.log, &region, &name, NULL) == STELE_OK) {
             fuzz_require(region.size + 1 + name.size == log.log.size);

@@ -10,6 +10,8 @@ const struct stele_rpc_peer peer_auditor = {
     .authenticated = true, .common_name = "auditor", .address = "test"};
 const struct stele_rpc_peer peer_acme = {
     .authenticated = true, .common_name = "acme-reader", .address = "test"};
+const struct stele_rpc_peer peer_mirror = {
+    .authenticated = true, .common_name = "mirror", .address = "test"};
 const struct stele_rpc_peer peer_nobody = {
     .authenticated = true, .common_name = "nobody", .address = "test"};
 
@@ -22,12 +24,13 @@ void client_open(struct query_client *client, struct bed *bed,
         {"cn:auditor", every, 1, every, 1,
          STELE_MAY_APPEND | STELE_MAY_QUERY | STELE_MAY_READ_LOG},
         {"cn:acme-reader", regions, 1, acme, 1, STELE_MAY_QUERY},
+        {"cn:mirror", regions, 1, every, 1, STELE_MAY_READ_LOG},
     };
     struct stele_query_config with = *config;
     stele_err err = {0};
     memset(client, 0, sizeof *client);
     client->bed = bed;
-    assert_ok(stele_access_new(grants, 2, &client->access, &err));
+    assert_ok(stele_access_new(grants, 3, &client->access, &err));
     with.stores = &bed->f.store;
     with.n_stores = 1;
     with.access = client->access;

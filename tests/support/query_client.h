@@ -12,7 +12,7 @@
 #include "tests/support/query_bed.h"
 #include "tests/support/rpc_fake.h"
 
-extern const struct stele_rpc_peer peer_auditor, peer_acme, peer_nobody;
+extern const struct stele_rpc_peer peer_auditor, peer_acme, peer_mirror, peer_nobody;
 
 struct query_client {
     struct bed *bed;

@@ -3,7 +3,8 @@
 import json
 import os
 
-from cli_rig import DONE, TOOLS, UNREACHABLE, UNVERIFIED, Case, Server, flip, inference, read, run, stele
+from cli_rig import (DONE, TOOLS, UNREACHABLE, UNVERIFIED, USAGE, Case, Server, flip, inference, read, run, stele,
+                     wait_until)
 
 REGION = 'eu-central-1'
 LOG = f'{REGION}/3y'
@@ -62,6 +63,55 @@ class Honest(Case):
         self.assertIn('data folder', self.ends(stele('audit', '--help'), DONE).out)
 
 
+class Online(Case):
+    """The same over a server that runs."""
+
+    def setUp(self):
+        self.server = Server(REGION)
+        self.addCleanup(self.server.remove)
+
+    def test_all_holds(self):
+        with self.server as server:
+            for n in range(3):
+                server.append(*(inference(f'e-{n}-{i}') for i in range(40)))
+                self.ends(server('seal', '--log', LOG), DONE)
+            wait_until(self.all_is_signed, 'every entry is under a checkpoint')
+            work = os.path.join(server.folder, 'work')
+            words = ('audit', '--log', LOG, '--log', f'{REGION}/system', '-o', 'json', '--work', work)
+            first, second = self.ends(server(*words), DONE).lines()
+            self.assertEqual((first['log'], first['outcome'], first['root']), (LOG, 'holds', 'signed'))
+            self.assertEqual((first['events'], first['indexes'], first['checked']), (120, 3, 3))
+            self.assertEqual((second['log'], second['outcome']), (f'{REGION}/system', 'holds'))
+            self.assertEqual(self.ends(server(*words), DONE).lines(), [first, second])
+            # A data folder says the same.
+            server.stop()
+            done = self.ends(stele('audit', '--data', server.data, '--log', '3y', '-o', 'json'), DONE)
+            self.assertEqual(done.lines()[0]['events'], 120)
+
+    def all_is_signed(self):
+        logs = json.loads(self.ends(self.server('status', '-o', 'json'), DONE).out)
+        return all(log['size'] == log['checkpoint_size'] for log in logs)
+
+    def test_only_for_who_may_read_all(self):
+        for words in ('[append, query]', '[append, read_log]'):
+            server = Server(REGION)
+            self.addCleanup(server.remove)
+            server.change(server.steled_conf,
+                          lambda line: f'    may: {words}\n' if line.startswith('    may:') else line)
+            with server:
+                done = self.ends(server('audit', '--log', LOG), USAGE, 'read' if 'query' in words else 'query')
+                self.assertEqual(done.out, '')
+
+    def test_mistakes(self):
+        with self.server as server:
+            self.refuses(server('audit', '--log', '3y'), 'REGION/LOG')
+            self.refuses(server('audit', '--log', f'{REGION}/none'), 'none')
+            self.refuses(server('audit', '--log', LOG, '--fraud', 'x'), '--data')
+            self.refuses(server('audit'), '--data DIR, or')
+            server.stop()
+            self.ends(server('audit', '--log', LOG), UNREACHABLE)
+
+
 class Malicious(Case):
     def setUp(self):
         self.server = Server(REGION)
@@ -103,6 +153,15 @@ class Malicious(Case):
         done = stele('audit', '--data', self.server.data, '--fraud', given)
         self.ends(done, UNVERIFIED, given)
         self.assertEqual(read(given), read(path))
+
+    def test_a_lie_is_found_over_a_server_too(self):
+        line = self.lies('omit')
+        with self.server as server:
+            done = self.ends(server('audit', '--log', LOG, '-o', 'json'), UNVERIFIED, f'{LOG}: WRONG',
+                             'over a server', '--data')
+            online, = done.lines()
+            self.assertEqual((online['outcome'], online['at'], online['reason']), ('wrong', line['at'], line['reason']))
+            self.assertNotIn('fraud_proof', online)
 
     def test_a_posting_too_many_is_proven(self):
         self.proof(self.lies('add'), 'phantom')

@@ -5,8 +5,10 @@
  */
 #include <string.h>
 
+#include "proto/replay_wire.h"
 #include "proto/wire_out.h"
 #include "stele/v1/log.pb-c.h"
+#include "storage/audit.h"
 #include "storage/checkpoint.h"
 #include "storage/tree.h"
 #include "tests/support/query_client.h"
@@ -240,6 +242,58 @@ static void test_log__only_writers_of_all_tenants_seal_and_cut(void **state) {
     stele_buf_done(&reply);
 }
 
+/* What Replay gives is all that an auditor needs, from any entry on. */
+static void test_log__a_replay_holds(void **state) {
+    struct query_client *client = *state;
+    stele_buf request = STELE_BUF_EMPTY;
+    stele_buf message = STELE_BUF_EMPTY;
+    stele_buf note = STELE_BUF_EMPTY;
+    struct stele_checkpoint checkpoint;
+    struct stele_audit_work *work = NULL;
+    struct stele_auditor *auditor = NULL;
+    uint8_t root[32];
+    newest(client, &note, &checkpoint);
+    assert_ok(stele_audit_work_open(NULL, &work, NULL));
+    assert_ok(stele_auditor_new(work, 8, &auditor, NULL));
+    size_t n_calls = 0;
+    while (stele_auditor_size(auditor) < checkpoint.size_leaves) {
+        uint64_t size = stele_auditor_size(auditor);
+        uint64_t left = checkpoint.size_leaves - size;
+        struct fake_end end;
+        log_request(size, left < 900 ? left : 900, &request);
+        struct stele_rpc_call *call =
+            client_start(client, "Replay", &peer_auditor, stele_view_buf(&request));
+        while (fake_call_take(call, &message)) {
+            struct stele_replay_response response;
+            struct stele_audit_entry given;
+            assert_ok(stele_replay_response_read(stele_view_buf(&message), &response, NULL));
+            assert_int_equal(response.first, stele_auditor_size(auditor));
+            while (stele_replay_response_next(&response, &given, NULL) == STELE_OK) {
+                stele_audit_verdict verdict = STELE_AUDIT_WRONG_ENTRY;
+                stele_err why = {.text = ""};
+                size_t taken = 0;
+                assert_ok(stele_auditor_take(auditor, &given, 1, true, &taken, &verdict, &why,
+                                             NULL));
+                assert_int_equal(verdict, STELE_AUDIT_HOLDS);
+            }
+            assert_int_equal(response.left.size, 0);
+        }
+        fake_call_end_of(call, &end);
+        assert_int_equal(end.code, 0);
+        fake_call_end(call);
+        assert_true(stele_auditor_size(auditor) == size + (left < 900 ? left : 900));
+        n_calls++;
+    }
+    assert_true(n_calls > 1);
+    stele_auditor_root(auditor, root);
+    assert_memory_equal(root, checkpoint.root, 32);
+    stele_auditor_free(auditor);
+    stele_audit_work_close(work);
+    stele_buf_done(&request);
+    stele_buf_done(&message);
+    stele_buf_done(&note);
+}
+
 static int set_up(void **state) {
     static struct bed bed;
     static struct query_client client;
@@ -263,6 +317,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log__entries_make_the_signed_root_and_proofs_lead_to_it),
         cmocka_unit_test(test_log__entries_come_in_any_range),
+        cmocka_unit_test(test_log__a_replay_holds),
         cmocka_unit_test(test_log__tiles_hold_the_leaf_hashes),
         cmocka_unit_test(test_log__the_list_has_every_log_with_its_key),
         cmocka_unit_test(test_log__is_sealed_and_says_so),

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage/audit_run.h: the full audit of one log wherever its entries come from: everything
+ * storage/audit.h checks, the root against the newest signed checkpoint, and going on after a stop.
+ * Layer: storage. One thread.
+ */
+#ifndef STELE_STORAGE_AUDIT_RUN_H
+#define STELE_STORAGE_AUDIT_RUN_H
+
+#include "storage/audit.h"
+
+/* Called now and then. */
+typedef void (*stele_audit_progress_fn)(void *ctx, const char *log, uint64_t done, uint64_t total);
+
+struct stele_audit_options {
+    /* Of the INDEX entries so many are checked, chosen by chance, and a few more, because how many
+     * there are is not known before the end; 0: all. */
+    uint64_t sample;
+    uint64_t seed;                    /* of the choice */
+    stele_audit_progress_fn progress; /* may be NULL */
+    uint64_t progress_every;          /* entries; 0: as often as an eye follows */
+    bool (*stop)(void *ctx);          /* true: the audit ends with CLOSED; may be NULL */
+    void *ctx;
+    /* Of this log alone: it is kept, and an audit that was stopped, or killed, goes on there, also
+     * with what the log has grown by. NULL: a temporary one. */
+    const char *work;
+    uint32_t save_ms;     /* progress is saved about so often; 0: wherever it can be, for tests */
+    unsigned block_shift; /* see storage/audit_ranges.h; 0: as it should be */
+};
+#define STELE_AUDIT_SAVE_MS                                                                        \
+    2000u /* what is lost of a killed audit, beside at most 2^16 entries                           \
+           */
+
+struct stele_audit_report {
+    stele_audit_verdict
+        verdict;              /* of the log's first entry that is wrong, or UNCHECKED, or HOLDS */
+    uint64_t at;              /* that entry */
+    char why[512];            /* what is wrong with it */
+    uint64_t entries, events; /* replayed */
+    uint64_t n_indexes, n_checked, n_wrong, n_unchecked;
+    uint64_t went_on_at; /* entries of an earlier audit that this one went on from; 0: none */
+    bool has_checkpoint;
+    struct stele_checkpoint checkpoint; /* the newest one */
+    bool root_differs;                  /* the entries do not have the root that it signs */
+    stele_buf proof;    /* of one of the wrong INDEX entries, verified; empty if there is none */
+    char no_proof[512]; /* why there is none, of the last one tried */
+};
+/* Where the entries come from. All borrowed. */
+struct stele_audit_source {
+    void *ctx;
+    const char *log; /* for messages: "eu-central-1/3y" */
+    const char *origin;
+    uint64_t size_leaves; /* entries to replay */
+    bool has_checkpoint;
+    struct stele_checkpoint checkpoint; /* the newest one, checked with the log's key */
+    /* Entry seq and those that are at hand with it; they borrow the source until its next call. */
+    stele_status (*read)(void *ctx, uint64_t seq, const struct stele_audit_entry **ret,
+                         size_t *ret_n, stele_err *err);
+    /* Whether the log still has the first entries that an earlier audit replayed, and whether the
+     * checkpoint is of the same, where it is of fewer. Errors: UNVERIFIED, those of reading. */
+    stele_status (*check)(void *ctx, uint64_t size_leaves, const uint8_t root[STELE_AT_LEAST(32)],
+                          bool *ret_root_differs, stele_err *err);
+    /* Appends the proof of what is wrong in the INDEX entry of the auditor's last call. Errors:
+     * NOT_FOUND: none can be made from here; the text says why. */
+    stele_status (*prove)(void *ctx, struct stele_auditor *auditor, const struct stele_entry *index,
+                          stele_buf *out, stele_err *err);
+};
+
+/*
+ * A wrong entry ends the replay: entries says how far it went. ret is the caller's, zeroed, and
+ * wants _done also after a failure. Errors: those of the source, NO_MEMORY,
+ * those of the work folder; CLOSED: it was stopped; INVALID: the work folder is not of this audit;
+ * UNVERIFIED: the log is not the one whose beginning was replayed before. What the log has wrong is
+ * in the report and no error.
+ */
+STELE_MUST_USE stele_status stele_audit_run(const struct stele_audit_source *source,
+                                            const struct stele_audit_options *options,
+                                            struct stele_audit_report *ret, stele_err *err);
+void stele_audit_report_done(struct stele_audit_report *report);
+
+/* ------------------------------------------------------------------ audit_report.c */
+/* What a report says so far, and the state of the choice, appended; and into a zeroed report.
+ * Errors: INVALID: also that of an audit with another sample. */
+STELE_MUST_USE stele_status stele_audit__write_report(const struct stele_audit_report *report,
+                                                      const struct stele_audit_options *options,
+                                                      uint64_t chance, stele_buf *out,
+                                                      stele_err *err);
+STELE_MUST_USE stele_status stele_audit__read_report(stele_view bytes,
+                                                     const struct stele_audit_options *options,
+                                                     struct stele_audit_report *ret,
+                                                     uint64_t *ret_chance, stele_err *err);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tools/audit_server.c: see audit_server.h. */
+#include "tools/audit_server.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/log_client.h"
+#include "proto/replay_client.h"
+#include "tools/interrupt.h"
+#include "tools/vkeys.h"
+
+#define TIMEOUT_MS 60000u
+/* A server that is restarted is back within seconds; who waits longer wants to be told. */
+#define TRIES_MAX 30u
+#define PAUSE_MS 1000u
+
+static void close_stream(struct stele_audit_server *server) {
+    stele_interrupt_watch(NULL);
+    stele_replay_stream_close(server->stream);
+    server->stream = NULL;
+    server->n = 0;
+}
+
+static stele_status open_stream(struct stele_audit_server *server, uint64_t seq, stele_err *err) {
+    close_stream(server);
+    stele_status st =
+        stele_replay_stream_open(server->cli->client, server->log, seq,
+                                 server->source.size_leaves - seq, &server->stream, err);
+    if (st == STELE_OK) {
+        stele_interrupt_watch(stele_replay_stream_rpc(server->stream));
+        server->first = seq;
+    }
+    return st;
+}
+
+/* The message that begins with entry seq. */
+static stele_status next_message(struct stele_audit_server *server, uint64_t seq, stele_err *err) {
+    stele_status st = STELE_OK;
+    if (server->stream == NULL || server->first + server->n != seq) {
+        STELE_TRY(open_stream(server, seq, err));
+    }
+    server->first += server->n;
+    server->n = 0;
+    st = stele_replay_stream_next(server->stream, &server->entry, &server->n, err);
+    if (st == STELE_END) {
+        st = STELE_FAIL(err, UNVERIFIED,
+                        "%s: the server ends its replay at entry %" PRIu64 "; it signed %" PRIu64
+                        " entries",
+                        server->log, seq, server->source.size_leaves);
+    }
+cleanup:
+    return st;
+}
+
+static stele_status read_entries(void *ctx, uint64_t seq, const struct stele_audit_entry **ret,
+                                 size_t *ret_n, stele_err *err) {
+    struct stele_audit_server *server = ctx;
+    stele_status st = STELE_OK;
+    bool has = server->n > 0 && seq >= server->first && seq - server->first < server->n;
+    if (!has) {
+        st = next_message(server, seq, err);
+    }
+    for (unsigned i = 0; i < TRIES_MAX && (st == STELE_CLOSED || st == STELE_BUSY); i++) {
+        close_stream(server);
+        if (stele_interrupt_pause(PAUSE_MS)) {
+            return STELE_FAIL(err, CLOSED, "interrupted at entry %" PRIu64 " of %s", seq,
+                              server->log);
+        }
+        (void)stele_rpc_client_wait(server->cli->client, PAUSE_MS);
+        st = next_message(server, seq, err);
+    }
+    if (st == STELE_OK) {
+        *ret = server->entry + (seq - server->first);
+        *ret_n = server->n - (size_t)(seq - server->first);
+    }
+    return st;
+}
+
+/* What was replayed before is the beginning of what the server has signed since. */
+static stele_status check(void *ctx, uint64_t size_leaves, const uint8_t root[STELE_AT_LEAST(32)],
+                          bool *ret_root_differs, stele_err *err) {
+    const struct stele_audit_server *server = ctx;
+    struct stele_checkpoint newest = server->source.checkpoint;
+    stele_buf path = STELE_BUF_EMPTY;
+    stele_buf note = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    (void)ret_root_differs; /* nothing is replayed that the checkpoint is not of */
+    if (size_leaves < newest.size_leaves) {
+        STELE_TRY(stele_client_consistency(server->cli->client, server->log, size_leaves,
+                                           TIMEOUT_MS, &path, &note, err));
+        STELE_TRY(stele_checkpoint_open(stele_view_buf(&note), server->keys, server->n_keys,
+                                        &newest, err));
+    }
+    bool same =
+        size_leaves == newest.size_leaves && memcmp(root, newest.root, STELE_HASH_BYTES) == 0;
+    if (!same && stele_tree_check_consistency(size_leaves, newest.size_leaves, path.data,
+                                              path.size / STELE_HASH_BYTES, root, newest.root,
+                                              NULL) != STELE_OK) {
+        st = STELE_FAIL(err, UNVERIFIED,
+                        "%s: the server cannot show that its log extends the %" PRIu64
+                        " entries that were replayed before: a second history. Compare "
+                        "checkpoints of then and now",
+                        server->log, size_leaves);
+    }
+cleanup:
+    stele_buf_done(&path);
+    stele_buf_done(&note);
+    return st;
+}
+
+static stele_status prove(void *ctx, struct stele_auditor *auditor, const struct stele_entry *index,
+                          stele_buf *out, stele_err *err) {
+    (void)ctx;
+    (void)auditor;
+    (void)out;
+    return STELE_FAIL(err, NOT_FOUND,
+                      "entry %" PRIu64 " was found false over a server, which does not show the "
+                      "index it committed to; audit its data folder, or a copy, with --data for "
+                      "a proof that others can check",
+                      index->seq);
+}
+
+stele_status stele_audit_server_open(struct stele_cli *cli, const char *log,
+                                     struct stele_audit_server *ret, stele_err *err) {
+    stele_buf note = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    *ret = (struct stele_audit_server){.cli = cli, .log = log};
+    if (cli->config->vkeys == NULL) {
+        return STELE_FAIL(err, INVALID,
+                          "audit checks the checkpoint: name the logs' public keys in client.conf "
+                          "(vkeys: FILE)");
+    }
+    STELE_TRY(stele_vkeys_read(cli->config->vkeys, &ret->keys, &ret->n_keys, err));
+    STELE_TRY(stele_client_checkpoint(cli->client, log, 0, TIMEOUT_MS, &note, err));
+    struct stele_audit_source *source = &ret->source;
+    st = stele_checkpoint_open(stele_view_buf(&note), ret->keys, ret->n_keys, &source->checkpoint,
+                               err);
+    STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
+    source->ctx = ret;
+    source->log = log;
+    source->origin = source->checkpoint.origin;
+    source->size_leaves = source->checkpoint.size_leaves;
+    source->has_checkpoint = true;
+    source->read = read_entries;
+    source->check = check;
+    source->prove = prove;
+cleanup:
+    stele_buf_done(&note);
+    return st;
+}
+
+void stele_audit_server_close(struct stele_audit_server *server) {
+    close_stream(server);
+    stele_free(server->keys);
+    server->keys = NULL;
+}
