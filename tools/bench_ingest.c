@@ -215,6 +215,9 @@ cleanup:
             st = lag_st;
         }
     }
+    if (st == STELE_OK && bench->server != NULL) {
+        stele_bench_kept_measure(bench->server->dir, &ret->kept);
+    }
     return st;
 }
 
@@ -246,6 +249,7 @@ static void print_json(const struct stele_bench_ingest *bench,
         put(out, "written_bytes_per_event", f->server.written_mib * 1048576.0 / n);
         put(out, "stored_bytes_per_event", f->server.stored_mib * 1048576.0 / n);
     }
+    stele_bench_kept_json(&f->kept, out);
     if (bench->watch_index) {
         stele_bench_lag_json(&f->index, out);
     }
@@ -287,6 +291,7 @@ void stele_bench_ingest_print(const struct stele_bench_ingest *bench,
     } else {
         (void)printf("\n");
     }
+    stele_bench_kept_print(&f->kept);
     if (bench->watch_index) {
         stele_bench_lag_print(&f->index);
     }

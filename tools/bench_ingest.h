@@ -8,6 +8,7 @@
 
 #include "tools/bench_ceiling.h"
 #include "tools/bench_clock.h"
+#include "tools/bench_kept.h"
 #include "tools/bench_lag.h"
 #include "tools/bench_server.h"
 
@@ -27,6 +28,7 @@ struct stele_bench_ingest_figures {
     double first_tenth_s, last_tenth_s;   /* events a second */
     double latency_ms[4];                 /* p50, p90, p99, p99.9 */
     struct stele_bench_lag_figures index; /* if it is watched */
+    struct stele_bench_kept kept;         /* if there is a server */
     struct stele_bench_ceiling ceiling;   /* the caller's */
 };
 
