@@ -20,6 +20,7 @@
 #include "tools/shipper.h"
 
 #define SAMPLES_MAX 1000000u
+#define TENTHS_MIN 100000u /* below it a tenth is a few acknowledgements, and tells nothing */
 
 struct feeder {
     const struct stele_bench_ingest *bench;
@@ -276,8 +277,11 @@ void stele_bench_ingest_print(const struct stele_bench_ingest *bench,
     (void)printf("events            %.0f in %.2f s, batches of %" PRIu64 ", %" PRIu64
                  " connections, mutual TLS, every ack synced\n",
                  n, f->seconds, bench->batch, bench->connections);
-    (void)printf("rate              %.0f events/s; the last tenth %.2f of the first\n", rate,
-                 f->last_tenth_s / f->first_tenth_s);
+    (void)printf("rate              %.0f events/s", rate);
+    if (f->stored >= TENTHS_MIN) {
+        (void)printf("; the last tenth %.2f of the first", f->last_tenth_s / f->first_tenth_s);
+    }
+    (void)printf("\n");
     (void)printf("log time          %.10s to %.10s\n", first, last);
     (void)printf("batch latency     p50 %.2f  p90 %.2f  p99 %.2f  p99.9 %.2f ms (closed loop: "
                  "includes waiting in the window)\n",
