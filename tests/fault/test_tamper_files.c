@@ -238,9 +238,6 @@ static bool nth_whole_change(bool is_pair, size_t count, size_t n, struct tamper
     size_t n_kinds = sizeof kind / sizeof kind[0];
     (void)tamper_files(bed, &file);
     (void)tamper_pairs(bed, &pair);
-    if (getenv("STELE_SOAK") == NULL) {
-        n = n * 2 + n / 4 % 2; /* half of the ways for each, and the other half for the next */
-    }
     if (n >= count * n_kinds) {
         return false;
     }
