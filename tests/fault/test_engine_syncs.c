@@ -156,6 +156,22 @@ static void test_keyring_syncs__a_key_is_on_disk_before_it_is_used(void **state)
     stele_keyring_close(ring);
 }
 
+/* Whoever named a key may have been killed before the folder's sync: what is signed or tagged with it must not
+ * outlive it. */
+static void test_keyring_syncs__a_start_syncs_the_keys_it_finds(void **state) {
+    (void)state;
+    struct stele_keyring *ring = NULL;
+    const struct stele_tag_key *key = NULL;
+    const char *keys = temp_path(folder, "keys");
+    assert_ok(stele_keyring_open(keys, true, &ring, NULL));
+    assert_ok(stele_keyring_tag_key(ring, "log", 7, true, &key, NULL));
+    stele_keyring_close(ring);
+    uint64_t from = sync_watch_now();
+    assert_ok(stele_keyring_open(keys, false, &ring, NULL));
+    assert_true(sync_watch_count(from, sync_watch_now(), "", "/keys") >= 1);
+    stele_keyring_close(ring);
+}
+
 /* ---- failing syncs ---- */
 
 static void fail_syncs(const char *path, uint64_t at, uint64_t n) {
@@ -306,6 +322,7 @@ int main(void) {
         TEST(test_engine_syncs__a_fact_and_a_lock_are_synced),
         TEST(test_engine_syncs__the_view_waits_for_no_disk),
         TEST(test_keyring_syncs__a_key_is_on_disk_before_it_is_used),
+        TEST(test_keyring_syncs__a_start_syncs_the_keys_it_finds),
         TEST(test_engine_syncs__a_failed_sync_at_any_append_loses_nothing),
         TEST(test_engine_syncs__another_logs_claim_opens_no_chain),
         TEST(test_engine_syncs__a_failed_blob_sync_leaves_no_blob),

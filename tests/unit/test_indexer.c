@@ -131,6 +131,40 @@ static void test_indexer__every_manifest_is_what_the_entries_say(void **state) {
     fixture_done(&bed.f);
 }
 
+static void index_answered(void *arg, stele_status st, const stele_err *err, const struct stele_batch_place *place) {
+    (void)place;
+    stele_append__tell(arg, st, err);
+}
+
+/* An INDEX entry whose append failed can land after all, and be adopted when the next one is made already, from what
+ * the log was before: what covers less is refused then, and nothing is appended. */
+static void test_indexer__what_covers_less_than_an_adopted_entry_is_refused(void **state) {
+    struct bed bed;
+    struct stele_append_wait wait = STELE_APPEND_WAIT_INIT;
+    struct stele_manifest *earlier = NULL;
+    stele_err err = {.status = STELE_OK};
+    (void)state;
+    start(&bed, "covers less");
+    fixture_open(&bed.f);
+    append(&bed, "3y", 20);
+    struct stele_manifest *first = seal(&bed);
+    assert_ok(stele_manifest__new(first->n, &earlier, &err));
+    for (size_t i = 0; i < first->n; i++) {
+        stele_manifest__add(earlier, first->segment[i], &first->descriptor[i]);
+    }
+    append(&bed, "3y", 20);
+    struct stele_manifest *second = seal(&bed);
+    assert_true(second->covered > first->covered);
+    assert_ok(stele_log__submit_index(log_of(&bed), earlier, index_answered, &wait, &err));
+    assert_int_equal(stele_append__await(&wait, &err), STELE_BUSY);
+    assert_non_null(strstr(err.text, "covers more"));
+    assert_int_equal(count_entries(log_of(&bed), STELE_ENTRY_INDEX), 2);
+    stele_manifest_unref(earlier);
+    stele_manifest_unref(first);
+    stele_manifest_unref(second);
+    fixture_done(&bed.f);
+}
+
 /* Packs as large as they are by default: the tail is several segments, and those that are complete are taken over. */
 static void test_indexer__a_tail_of_several_segments(void **state) {
     struct bed bed;
@@ -446,6 +480,7 @@ static void test_indexer__a_log_that_waits_for_its_disk_holds_up_no_other(void *
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_indexer__every_manifest_is_what_the_entries_say),
+        cmocka_unit_test(test_indexer__what_covers_less_than_an_adopted_entry_is_refused),
         cmocka_unit_test(test_indexer__a_tail_of_several_segments),
         cmocka_unit_test(test_indexer__a_held_manifest_outlives_a_merge),
         cmocka_unit_test(test_indexer__nothing_new_makes_no_entry),
