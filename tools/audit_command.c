@@ -11,6 +11,7 @@
 #include "storage/file.h"
 #include "tools/audit_print.h"
 #include "tools/audit_server.h"
+#include "tools/audit_tiles.h"
 #include "tools/cli.h"
 #include "tools/flags.h"
 #include "tools/init_command.h"
@@ -22,6 +23,7 @@
 static const char usage[] =
     "usage: stele audit --data DIR [--region R] [--log L]... [--sample N [--seed S]]\n"
     "       stele --config client.conf audit --log REGION/LOG... [--sample N [--seed S]]\n"
+    "       stele audit --tiles DIR --replay DIR --key FILE [--sample N [--seed S]]\n"
     "                   [--fraud FILE] [--work DIR] [-o table|json]\n"
     "\n"
     "Replays logs from their first entry on: every entry by the rules of the log, every tag list\n"
@@ -31,7 +33,8 @@ static const char usage[] =
     "steled\n"
     "is using. Else over a server, without payloads: for a certificate that may read_log and "
     "query\n"
-    "for every tenant of the region; what is found false there, is proven from the data folder.\n"
+    "for every tenant of the region, or with --tiles from what `stele tiles --replay` wrote; what\n"
+    "is found false there, is proven from the data folder.\n"
     "\n"
     "  --log L       a log, as 3y, or as eu-1/3y over a server; may be repeated; the default is\n"
     "                all of the data folder\n"
@@ -58,6 +61,7 @@ static const char usage[] =
 
 struct options {
     const char *data, *region, *fraud, *work;
+    const char *tiles, *replay, *key;
     const char *log[LOGS_MAX];
     size_t n_logs;
     uint64_t sample, seed;
@@ -207,6 +211,30 @@ cleanup:
     return st;
 }
 
+/* ------------------------------------------------------------------ a tiles folder */
+
+static stele_status audit_tiles(void *ctx, const struct stele_audit_options *options,
+                                struct stele_audit_report *ret, stele_err *err) {
+    const struct stele_audit_tiles *tiles = ctx;
+    return stele_audit_run(&tiles->source, options, ret, err);
+}
+
+static stele_status audit_tiles_folder(struct auditing *a, stele_err *err) {
+    const struct options *options = a->options;
+    stele_status st = STELE_OK;
+    struct stele_audit_tiles *tiles = stele_alloc(1, sizeof *tiles);
+    if (tiles == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory for a bundle of entries");
+    }
+    const struct stele_audit_tiles_names names = {options->tiles, options->replay, options->key};
+    STELE_TRY(stele_audit_tiles_open(&names, tiles, err));
+    STELE_TRY(audit_one(a, tiles->source.log, audit_tiles, tiles, err));
+cleanup:
+    stele_audit_tiles_close(tiles);
+    stele_free(tiles);
+    return st;
+}
+
 /* ------------------------------------------------------------------ a data folder */
 
 static stele_status audit_stored(void *ctx, const struct stele_audit_options *options,
@@ -278,7 +306,8 @@ static bool is_damage(stele_status st) {
 }
 
 static int finish(const struct auditing *a, stele_status st, const stele_err *err) {
-    if (a->options->data == NULL && st != STELE_OK && !stele_interrupted()) {
+    if (a->options->data == NULL && a->options->tiles == NULL && st != STELE_OK &&
+        !stele_interrupted()) {
         int code = stele_cli_failed("audit", st, err);
         return a->n_wrong > 0 ? STELE_EXIT_UNVERIFIED : code;
     }
@@ -319,6 +348,15 @@ static int take_flag(int c, char *const *argv, struct options *ret) {
     case 'w':
         ret->work = optarg;
         return STELE_GO_ON;
+    case 't':
+        ret->tiles = optarg;
+        return STELE_GO_ON;
+    case 'p':
+        ret->replay = optarg;
+        return STELE_GO_ON;
+    case 'k':
+        ret->key = optarg;
+        return STELE_GO_ON;
     case 'l':
         if (ret->n_logs == LOGS_MAX) {
             return stele_usage_error("audit", "at most %d --log flags", LOGS_MAX);
@@ -345,28 +383,17 @@ static int take_flag(int c, char *const *argv, struct options *ret) {
     }
 }
 
-/* Returns an exit code, or STELE_GO_ON. */
-static int parse(int argc, char **argv, struct options *ret) {
-    static const struct option names[] = {
-        {"data", required_argument, NULL, 'd'}, {"region", required_argument, NULL, 'r'},
-        {"log", required_argument, NULL, 'l'},  {"sample", required_argument, NULL, 'n'},
-        {"seed", required_argument, NULL, 's'}, {"fraud", required_argument, NULL, 'f'},
-        {"work", required_argument, NULL, 'w'}, {"output", required_argument, NULL, 'o'},
-        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
-    int code = STELE_GO_ON;
-    stele_flags_begin();
-    for (int c = 0;
-         code == STELE_GO_ON && (c = getopt_long(argc, argv, ":o:h", names, NULL)) != -1;) {
-        code = take_flag(c, argv, ret);
+/* What belongs together. Returns an exit code, or STELE_GO_ON. */
+static int check_flags(const struct options *ret) {
+    if ((ret->tiles != NULL) != (ret->replay != NULL) ||
+        (ret->tiles != NULL) != (ret->key != NULL)) {
+        return stele_usage_error("audit", "--tiles DIR, --replay DIR and --key FILE go together");
     }
-    if (code != STELE_GO_ON) {
-        return code;
-    }
-    if (optind != argc) {
-        return stele_usage_error("audit", "'%s' belongs to no flag", argv[optind]);
-    }
-    if (ret->has_seed && ret->sample == 0) {
-        return stele_usage_error("audit", "--seed is for --sample N");
+    if (ret->tiles != NULL) {
+        return ret->data == NULL && ret->n_logs == 0 && ret->region == NULL && ret->fraud == NULL
+                   ? STELE_GO_ON
+                   : stele_usage_error("audit", "a tiles folder is of one log: give no --data, "
+                                                "--region, --log or --fraud with it");
     }
     if (ret->data == NULL && (ret->n_logs == 0 || ret->region != NULL || ret->fraud != NULL)) {
         return stele_usage_error("audit",
@@ -382,6 +409,39 @@ static int parse(int argc, char **argv, struct options *ret) {
         }
     }
     return STELE_GO_ON;
+}
+
+/* Returns an exit code, or STELE_GO_ON. */
+static int parse(int argc, char **argv, struct options *ret) {
+    static const struct option names[] = {{"data", required_argument, NULL, 'd'},
+                                          {"region", required_argument, NULL, 'r'},
+                                          {"log", required_argument, NULL, 'l'},
+                                          {"sample", required_argument, NULL, 'n'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"fraud", required_argument, NULL, 'f'},
+                                          {"work", required_argument, NULL, 'w'},
+                                          {"tiles", required_argument, NULL, 't'},
+                                          {"replay", required_argument, NULL, 'p'},
+                                          {"key", required_argument, NULL, 'k'},
+                                          {"output", required_argument, NULL, 'o'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    int code = STELE_GO_ON;
+    stele_flags_begin();
+    for (int c = 0;
+         code == STELE_GO_ON && (c = getopt_long(argc, argv, ":o:h", names, NULL)) != -1;) {
+        code = take_flag(c, argv, ret);
+    }
+    if (code != STELE_GO_ON) {
+        return code;
+    }
+    if (optind != argc) {
+        return stele_usage_error("audit", "'%s' belongs to no flag", argv[optind]);
+    }
+    if (ret->has_seed && ret->sample == 0) {
+        return stele_usage_error("audit", "--seed is for --sample N");
+    }
+    return check_flags(ret);
 }
 
 static stele_status audit_folder(struct auditing *a, stele_err *err) {
@@ -410,8 +470,9 @@ int stele_audit_command(const char *config, int argc, char **argv) {
     /* Before the stores, or the connection, have threads. */
     stele_status st = stele_interrupt_begin(&err);
     if (st == STELE_OK) {
-        st = options.data != NULL ? audit_folder(&auditing, &err)
-                                  : audit_servers(&auditing, config, &err);
+        st = options.tiles != NULL  ? audit_tiles_folder(&auditing, &err)
+             : options.data != NULL ? audit_folder(&auditing, &err)
+                                    : audit_servers(&auditing, config, &err);
     }
     return finish(&auditing, st, &err);
 }

@@ -13,8 +13,10 @@
 #include <sys/stat.h>
 
 #include "proto/log_client.h"
+#include "proto/replay_client.h"
 #include "storage/checkpoint.h"
 #include "storage/file.h"
+#include "storage/replay_bundle.h"
 #include "storage/tiles.h"
 #include "storage/tree.h"
 #include "tools/cli.h"
@@ -23,11 +25,16 @@
 #include "tools/vkeys.h"
 
 static const char usage[] =
-    "usage: stele --config client.conf tiles --log REGION/LOG --out DIR\n"
+    "usage: stele --config client.conf tiles --log REGION/LOG --out DIR [--replay DIR]\n"
     "\n"
     "Writes DIR/checkpoint, DIR/tile/... and DIR/tile/entries/...: a static tlog-tiles log (C2SP)\n"
     "that any web server can show to witnesses and monitors. Entries hold no event data, only\n"
     "commitments. DIR is made if it is not there; it may hold an older export of the same log.\n"
+    "\n"
+    "  --replay DIR  writes there what else `stele audit --tiles` needs: bodies and tag lists "
+    "with\n"
+    "                their salts. Tags link events that share a key: not for everybody. For a\n"
+    "                certificate that may read_log and query for every tenant\n"
     "\n"
     "Exit codes: 0 written, 2 usage, 3 unreachable, 4 the entries are not those that were signed.\n"
     "\n"
@@ -39,8 +46,8 @@ static const char usage[] =
 
 /* One growing tile a level: a full one is written and its root goes up. */
 struct levels {
-    const char *dir;
-    stele_buf bundle;
+    const char *dir, *replay_dir;
+    stele_buf bundle, replay;
     uint64_t n_bundles;
     stele_buf tile[LEVELS_MAX];
     uint64_t n_tiles[LEVELS_MAX];
@@ -112,6 +119,26 @@ cleanup:
     return st;
 }
 
+/* What stands beside the bundle, under the same name in another folder. */
+static stele_status write_replay(struct levels *levels, const struct stele_tile *tile,
+                                 stele_err *err) {
+    char path[STELE_TILE_PATH_BYTES];
+    stele_status st = stele_tile_path(tile, path, err);
+    st = st == STELE_OK
+             ? write_public(levels->replay_dir, path, stele_view_buf(&levels->replay), err)
+             : st;
+    stele_buf_clear(&levels->replay);
+    return st;
+}
+
+static stele_status take_replayed(struct levels *levels, uint64_t seq,
+                                  const struct stele_audit_entry *entry, stele_err *err) {
+    struct stele_tile tile = {.entries = true, .index = seq / STELE_TILE_WIDTH};
+    stele_status st = stele_replay_bundle_append(&levels->replay, entry, err);
+    return st == STELE_OK && (seq + 1) % STELE_TILE_WIDTH == 0 ? write_replay(levels, &tile, err)
+                                                               : st;
+}
+
 static stele_status take_entry(void *ctx, uint64_t seq, stele_view entry, stele_err *err) {
     struct levels *levels = ctx;
     uint8_t leaf[STELE_HASH_BYTES];
@@ -133,9 +160,13 @@ cleanup:
     return st;
 }
 
-static stele_status write_partial(const struct levels *levels, stele_err *err) {
+static stele_status write_partial(struct levels *levels, stele_err *err) {
     stele_status st = STELE_OK;
     uint16_t left = (uint16_t)(levels->size % STELE_TILE_WIDTH);
+    if (left > 0 && levels->replay_dir != NULL) {
+        struct stele_tile tile = {.entries = true, .index = levels->n_bundles, .width = left};
+        STELE_TRY(write_replay(levels, &tile, err));
+    }
     if (left > 0) {
         STELE_TRY(write_tile(
             levels, (struct stele_tile){.entries = true, .index = levels->n_bundles, .width = left},
@@ -152,6 +183,27 @@ static stele_status write_partial(const struct levels *levels, stele_err *err) {
         }
     }
 cleanup:
+    return st;
+}
+
+/* The entries with what an auditor needs beside them. */
+static stele_status replay_entries(struct stele_cli *cli, const char *log, struct levels *levels,
+                                   stele_err *err) {
+    struct stele_replay_stream *stream = NULL;
+    const struct stele_audit_entry *entry = NULL;
+    uint64_t seq = 0;
+    size_t n = 0;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_replay_stream_open(cli->client, log, 0, levels->size_wanted, &stream, err));
+    while ((st = stele_replay_stream_next(stream, &entry, &n, err)) == STELE_OK) {
+        for (size_t i = 0; i < n; i++, seq++) {
+            STELE_TRY(take_replayed(levels, seq, &entry[i], err));
+            STELE_TRY(take_entry(levels, seq, entry[i].entry, err));
+        }
+    }
+    st = st == STELE_END ? STELE_OK : st;
+cleanup:
+    stele_replay_stream_close(stream);
     return st;
 }
 
@@ -176,7 +228,10 @@ static stele_status export(struct stele_cli *cli, const char *log, const char *d
     STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
     levels->size_wanted = checkpoint.size_leaves;
     stele_progress_begin(&levels->progress, "stele tiles", "entries", false);
-    st = stele_client_entries(cli->client, log, 0, checkpoint.size_leaves, take_entry, levels, err);
+    st = levels->replay_dir != NULL
+             ? replay_entries(cli, log, levels, err)
+             : stele_client_entries(cli->client, log, 0, checkpoint.size_leaves, take_entry, levels,
+                                    err);
     stele_progress_end(&levels->progress);
     STELE_TRY(st);
     stele_frontier_root(&levels->frontier, root);
@@ -196,18 +251,25 @@ cleanup:
     return st;
 }
 
+struct options {
+    const char *log, *dir, *replay;
+};
+
 /* Returns an exit code, or STELE_GO_ON. */
-static int parse(int argc, char **argv, const char **ret_log, const char **ret_dir) {
+static int parse(int argc, char **argv, struct options *ret) {
     static const struct option names[] = {{"log", required_argument, NULL, 'l'},
                                           {"out", required_argument, NULL, 'w'},
+                                          {"replay", required_argument, NULL, 'r'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     stele_flags_begin();
     for (int c = 0; (c = getopt_long(argc, argv, ":h", names, NULL)) != -1;) {
         if (c == 'l') {
-            *ret_log = optarg;
+            ret->log = optarg;
         } else if (c == 'w') {
-            *ret_dir = optarg;
+            ret->dir = optarg;
+        } else if (c == 'r') {
+            ret->replay = optarg;
         } else {
             return stele_flag_other("tiles", usage, c, argv);
         }
@@ -215,10 +277,10 @@ static int parse(int argc, char **argv, const char **ret_log, const char **ret_d
     if (optind != argc) {
         return stele_usage_error("tiles", "'%s' belongs to no flag", argv[optind]);
     }
-    if (*ret_log == NULL || strchr(*ret_log, '/') == NULL) {
+    if (ret->log == NULL || strchr(ret->log, '/') == NULL) {
         return stele_usage_error("tiles", "name the log with --log REGION/LOG");
     }
-    if (*ret_dir == NULL || **ret_dir == '\0') {
+    if (ret->dir == NULL || *ret->dir == '\0') {
         return stele_usage_error("tiles", "name the folder to write with --out DIR");
     }
     return STELE_GO_ON;
@@ -227,18 +289,19 @@ static int parse(int argc, char **argv, const char **ret_log, const char **ret_d
 int stele_tiles_command(const char *config, int argc, char **argv) {
     struct stele_cli cli = {0};
     struct levels levels = {0};
-    const char *log = NULL;
-    const char *dir = NULL;
+    struct options options = {.log = NULL};
     stele_err err;
     stele_status st = STELE_OK;
-    int code = parse(argc, argv, &log, &dir);
+    int code = parse(argc, argv, &options);
     if (code != STELE_GO_ON) {
         return code;
     }
+    levels.replay_dir = options.replay;
     STELE_TRY(stele_cli_open("tiles", config, &cli, &err));
-    STELE_TRY(stele_cli_named(export(&cli, log, dir, &levels, &err)));
+    STELE_TRY(stele_cli_named(export(&cli, options.log, options.dir, &levels, &err)));
 cleanup:
     stele_buf_done(&levels.bundle);
+    stele_buf_done(&levels.replay);
     for (int i = 0; i < LEVELS_MAX; i++) {
         stele_buf_done(&levels.tile[i]);
     }

@@ -83,6 +83,19 @@ class Online(Case):
             self.assertEqual((first['events'], first['indexes'], first['checked']), (120, 3, 3))
             self.assertEqual((second['log'], second['outcome']), (f'{REGION}/system', 'holds'))
             self.assertEqual(self.ends(server(*words), DONE).lines(), [first, second])
+            # A tiles folder says the same, and one that was changed does not.
+            tiles, replay = os.path.join(server.folder, 'tiles'), os.path.join(server.folder, 'replay')
+            self.ends(server('tiles', '--log', LOG, '--out', tiles, '--replay', replay), DONE)
+            words = ('audit', '--tiles', tiles, '--replay', replay, '--key', server.vkeys, '-o', 'json')
+            offline, = self.ends(stele(*words), DONE).lines()
+            self.assertEqual(offline, first)
+            for folder, name in ((tiles, 'tile/entries/000.p'), (replay, 'tile/entries/000.p')):
+                path = os.path.join(folder, name, str(first['entries']))
+                for at in range(20, os.path.getsize(path), os.path.getsize(path) // 5):
+                    flip(path, at)
+                    self.assertEqual(stele(*words).code, UNVERIFIED)
+                    flip(path, at)
+            self.refuses(stele(*words[:3]), 'go together')
             # A data folder says the same.
             server.stop()
             done = self.ends(stele('audit', '--data', server.data, '--log', '3y', '-o', 'json'), DONE)

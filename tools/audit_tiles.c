@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tools/audit_tiles.c: see audit_tiles.h. */
+#include "tools/audit_tiles.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "storage/cursor.h"
+#include "storage/file.h"
+#include "tools/vkeys.h"
+
+/* 256 entries with 512 tags each are 2 MiB; so many bodies of 64 KiB are no log. */
+#define BUNDLE_BYTES_MAX ((size_t)32 << 20)
+
+/* Replaces `out`. */
+static stele_status read_file(const char *folder, const struct stele_tile *tile, stele_buf *out,
+                              stele_err *err) {
+    char name[STELE_TILE_PATH_BYTES];
+    char path[STELE_FILE_PATH_MAX];
+    stele_status st = STELE_OK;
+    stele_buf_clear(out);
+    STELE_TRY(stele_tile_path(tile, name, err));
+    STELE_TRY(stele_file_path(folder, name, path, err));
+    STELE_TRY(stele_file_read(path, BUNDLE_BYTES_MAX, out, err));
+cleanup:
+    return st;
+}
+
+static stele_status read_entries(void *ctx, uint64_t seq, const struct stele_audit_entry **ret,
+                                 size_t *ret_n, stele_err *err) {
+    struct stele_audit_tiles *tiles = ctx;
+    uint64_t at = seq % STELE_TILE_WIDTH;
+    struct stele_tile tile;
+    stele_status st = STELE_OK;
+    if (tiles->n == 0 || tiles->bundle != seq / STELE_TILE_WIDTH) {
+        tiles->n = 0;
+        STELE_TRY(stele_tile_of_entry(seq, tiles->source.size_leaves, &tile, err));
+        STELE_TRY(read_file(tiles->folder, &tile, &tiles->entries, err));
+        STELE_TRY(read_file(tiles->replay_folder, &tile, &tiles->replay, err));
+        st = stele_replay_bundle_read(stele_view_buf(&tiles->entries),
+                                      stele_view_buf(&tiles->replay), tiles->given, &tiles->n, err);
+        STELE_TRY(stele_corrupt(st, err));
+        tiles->bundle = seq / STELE_TILE_WIDTH;
+    }
+    if (at >= tiles->n) {
+        return STELE_FAIL(err, NOT_FOUND,
+                          "the bundle of entry %" PRIu64 " in '%.120s' ends before it", seq,
+                          tiles->folder);
+    }
+    *ret = tiles->given + at;
+    *ret_n = tiles->n - (size_t)at;
+cleanup:
+    return st;
+}
+
+/* A stele_tree_node_fn: from the hash tile that has the nodes below it. */
+static stele_status node_of(void *ctx, unsigned level, uint64_t index,
+                            uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
+    struct stele_audit_tiles *tiles = ctx;
+    unsigned below = level % 8;
+    uint64_t first = index << below;
+    uint64_t hashes = tiles->source.size_leaves >> (level - below);
+    uint64_t whole = hashes / STELE_TILE_WIDTH;
+    struct stele_tile tile = {.level = (uint8_t)(level / 8), .index = first / STELE_TILE_WIDTH};
+    tile.width = tile.index < whole ? 0 : (uint16_t)(hashes % STELE_TILE_WIDTH);
+    stele_status st = read_file(tiles->folder, &tile, &tiles->tile, err);
+    size_t at = (size_t)(first % STELE_TILE_WIDTH);
+    size_t n = (size_t)1 << below;
+    if (st != STELE_OK) {
+        return st;
+    }
+    if (tiles->tile.size / STELE_HASH_BYTES < at + n) {
+        return STELE_FAIL(err, INVALID, "tile %" PRIu64 " of level %u in '%.120s' is cut short",
+                          tile.index, (unsigned)tile.level, tiles->folder);
+    }
+    uint8_t *hash = tiles->tile.data + at * STELE_HASH_BYTES;
+    for (size_t pairs = n / 2; pairs > 0; pairs /= 2) {
+        stele_hash_inner_many(hash, pairs, hash);
+    }
+    memcpy(ret, hash, STELE_HASH_BYTES);
+    return STELE_OK;
+}
+
+static stele_status check(void *ctx, uint64_t size_leaves, const uint8_t root[STELE_AT_LEAST(32)],
+                          bool *ret_root_differs, stele_err *err) {
+    struct stele_audit_tiles *tiles = ctx;
+    const struct stele_checkpoint *checkpoint = &tiles->source.checkpoint;
+    struct stele_tree_path path;
+    (void)ret_root_differs; /* nothing is replayed that the checkpoint is not of */
+    stele_status st = stele_tree_prove_consistency(size_leaves, checkpoint->size_leaves, node_of,
+                                                   tiles, &path, err);
+    bool same = size_leaves == checkpoint->size_leaves &&
+                memcmp(root, checkpoint->root, STELE_HASH_BYTES) == 0;
+    if (st == STELE_OK && !same &&
+        stele_tree_check_consistency(size_leaves, checkpoint->size_leaves, path.node[0], path.n,
+                                     root, checkpoint->root, NULL) != STELE_OK) {
+        st = STELE_FAIL(err, UNVERIFIED,
+                        "the tiles in '%.120s' do not extend the %" PRIu64
+                        " entries that were replayed before: another history",
+                        tiles->folder, size_leaves);
+    }
+    return st;
+}
+
+static stele_status prove(void *ctx, struct stele_auditor *auditor, const struct stele_entry *index,
+                          stele_buf *out, stele_err *err) {
+    (void)ctx;
+    (void)auditor;
+    (void)out;
+    return STELE_FAIL(err, NOT_FOUND,
+                      "entry %" PRIu64 " was found false from tiles, which do not hold the index "
+                      "it committed to; audit the data folder, or a copy, with --data for a proof "
+                      "that others can check",
+                      index->seq);
+}
+
+static stele_status open_note(struct stele_audit_tiles *tiles, const char *keys, stele_err *err) {
+    char path[STELE_FILE_PATH_MAX];
+    struct stele_vkey *key = NULL;
+    size_t n_keys = 0;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_vkeys_read(keys, &key, &n_keys, err));
+    STELE_TRY(stele_file_path(tiles->folder, "checkpoint", path, err));
+    st = stele_file_read(path, STELE_CHECKPOINT_BYTES_MAX, &tiles->note, err);
+    STELE_TRY(st == STELE_NOT_FOUND
+                  ? STELE_FAIL(err, INVALID, "'%.160s' is no tiles folder: it has no checkpoint",
+                               tiles->folder)
+                  : st);
+    st = stele_checkpoint_open(stele_view_buf(&tiles->note), key, n_keys, &tiles->source.checkpoint,
+                               err);
+    STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
+cleanup:
+    stele_free(key);
+    return st;
+}
+
+stele_status stele_audit_tiles_open(const struct stele_audit_tiles_names *names,
+                                    struct stele_audit_tiles *ret, stele_err *err) {
+    memset(ret, 0, sizeof *ret);
+    ret->folder = names->folder;
+    ret->replay_folder = names->replay_folder;
+    stele_status st = open_note(ret, names->keys, err);
+    if (st == STELE_OK) {
+        struct stele_audit_source *source = &ret->source;
+        const char *slash = strchr(source->checkpoint.origin, '/');
+        source->ctx = ret;
+        source->origin = source->checkpoint.origin;
+        source->log = slash == NULL ? source->origin : slash + 1;
+        source->size_leaves = source->checkpoint.size_leaves;
+        source->has_checkpoint = true;
+        source->read = read_entries;
+        source->check = check;
+        source->prove = prove;
+    }
+    return st;
+}
+
+void stele_audit_tiles_close(struct stele_audit_tiles *tiles) {
+    stele_buf_done(&tiles->entries);
+    stele_buf_done(&tiles->replay);
+    stele_buf_done(&tiles->note);
+    stele_buf_done(&tiles->tile);
+}
