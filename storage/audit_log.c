@@ -9,6 +9,7 @@ struct stored {
     struct stele_log_view *view;
     struct stele_replay *replay;
     stele_buf note;
+    struct stele_vkey key;
     struct stele_audit_source source;
 };
 
@@ -55,6 +56,12 @@ cleanup:
     return st;
 }
 
+static stele_status node_stored(void *ctx, unsigned level, uint64_t index,
+                                uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
+    const struct stored *stored = ctx;
+    return stele_log_view_node(stored->view, level, index, ret, err);
+}
+
 static stele_status prove_stored(void *ctx, struct stele_auditor *auditor,
                                  const struct stele_entry *index, stele_buf *out, stele_err *err) {
     const struct stored *stored = ctx;
@@ -68,12 +75,17 @@ stele_status stele_audit_log(struct stele_log *log, const struct stele_audit_opt
     struct stored stored = {.source = {.ctx = &stored,
                                        .log = stele_log_full_name(log),
                                        .origin = stele_log_origin(log),
+                                       .keys = &stored.key,
+                                       .n_keys = 1,
+                                       .node = node_stored,
                                        .read = read_stored,
                                        .check = check_stored,
                                        .prove = prove_stored}};
     stele_status st = STELE_OK;
     STELE_TRY(stele_log_checkpoint(log, 0, &stored.note, &stored.source.checkpoint, err));
     stored.source.has_checkpoint = stored.note.size > 0;
+    stored.source.note = stele_view_buf(&stored.note);
+    stele_log_vkey(log, &stored.key);
     STELE_TRY(stele_log_view_open(log, &stored.view, err));
     STELE_TRY(stele_replay_new(stored.view, &stored.replay, err));
     stored.source.size_leaves = stele_log_view_size(stored.view);

@@ -21,6 +21,9 @@ struct audit {
     uint64_t chance; /* the state of the choice */
     uint64_t save_due_us;
     bool root_differed; /* already when it went on */
+    struct stele_checkpoint against;
+    uint8_t last[UINT8_MAX]; /* the newest entry that holds */
+    size_t last_bytes;
 };
 
 /* splitmix64: whoever repeats an audit with its seed repeats its choice. */
@@ -49,6 +52,27 @@ static void say(struct audit *a, stele_audit_verdict verdict, uint64_t at, const
 }
 
 /* Once there is one proof, no other is needed. */
+static stele_status note_proof(struct audit *a, stele_status st, const stele_err *why,
+                               stele_err *err) {
+    if (st == STELE_NO_MEMORY || st == STELE_IO) {
+        *err = *why;
+        return st;
+    }
+    if (st != STELE_OK) {
+        (void)snprintf(a->report->no_proof, sizeof a->report->no_proof, "%s", why->text);
+    }
+    return STELE_OK;
+}
+
+static stele_status blame_entry(struct audit *a, const struct stele_audit_entry *wrong,
+                                stele_err *err) {
+    const struct stele_audit_wrong_entry what = {stele_auditor_size(a->auditor), wrong->entry,
+                                                 stele_view_of(a->last, a->last_bytes)};
+    stele_err why = {.status = STELE_OK};
+    stele_status st = stele_audit__blame_entry(a->source, &what, &a->report->proof, &why);
+    return note_proof(a, st, &why, err);
+}
+
 static stele_status blame(struct audit *a, const struct stele_entry *index, stele_err *err) {
     struct stele_audit_report *report = a->report;
     stele_err why = {.status = STELE_OK};
@@ -56,14 +80,7 @@ static stele_status blame(struct audit *a, const struct stele_entry *index, stel
         return STELE_OK;
     }
     stele_status st = a->source->prove(a->source->ctx, a->auditor, index, &report->proof, &why);
-    if (st == STELE_NO_MEMORY || st == STELE_IO) {
-        *err = why;
-        return st;
-    }
-    if (st != STELE_OK) {
-        (void)snprintf(report->no_proof, sizeof report->no_proof, "%s", why.text);
-    }
-    return STELE_OK;
+    return note_proof(a, st, &why, err);
 }
 
 static void check_root(struct audit *a) {
@@ -74,6 +91,39 @@ static void check_root(struct audit *a) {
         stele_auditor_root(a->auditor, root);
         report->root_differs = memcmp(root, report->checkpoint.root, sizeof root) != 0;
     }
+    if (report->has_against && stele_auditor_size(a->auditor) == report->against_leaves) {
+        stele_auditor_root(a->auditor, root);
+        report->against_compared = true;
+        report->against_differs = memcmp(root, a->against.root, sizeof root) != 0;
+    }
+}
+
+/* The other checkpoint, by the log's own key; of the same size it needs no replay. */
+static stele_status open_against(struct audit *a, stele_err *err) {
+    const struct stele_audit_source *source = a->source;
+    struct stele_audit_report *report = a->report;
+    stele_err why = {.status = STELE_OK};
+    stele_status st = STELE_OK;
+    if (a->options->against.size == 0) {
+        return STELE_OK;
+    }
+    STELE_TRY(
+        stele_checkpoint_open(a->options->against, source->keys, source->n_keys, &a->against, err));
+    if (strcmp(a->against.origin, source->origin) != 0) {
+        return STELE_FAIL(err, INVALID,
+                          "the checkpoint to compare with is of '%.100s', not of '%.100s'",
+                          a->against.origin, source->origin);
+    }
+    report->has_against = true;
+    report->against_leaves = a->against.size_leaves;
+    if (source->has_checkpoint && a->against.size_leaves == source->checkpoint.size_leaves &&
+        memcmp(a->against.root, source->checkpoint.root, STELE_HASH_BYTES) != 0) {
+        report->against_compared = report->against_differs = true;
+        st = stele_audit__blame_fork(source, a->options->against, &report->proof, &why);
+        st = note_proof(a, st, &why, err);
+    }
+cleanup:
+    return st;
 }
 
 /* What the auditor said of the entries before `end`. ret_go_on: false after one that ends the
@@ -90,12 +140,22 @@ static stele_status note_verdict(struct audit *a, stele_audit_verdict verdict, c
     if (verdict != STELE_AUDIT_HOLDS) {
         say(a, verdict, report->entries - (*ret_go_on ? 1 : 0), why->text);
     }
+    if (verdict == STELE_AUDIT_WRONG_ENTRY && report->proof.size == 0) {
+        STELE_TRY(blame_entry(a, last, err));
+    }
     if (verdict == STELE_AUDIT_WRONG_INDEX) {
         STELE_TRY(stele_entry_decode(last->entry, &index, err));
         STELE_TRY(blame(a, &index, err));
     }
 cleanup:
     return st;
+}
+
+static void keep_last(struct audit *a, const struct stele_audit_entry *entry) {
+    a->last_bytes = entry->entry.size <= sizeof a->last ? entry->entry.size : 0;
+    if (a->last_bytes > 0) {
+        memcpy(a->last, entry->entry.data, a->last_bytes);
+    }
 }
 
 /* Some of the entries that come next: none beyond the checkpoint's, whose root is then compared. */
@@ -115,6 +175,9 @@ static stele_status take(struct audit *a, uint64_t seq, bool *ret_go_on, stele_e
     if (a->source->size_leaves - seq < n) {
         n = (size_t)(a->source->size_leaves - seq);
     }
+    if (report->has_against && seq < report->against_leaves && report->against_leaves - seq < n) {
+        n = (size_t)(report->against_leaves - seq);
+    }
     bool is_index = given->entry.size > 0 && given->entry.data[0] == STELE_ENTRY_INDEX;
     bool chosen = is_index && is_chosen(a);
     STELE_TRY(stele_auditor_take(a->auditor, given, n, chosen, &taken, &verdict, &why, err));
@@ -123,7 +186,11 @@ static stele_status take(struct audit *a, uint64_t seq, bool *ret_go_on, stele_e
     }
     report->entries = stele_auditor_size(a->auditor);
     report->n_checked += chosen && verdict != STELE_AUDIT_UNCHECKED;
-    STELE_TRY(note_verdict(a, verdict, &why, given, ret_go_on, err));
+    if (verdict != STELE_AUDIT_HOLDS && taken > 1) {
+        keep_last(a, &given[taken - 2]); /* the one before the wrong one */
+    }
+    STELE_TRY(note_verdict(a, verdict, &why, &given[taken - 1], ret_go_on, err));
+    keep_last(a, &given[taken - 1]);
     check_root(a);
 cleanup:
     return st;
@@ -212,6 +279,7 @@ stele_status stele_audit_run(const struct stele_audit_source *source,
     a.resume =
         (struct stele_audit_resume){a.work, block_shift, source, a.auditor, &a.root_differed};
     STELE_TRY(go_on(&a, err));
+    STELE_TRY(open_against(&a, err));
     a.save_due_us = monotonic_us() + (uint64_t)options->save_ms * 1000u;
     STELE_TRY(replay(&a, err));
 cleanup:

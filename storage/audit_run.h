@@ -21,6 +21,7 @@ struct stele_audit_options {
     uint64_t progress_every;          /* entries; 0: as often as an eye follows */
     bool (*stop)(void *ctx);          /* true: the audit ends with CLOSED; may be NULL */
     void *ctx;
+    stele_view against; /* another checkpoint of this log, to compare with; empty: none */
     /* Of this log alone: it is kept, and an audit that was stopped, or killed, goes on there, also
      * with what the log has grown by. NULL: a temporary one. */
     const char *work;
@@ -40,8 +41,11 @@ struct stele_audit_report {
     uint64_t n_indexes, n_checked, n_wrong, n_unchecked;
     uint64_t went_on_at; /* entries of an earlier audit that this one went on from; 0: none */
     bool has_checkpoint;
-    struct stele_checkpoint checkpoint; /* the newest one */
-    bool root_differs;                  /* the entries do not have the root that it signs */
+    struct stele_checkpoint checkpoint;     /* the newest one */
+    bool root_differs;                      /* the entries do not have the root that it signs */
+    bool has_against;                       /* another checkpoint was given: */
+    uint64_t against_leaves;                /* of so many entries */
+    bool against_compared, against_differs; /* its root with that of so many entries */
     stele_buf proof;    /* of one of the wrong INDEX entries, verified; empty if there is none */
     char no_proof[512]; /* why there is none, of the last one tried */
 };
@@ -53,6 +57,11 @@ struct stele_audit_source {
     uint64_t size_leaves; /* entries to replay */
     bool has_checkpoint;
     struct stele_checkpoint checkpoint; /* the newest one, checked with the log's key */
+    const struct stele_vkey *keys;      /* the log's is among them */
+    size_t n_keys;
+    stele_view note; /* the newest checkpoint's; empty: there is none */
+    /* The paths of its tree, for proofs; NULL: they are not at hand. */
+    stele_tree_node_fn node;
     /* Entry seq and those that are at hand with it; they borrow the source until its next call. */
     stele_status (*read)(void *ctx, uint64_t seq, const struct stele_audit_entry **ret,
                          size_t *ret_n, stele_err *err);
@@ -77,6 +86,22 @@ STELE_MUST_USE stele_status stele_audit_run(const struct stele_audit_source *sou
                                             const struct stele_audit_options *options,
                                             struct stele_audit_report *ret, stele_err *err);
 void stele_audit_report_done(struct stele_audit_report *report);
+
+/* ------------------------------------------------------------------ audit_blame_entry.c */
+/* An entry that breaks the rules, and the one before it. */
+struct stele_audit_wrong_entry {
+    uint64_t seq;
+    stele_view entry, before; /* before: empty for entry 0 */
+};
+/* Appends an ENTRY or ORDER proof, verified. Errors: NOT_FOUND: none can be made; the text says
+ * why. */
+STELE_MUST_USE stele_status stele_audit__blame_entry(const struct stele_audit_source *source,
+                                                     const struct stele_audit_wrong_entry *wrong,
+                                                     stele_buf *out, stele_err *err);
+/* Appends a FORK proof of two checkpoints of one size, verified. Errors: NOT_FOUND. */
+STELE_MUST_USE stele_status stele_audit__blame_fork(const struct stele_audit_source *source,
+                                                    stele_view other, stele_buf *out,
+                                                    stele_err *err);
 
 /* ------------------------------------------------------------------ audit_report.c */
 /* What a report says so far, and the state of the choice, appended; and into a zeroed report.

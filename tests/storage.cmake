@@ -80,6 +80,7 @@ stele_unit_test(era_cut LIBS stele-test-store)
 stele_unit_test(audit SOURCES support/malicious_store.c support/audit_bed.c LIBS stele-test-store)
 stele_fuzz_target(audit_progress LIBS stele-storage)
 stele_fuzz_target(replay_bundle LIBS stele-storage)
+stele_unit_test(audit_entry SOURCES support/malicious_store.c support/audit_bed.c support/tree_model.c LIBS stele-test-store)
 stele_unit_test(audit_resume SOURCES support/malicious_store.c support/audit_bed.c LIBS stele-test-store)
 # For the tests of `stele audit`: a region whose operator lies.
 add_executable(malicious_store tools/malicious_store.c support/malicious_store.c)

@@ -42,6 +42,9 @@ static const char usage[] =
     "  --seed S      repeats the choice of an earlier run, which printed it\n"
     "  --fraud FILE  where the proof goes of the first log whose index is false (the default:\n"
     "                audit-LOG.stele-fraud); `stele verify FILE` shows it to anyone\n"
+    "  --against NOTE  a checkpoint of the log that you kept: that its entries are still the "
+    "first\n"
+    "                of the log; one that contradicts is proof of two histories\n"
     "  --work DIR    what is kept while it runs goes there, some 400 bytes an entry of the month\n"
     "                that is replayed, and stays: the same command goes on after Ctrl-C or a "
     "crash,\n"
@@ -61,7 +64,8 @@ static const char usage[] =
 
 struct options {
     const char *data, *region, *fraud, *work;
-    const char *tiles, *replay, *key;
+    const char *tiles, *replay, *key, *against;
+    stele_view against_note;
     const char *log[LOGS_MAX];
     size_t n_logs;
     uint64_t sample, seed;
@@ -165,6 +169,7 @@ static stele_status audit_one(struct auditing *a, const char *full_name, audit_f
     struct stele_audit_report report;
     struct stele_audit_options options = {.sample = a->options->sample,
                                           .seed = a->options->seed,
+                                          .against = a->options->against_note,
                                           .progress = on_progress,
                                           .stop = is_stopped,
                                           .ctx = a,
@@ -348,6 +353,9 @@ static int take_flag(int c, char *const *argv, struct options *ret) {
     case 'w':
         ret->work = optarg;
         return STELE_GO_ON;
+    case 'g':
+        ret->against = optarg;
+        return STELE_GO_ON;
     case 't':
         ret->tiles = optarg;
         return STELE_GO_ON;
@@ -389,6 +397,9 @@ static int check_flags(const struct options *ret) {
         (ret->tiles != NULL) != (ret->key != NULL)) {
         return stele_usage_error("audit", "--tiles DIR, --replay DIR and --key FILE go together");
     }
+    if (ret->against != NULL && ret->tiles == NULL && ret->n_logs != 1) {
+        return stele_usage_error("audit", "--against NOTE is of one log: name it with --log");
+    }
     if (ret->tiles != NULL) {
         return ret->data == NULL && ret->n_logs == 0 && ret->region == NULL && ret->fraud == NULL
                    ? STELE_GO_ON
@@ -413,19 +424,14 @@ static int check_flags(const struct options *ret) {
 
 /* Returns an exit code, or STELE_GO_ON. */
 static int parse(int argc, char **argv, struct options *ret) {
-    static const struct option names[] = {{"data", required_argument, NULL, 'd'},
-                                          {"region", required_argument, NULL, 'r'},
-                                          {"log", required_argument, NULL, 'l'},
-                                          {"sample", required_argument, NULL, 'n'},
-                                          {"seed", required_argument, NULL, 's'},
-                                          {"fraud", required_argument, NULL, 'f'},
-                                          {"work", required_argument, NULL, 'w'},
-                                          {"tiles", required_argument, NULL, 't'},
-                                          {"replay", required_argument, NULL, 'p'},
-                                          {"key", required_argument, NULL, 'k'},
-                                          {"output", required_argument, NULL, 'o'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option names[] = {
+        {"data", required_argument, NULL, 'd'},  {"region", required_argument, NULL, 'r'},
+        {"log", required_argument, NULL, 'l'},   {"sample", required_argument, NULL, 'n'},
+        {"seed", required_argument, NULL, 's'},  {"fraud", required_argument, NULL, 'f'},
+        {"work", required_argument, NULL, 'w'},  {"against", required_argument, NULL, 'g'},
+        {"tiles", required_argument, NULL, 't'}, {"replay", required_argument, NULL, 'p'},
+        {"key", required_argument, NULL, 'k'},   {"output", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
     int code = STELE_GO_ON;
     stele_flags_begin();
     for (int c = 0;
@@ -464,6 +470,12 @@ int stele_audit_command(const char *config, int argc, char **argv) {
     if (code != STELE_GO_ON) {
         return code;
     }
+    stele_buf against = STELE_BUF_EMPTY;
+    if (options.against != NULL &&
+        stele_file_read(options.against, STELE_CHECKPOINT_BYTES_MAX, &against, &err) != STELE_OK) {
+        return stele_usage_error("audit", "--against: %s", err.text);
+    }
+    options.against_note = stele_view_buf(&against);
     if (!options.has_seed) {
         options.seed = stele_clock_wall(NULL);
     }
@@ -474,5 +486,6 @@ int stele_audit_command(const char *config, int argc, char **argv) {
              : options.data != NULL ? audit_folder(&auditing, &err)
                                     : audit_servers(&auditing, config, &err);
     }
+    stele_buf_done(&against);
     return finish(&auditing, st, &err);
 }

@@ -7,11 +7,13 @@
 #include <stdio.h>
 
 const char *stele_audit_outcome(const struct stele_audit_report *report) {
-    if (report->root_differs ||
+    if (report->root_differs || report->against_differs ||
         (report->verdict != STELE_AUDIT_HOLDS && report->verdict != STELE_AUDIT_UNCHECKED)) {
         return "wrong";
     }
-    return report->verdict == STELE_AUDIT_HOLDS ? "holds" : "unchecked";
+    bool all =
+        report->verdict == STELE_AUDIT_HOLDS && (!report->has_against || report->against_compared);
+    return all ? "holds" : "unchecked";
 }
 
 static const char *root_word(const struct stele_audit_report *report) {
@@ -67,10 +69,24 @@ void stele_audit_print_wrong(const struct stele_audit_told *told) {
                       " entries, signs another root than they have\n",
                       told->log, report->checkpoint.size_leaves);
     }
+    if (report->against_differs) {
+        (void)fprintf(stderr,
+                      "stele audit: %s: WRONG: its first %" PRIu64
+                      " entries are others than the checkpoint that you gave signs: two histories. "
+                      "Keep that checkpoint and the newest one\n",
+                      told->log, report->against_leaves);
+    } else if (report->has_against && !report->against_compared) {
+        (void)fprintf(
+            stderr,
+            "stele audit: %s: not checked: the checkpoint that you gave is of %" PRIu64
+            " entries; %" PRIu64 " were replayed%s\n",
+            told->log, report->against_leaves, report->entries,
+            report->went_on_at > report->against_leaves ? ", those below before it was given" : "");
+    }
     if (told->proof_path != NULL) {
         (void)fprintf(stderr, "stele audit: %s: %s proves it: stele verify %s --key VKEYS\n",
                       told->log, told->proof_path, told->proof_path);
-    } else if (report->n_wrong > 0) {
+    } else if (report->n_wrong > 0 || report->verdict == STELE_AUDIT_WRONG_ENTRY) {
         (void)fprintf(stderr, "stele audit: %s: no fraud proof: %s\n", told->log, report->no_proof);
     }
 }

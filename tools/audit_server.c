@@ -124,7 +124,6 @@ static stele_status prove(void *ctx, struct stele_auditor *auditor, const struct
 
 stele_status stele_audit_server_open(struct stele_cli *cli, const char *log,
                                      struct stele_audit_server *ret, stele_err *err) {
-    stele_buf note = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
     *ret = (struct stele_audit_server){.cli = cli, .log = log};
     if (cli->config->vkeys == NULL) {
@@ -133,26 +132,29 @@ stele_status stele_audit_server_open(struct stele_cli *cli, const char *log,
                           "(vkeys: FILE)");
     }
     STELE_TRY(stele_vkeys_read(cli->config->vkeys, &ret->keys, &ret->n_keys, err));
-    STELE_TRY(stele_client_checkpoint(cli->client, log, 0, TIMEOUT_MS, &note, err));
+    STELE_TRY(stele_client_checkpoint(cli->client, log, 0, TIMEOUT_MS, &ret->note, err));
     struct stele_audit_source *source = &ret->source;
-    st = stele_checkpoint_open(stele_view_buf(&note), ret->keys, ret->n_keys, &source->checkpoint,
-                               err);
+    st = stele_checkpoint_open(stele_view_buf(&ret->note), ret->keys, ret->n_keys,
+                               &source->checkpoint, err);
     STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
     source->ctx = ret;
     source->log = log;
     source->origin = source->checkpoint.origin;
     source->size_leaves = source->checkpoint.size_leaves;
     source->has_checkpoint = true;
+    source->keys = ret->keys;
+    source->n_keys = ret->n_keys;
+    source->note = stele_view_buf(&ret->note);
     source->read = read_entries;
     source->check = check;
     source->prove = prove;
 cleanup:
-    stele_buf_done(&note);
     return st;
 }
 
 void stele_audit_server_close(struct stele_audit_server *server) {
     close_stream(server);
+    stele_buf_done(&server->note);
     stele_free(server->keys);
     server->keys = NULL;
 }

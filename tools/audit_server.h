@@ -16,6 +16,7 @@ struct stele_audit_server {
     const char *log;       /* "eu-central-1/3y"; borrowed */
     struct stele_vkey *keys;
     size_t n_keys;
+    stele_buf note;
     struct stele_replay_stream *stream;
     const struct stele_audit_entry *entry; /* of its newest message */
     uint64_t first;                        /* the number of entry[0] */

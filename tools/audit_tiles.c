@@ -117,21 +117,18 @@ static stele_status prove(void *ctx, struct stele_auditor *auditor, const struct
 
 static stele_status open_note(struct stele_audit_tiles *tiles, const char *keys, stele_err *err) {
     char path[STELE_FILE_PATH_MAX];
-    struct stele_vkey *key = NULL;
-    size_t n_keys = 0;
     stele_status st = STELE_OK;
-    STELE_TRY(stele_vkeys_read(keys, &key, &n_keys, err));
+    STELE_TRY(stele_vkeys_read(keys, &tiles->keys, &tiles->n_keys, err));
     STELE_TRY(stele_file_path(tiles->folder, "checkpoint", path, err));
     st = stele_file_read(path, STELE_CHECKPOINT_BYTES_MAX, &tiles->note, err);
     STELE_TRY(st == STELE_NOT_FOUND
                   ? STELE_FAIL(err, INVALID, "'%.160s' is no tiles folder: it has no checkpoint",
                                tiles->folder)
                   : st);
-    st = stele_checkpoint_open(stele_view_buf(&tiles->note), key, n_keys, &tiles->source.checkpoint,
-                               err);
+    st = stele_checkpoint_open(stele_view_buf(&tiles->note), tiles->keys, tiles->n_keys,
+                               &tiles->source.checkpoint, err);
     STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
 cleanup:
-    stele_free(key);
     return st;
 }
 
@@ -149,6 +146,10 @@ stele_status stele_audit_tiles_open(const struct stele_audit_tiles_names *names,
         source->log = slash == NULL ? source->origin : slash + 1;
         source->size_leaves = source->checkpoint.size_leaves;
         source->has_checkpoint = true;
+        source->keys = ret->keys;
+        source->n_keys = ret->n_keys;
+        source->note = stele_view_buf(&ret->note);
+        source->node = node_of;
         source->read = read_entries;
         source->check = check;
         source->prove = prove;
@@ -161,4 +162,5 @@ void stele_audit_tiles_close(struct stele_audit_tiles *tiles) {
     stele_buf_done(&tiles->replay);
     stele_buf_done(&tiles->note);
     stele_buf_done(&tiles->tile);
+    stele_free(tiles->keys);
 }

@@ -14,6 +14,8 @@ struct stele_audit_tiles_names {
 struct stele_audit_tiles {
     const char *folder, *replay_folder; /* borrowed */
     stele_buf entries, replay, note, tile;
+    struct stele_vkey *keys;
+    size_t n_keys;
     uint64_t bundle; /* which one is open, if n > 0 */
     size_t n;
     struct stele_audit_entry given[STELE_TILE_WIDTH];

@@ -96,6 +96,12 @@ class Online(Case):
                     self.assertEqual(stele(*words).code, UNVERIFIED)
                     flip(path, at)
             self.refuses(stele(*words[:3]), 'go together')
+            # A checkpoint that was kept is of the same entries.
+            kept = os.path.join(server.folder, 'kept')
+            self.ends(server('checkpoint', '--log', LOG, '--out', kept), DONE)
+            self.ends(server('audit', '--log', LOG, '--against', kept), DONE)
+            self.refuses(server('audit', '--log', LOG, '--against', server.vkeys), 'note')
+            self.refuses(server('audit', '--log', LOG, '--against', '/nowhere'), '--against')
             # A data folder says the same.
             server.stop()
             done = self.ends(stele('audit', '--data', server.data, '--log', '3y', '-o', 'json'), DONE)
