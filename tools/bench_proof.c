@@ -14,12 +14,14 @@
 #include "tools/bench_histogram.h"
 #include "tools/bench_query.h"
 #include "tools/question.h"
+#include "tools/receive_proof.h"
 #include "tools/vkeys.h"
 
 #define TIMEOUT_MS 600000u
 
 struct row {
     uint32_t rank;
+    bool counted; /* the number alone is proven */
     uint64_t events, file_bytes, payload_bytes;
     struct stele_bench_histogram all, verify;
     struct stele_bench_histogram plain; /* the same question, answered without proof */
@@ -33,27 +35,8 @@ static uint64_t now_us(void) {
 }
 
 /* The whole file, in memory: what is measured is the server and not a disk. */
-static stele_status receive(struct stele_cli *cli, const struct stele_search_request *request,
-                            stele_buf *file, stele_err *err) {
-    struct stele_rpc_stream *stream = NULL;
-    stele_buf message = STELE_BUF_EMPTY;
-    struct stele_search_part part;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_client_search(cli->client, request, TIMEOUT_MS, &stream, err));
-    while ((st = stele_rpc_stream_receive(stream, &message, NULL, err)) == STELE_OK) {
-        stele_view rest = stele_view_buf(&message);
-        while ((st = stele_search_response_next(&rest, &part, err)) == STELE_OK) {
-            if (part.kind == STELE_SEARCH_PART_ANSWER) {
-                STELE_TRY(stele_buf_append(file, part.as.answer, err));
-            }
-        }
-        STELE_TRY(st == STELE_END ? STELE_OK : st);
-    }
-    st = st == STELE_END ? STELE_OK : st;
-cleanup:
-    stele_rpc_stream_close(stream);
-    stele_buf_done(&message);
-    return st;
+static stele_status take(void *ctx, stele_view bytes, stele_err *err) {
+    return stele_buf_append(ctx, bytes, err);
 }
 
 static stele_status count_payload(void *ctx, const struct stele_answer_event *event,
@@ -77,8 +60,9 @@ static stele_status verify(const struct stele_vkey *keys, size_t n_keys, stele_v
     STELE_TRY(stele_verifier_feed(verifier, file, err));
     STELE_TRY(stele_verifier_end(verifier, report, err));
     row->events = report->n_events;
-    if (report->kind != STELE_PROOF_COMPLETE) {
-        st = STELE_FAIL(err, UNVERIFIED, "the server sent an answer that is not proven complete");
+    if (report->kind != STELE_PROOF_COMPLETE || report->complete.proof.counted != row->counted) {
+        st = STELE_FAIL(err, UNVERIFIED,
+                        "the server sent another answer than one that is proven complete");
     }
     stele_verify_report_done(report);
 cleanup:
@@ -104,7 +88,7 @@ static stele_status prove_rank(struct stele_cli *cli, struct stele_search_reques
         stele_bench_histogram_add(&ret->plain, (uint64_t)(asked.all_ms * 1000));
         uint64_t start = now_us();
         stele_buf_clear(&file);
-        STELE_TRY(receive(cli, request, &file, err));
+        STELE_TRY(stele_receive_proof(cli->client, request, TIMEOUT_MS, take, &file, err));
         uint64_t received = now_us();
         STELE_TRY(verify(keys, n_keys, stele_view_buf(&file), ret, err));
         stele_bench_histogram_add(&ret->all, received - start);
@@ -125,24 +109,34 @@ static void print_row(const struct row *row, json_t *rows) {
     if (rows != NULL) {
         (void)json_array_append_new(
             rows,
-            json_pack("{s:I, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "actor_rank",
-                      (json_int_t)row->rank, "log", row->where, "events", (json_int_t)row->events,
-                      "file_bytes", (json_int_t)row->file_bytes, "proof_bytes", (json_int_t)proof,
-                      "proof_bytes_an_event", each, "all_p50_ms", all, "without_proof_p50_ms",
-                      plain, "verify_p50_ms", verified));
+            json_pack("{s:I, s:b, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "actor_rank",
+                      (json_int_t)row->rank, "counted", row->counted, "log", row->where, "events",
+                      (json_int_t)row->events, "file_bytes", (json_int_t)row->file_bytes,
+                      "proof_bytes", (json_int_t)proof, "proof_bytes_an_event", each, "all_p50_ms",
+                      all, "without_proof_p50_ms", plain, "verify_p50_ms", verified));
     } else {
-        (void)printf("actor rank %-6u %8" PRIu64 " events   file %" PRIu64 " bytes, %" PRIu64
+        (void)printf("%s rank %-6u %8" PRIu64 " events   file %" PRIu64 " bytes, %" PRIu64
                      " of them proof (%.1f an event)   received p50 %.2f ms, without proof %.2f   "
                      "verified p50 %.2f ms%s%s\n",
-                     row->rank, row->events, row->file_bytes, proof, each, all, plain, verified,
-                     row->where[0] != '\0' ? "   only log " : "", row->where);
+                     row->counted ? "count" : "actor", row->rank, row->events, row->file_bytes,
+                     proof, each, all, plain, verified, row->where[0] != '\0' ? "   only log " : "",
+                     row->where);
     }
 }
 
 stele_status stele_bench_proofs(const char *config, const char *region, uint64_t times, bool json,
                                 stele_err *err) {
-    static const uint32_t ranks[] = {
-        0, 10, 100, 1000, STELE_BENCH_ACTORS - 1, STELE_BENCH_ACTORS + 1, STELE_BENCH_ACTORS + 1};
+    static const struct {
+        uint32_t rank;
+        bool counted, one_log;
+    } rows_of[] = {{0, false, false},
+                   {10, false, false},
+                   {100, false, false},
+                   {1000, false, false},
+                   {STELE_BENCH_ACTORS - 1, false, false},
+                   {STELE_BENCH_ACTORS + 1, false, false},
+                   {0, true, false},
+                   {STELE_BENCH_ACTORS + 1, false, true}};
     struct stele_cli cli = {0};
     struct stele_bench_asked busiest;
     char actor[32];
@@ -164,13 +158,13 @@ stele_status stele_bench_proofs(const char *config, const char *region, uint64_t
     STELE_TRY(stele_bench_ask(&cli, region, actor, 1, &busiest, err));
     const char *name = strrchr(busiest.log, '/');
     name = name == NULL ? busiest.log : name + 1;
-    for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
-        bool last = i + 1 == sizeof ranks / sizeof ranks[0];
-        *row = (struct row){.rank = ranks[i], .where = last ? name : ""};
-        if (last) {
-            request->log.n = 1;
-            request->log.item[0] = stele_view_str(name);
-        }
+    for (size_t i = 0; i < sizeof rows_of / sizeof rows_of[0]; i++) {
+        *row = (struct row){.rank = rows_of[i].rank,
+                            .counted = rows_of[i].counted,
+                            .where = rows_of[i].one_log ? name : ""};
+        request->count_only = row->counted;
+        request->log.n = rows_of[i].one_log ? 1 : 0;
+        request->log.item[0] = stele_view_str(name);
         STELE_TRY(prove_rank(&cli, request, keys, n_keys, times, row, err));
         print_row(row, rows);
     }

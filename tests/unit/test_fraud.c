@@ -65,11 +65,12 @@ static void test_fraud__a_changed_byte_makes_no_proof(void **state) {
         struct stele_fraud_report report;
         fraud_case_begin(&c, &fraud_lies[i]);
         assert_ok(judge(stele_view_buf(&c.proof), &c.x.log->key, &report, NULL));
-        for (size_t at = 0; at < c.proof.size; at++) {
-            uint8_t was = c.proof.data[at];
-            c.proof.data[at] ^= (uint8_t)(1u << (at % 8));
+        bool hides =
+            fraud_lies[i].kind == STELE_FRAUD_OMISSION; /* each bit of a hidden part's name */
+        for (size_t k = 0; k < 8 * c.proof.size; k += hides ? 1 : 9) {
+            c.proof.data[k / 8] ^= (uint8_t)(1u << (k % 8));
             assert_true(judge(stele_view_buf(&c.proof), &c.x.log->key, &report, NULL) != STELE_OK);
-            c.proof.data[at] = was;
+            c.proof.data[k / 8] ^= (uint8_t)(1u << (k % 8));
         }
         for (size_t size = 0; size < c.proof.size; size += 7) {
             assert_true(judge(stele_view_of(c.proof.data, size), &c.x.log->key, &report, NULL) !=
