@@ -200,6 +200,7 @@ static bool sum_rows(struct stele_audit_work *work, uint64_t first, size_t n, bo
     struct stele_hash_message message[ROWS_AT_ONCE];
     uint8_t sum[ROWS_AT_ONCE * STELE_HASH_BYTES];
     bool right = true;
+    assert(n > 0 && n <= ROWS_AT_ONCE);
     for (size_t i = 0; i < n; i++) {
         stele_put_u32(message[i].head, (uint32_t)(first + i)); /* a row elsewhere is another one */
         message[i].head_bytes = 4;
