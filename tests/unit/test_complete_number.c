@@ -7,6 +7,7 @@
 
 #include "tests/support/cmocka.h"
 #include "tests/support/complete_forge.h"
+#include "tests/support/complete_one.h"
 
 #define ROUNDS 150
 
@@ -240,9 +241,40 @@ static void test_number__each_forged_number_is_refused_for_its_reason(void **sta
     forge_check_rows(*state, forgeries, sizeof forgeries / sizeof forgeries[0]);
 }
 
+/* An event that was erased had its key, and counts: at the edge of a range, too. */
+static void test_number__counts_what_is_erased(void **state) {
+    (void)state;
+    for (int edge = 0; edge < 2; edge++) {
+        static struct one x;
+        stele_err err = {.text = ""};
+        uint64_t before = 0;
+        one_begin(&x, 120);
+        uint64_t seq = one_event(&x, false, 1);
+        x.options.counted = true;
+        if (edge == 1) {
+            x.question.filter.logged_since_us = x.log->entry[seq]->entry.time_us;
+        }
+        for (int erased = 0; erased < 2; erased++) {
+            if (one_judge(&x, &err) != STELE_OK) {
+                fail_msg("%s", err.text);
+            }
+            assert_true(erased == 0 || x.bed.report.n_events == before);
+            assert_int_equal(x.bed.report.complete.proof.n_gaps, 0);
+            before = x.bed.report.n_events;
+            if (erased == 0) {
+                (void)cm_erase(x.log, one_now_us(&x), seq);
+                (void)cm_index(x.log, one_now_us(&x), x.log->n, 64);
+            }
+        }
+        assert_true(before > 1);
+        one_end(&x);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_number__is_that_of_a_scan),
+        cmocka_unit_test(test_number__counts_what_is_erased),
         cmocka_unit_test(test_number__each_forged_number_is_refused_for_its_reason),
     };
     return cmocka_run_group_tests(tests, complete_bed_setup, complete_bed_teardown);
