@@ -18,6 +18,7 @@
 #include "proto/rpc_status.h"
 #include "proto/wire_out.h"
 #include "storage/hash.h"
+#include "storage/monotonic.h"
 
 #define SECOND_US UINT64_C(1000000)
 #define EVENT_ID_BYTES 48
@@ -310,7 +311,7 @@ static bool collect(struct region *region, stele_buf *payload, uint64_t n_reject
 
 /* Under the lock: whether the second still has room, and a number for the event. */
 static bool within_rate(struct region *region, char event_id[STELE_AT_LEAST(EVENT_ID_BYTES)]) {
-    uint64_t now_us = stele_work_now_us();
+    uint64_t now_us = stele_monotonic_us();
     if (now_us - region->second_us >= SECOND_US) {
         region->second_us = now_us;
         region->n_in_second = 0;

@@ -5,6 +5,7 @@
 
 #include "ingest/append.h"
 #include "proto/rpc_status.h"
+#include "storage/monotonic.h"
 
 static void decided_run(struct stele_work *work) {
     struct stele_append *append = (struct stele_append *)(void *)work;
@@ -173,7 +174,7 @@ void stele_append__submit(struct stele_append *append) {
         }
     }
     if (full && append->patient) {
-        uint64_t now_us = stele_work_now_us();
+        uint64_t now_us = stele_monotonic_us();
         if (append->busy_since_us == 0) {
             append->busy_since_us = now_us;
         }

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "storage/monotonic.h"
+
 #define THREADS_MAX 64 /* no caller asks for more */
 
 struct stele_work_pool {
@@ -19,12 +21,6 @@ struct stele_work_pool {
     unsigned n_threads;
     pthread_t thread[THREADS_MAX];
 };
-
-uint64_t stele_work_now_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void push_due(struct stele_work_pool *pool, struct stele_work *work) {
     work->next = NULL;
@@ -40,7 +36,7 @@ static void push_due(struct stele_work_pool *pool, struct stele_work *work) {
  */
 static struct stele_work *take(struct stele_work_pool *pool) {
     for (;;) {
-        uint64_t now_us = pool->later == NULL ? 0 : stele_work_now_us();
+        uint64_t now_us = pool->later == NULL ? 0 : stele_monotonic_us();
         while (pool->later != NULL && (pool->ending || pool->later->due_us <= now_us)) {
             struct stele_work *due = pool->later;
             pool->later = due->next;
@@ -96,7 +92,7 @@ void stele_work_post(struct stele_work_pool *pool, struct stele_work *work) {
 
 void stele_work_post_later(struct stele_work_pool *pool, struct stele_work *work,
                            uint64_t delay_us) {
-    work->due_us = stele_work_now_us() + delay_us;
+    work->due_us = stele_monotonic_us() + delay_us;
     (void)pthread_mutex_lock(&pool->lock);
     struct stele_work **at = &pool->later;
     while (*at != NULL && (*at)->due_us <= work->due_us) {

@@ -31,7 +31,5 @@ void stele_work_post(struct stele_work_pool *pool, struct stele_work *work);
 /* Runs it `delay_us` later, or at once when the pool is being freed. Not for exact times. */
 void stele_work_post_later(struct stele_work_pool *pool, struct stele_work *work,
                            uint64_t delay_us);
-/* Microseconds of a clock that never steps. */
-uint64_t stele_work_now_us(void);
 
 #endif

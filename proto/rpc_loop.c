@@ -8,6 +8,7 @@
 
 #include "proto/rpc_core.h"
 #include "proto/rpc_undelivered.h"
+#include "storage/monotonic.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -94,15 +95,8 @@ void stele_rpc_live_drain(struct stele_rpc_live *live) {
 }
 
 bool stele_rpc_live_wait_running(struct stele_rpc_live *live, uint32_t timeout_ms) {
-    struct timespec deadline;
+    const struct timespec deadline = stele_monotonic_in_ms(timeout_ms);
     int error = 0;
-    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += (time_t)(timeout_ms / 1000);
-    deadline.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (deadline.tv_nsec >= 1000000000) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000;
-    }
     (void)pthread_mutex_lock(&live->lock);
     while (live->n_running > 0 && error == 0) {
         error = pthread_cond_clockwait(&live->fewer, &live->lock, CLOCK_MONOTONIC, &deadline);

@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "storage/bytes.h"
+#include "storage/monotonic.h"
 
 /* Half of core's quota, so that what arrives between two looks still fits below it. */
 #define TOGETHER_BYTES_MAX (256u * 1024 * 1024)
@@ -242,12 +243,8 @@ static void *look_thread(void *arg) {
     (void)arg;
     (void)pthread_mutex_lock(&all.lock);
     while (all.n_started > 0) {
-        struct timespec next;
         look_at_all();
-        (void)clock_gettime(CLOCK_MONOTONIC, &next);
-        next.tv_nsec += LOOK_MS * 1000000L;
-        next.tv_sec += next.tv_nsec / 1000000000;
-        next.tv_nsec %= 1000000000;
+        const struct timespec next = stele_monotonic_in_ms(LOOK_MS);
         while (all.n_started > 0 &&
                pthread_cond_clockwait(&all.stopped, &all.lock, CLOCK_MONOTONIC, &next) == 0) {
         }

@@ -3,12 +3,12 @@
  * query/index_rpc.c: what an operator asks the Log service for: how far the logs are, an INDEX entry now, a
  * new era. The last two append to a log, and are for those who may append events of every tenant.
  */
-#include <time.h>
 
 #include "proto/log_wire.h"
 #include "query/limits.h"
 #include "query/log_call.h"
 #include "storage/manifest.h"
+#include "storage/monotonic.h"
 
 struct index_call {
     struct stele_call call;
@@ -23,12 +23,6 @@ static struct index_call *of(struct stele_call *call) {
 
 static void end(struct stele_call *call) {
     (void)call;
-}
-
-static uint64_t now_ms(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* ------------------------------------------------------------------ Status */
@@ -97,11 +91,11 @@ static stele_status step_seal(struct stele_call *call, stele_call_step *ret, ste
     stele_status st = STELE_OK;
     uint64_t asked = this->request.wait_ms;
     if (this->until_ms == 0) {
-        this->until_ms = now_ms() + (asked == 0 || asked > STELE_QUERY_SEAL_MS_MAX
+        this->until_ms = stele_monotonic_us() / 1000 + (asked == 0 || asked > STELE_QUERY_SEAL_MS_MAX
                                          ? STELE_QUERY_SEAL_MS_MAX : asked);
     }
     st = stele_log_seal(this->log, 0, STELE_QUERY_SEAL_TURN_MS, &manifest, err);
-    if (st == STELE_BUSY && now_ms() < this->until_ms) {
+    if (st == STELE_BUSY && stele_monotonic_us() / 1000 < this->until_ms) {
         *ret = STELE_CALL_AGAIN;
         return STELE_OK;
     }

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "storage/monotonic.h"
+
 typedef enum source_state {
     SOURCE_NEXT,   /* the stream's next seq is wanted */
     SOURCE_UNREAD, /* seq is known, the entry is not */
@@ -39,12 +41,6 @@ struct stele_search {
     size_t n;
     struct source source[];
 };
-
-static uint64_t monotonic_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 /* ------------------------------------------------------------------ opening */
 
@@ -114,7 +110,7 @@ stele_status stele_search_open(const struct stele_scope *scope,
     search->options = *options;
     search->filter = filter;
     if (search->options.now_us == NULL) {
-        search->options.now_us = monotonic_us;
+        search->options.now_us = stele_monotonic_us;
     }
     for (; search->n < scope->n; search->n++) {
         search->source[search->n].log = &scope->log[search->n];

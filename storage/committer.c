@@ -13,6 +13,8 @@
 
 #include "storage/log_parts.h"
 
+#include "storage/monotonic.h"
+
 /* One record: small enough to stay far below STELE_RECORD_BYTES_MAX, large enough that the sync is shared
  * by many batches. */
 #define GROUP_EVENTS_MAX 16384
@@ -23,12 +25,6 @@
  * less and less often, because each try reads the log of the engine. */
 #define RETRY_US_MIN 10000
 #define RETRY_US_MAX 1000000
-
-static uint64_t monotonic_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
 
 stele_status stele_log__append_record(struct stele_log *log, stele_buf *record, struct stele_record *head,
                                       stele_err *err) {
@@ -70,7 +66,7 @@ static stele_status commit(struct stele_log *log, struct stele_batch *first, ste
         log->now_era = log->head.era;
         log->now_key = key;
         if (log->checkpoint_due_us == 0) {
-            log->checkpoint_due_us = monotonic_us() + (uint64_t)log->checkpoint_interval_ms * 1000u;
+            log->checkpoint_due_us = stele_monotonic_us() + (uint64_t)log->checkpoint_interval_ms * 1000u;
         }
         bool wake = log->data_end > log->covered && stele_log__index_arm(log);
         (void)pthread_mutex_unlock(&log->lock);
@@ -154,7 +150,7 @@ cleanup:
         log->now_era = log->head.era;
         log->now_key = key;
         /* Entries or a checkpoint may have been adopted. */
-        log->checkpoint_due_us = log->size > log->checkpoint.size_leaves ? monotonic_us() : 0;
+        log->checkpoint_due_us = log->size > log->checkpoint.size_leaves ? stele_monotonic_us() : 0;
     } else {
         log->stopped = err;
     }
@@ -206,9 +202,9 @@ static bool wants_checkpoint(const struct stele_log *log, uint64_t now) {
 
 /* Under the lock: sleeps until there is something to do; while the log is stopped, for retry_us at most. */
 static void wait_for_work(struct stele_log *log, uint64_t retry_us) {
-    uint64_t retry_at = monotonic_us() + retry_us;
+    uint64_t retry_at = stele_monotonic_us() + retry_us;
     for (;;) {
-        uint64_t now = monotonic_us();
+        uint64_t now = stele_monotonic_us();
         bool stopped = log->stopped.status != STELE_OK;
         if (log->stopping || (log->queue_first != NULL && log->n_unpacked < UNPACKED_MAX) ||
             (stopped ? now >= retry_at : wants_checkpoint(log, now))) {
@@ -255,7 +251,7 @@ static void *committer(void *arg) {
             answer(batches, st, &err);
         }
         (void)pthread_mutex_lock(&log->lock);
-        bool sign = st == STELE_OK && wants_checkpoint(log, monotonic_us());
+        bool sign = st == STELE_OK && wants_checkpoint(log, stele_monotonic_us());
         (void)pthread_mutex_unlock(&log->lock);
         if (sign) {
             st = stele_log__sign(log, &err);

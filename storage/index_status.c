@@ -8,6 +8,7 @@
 
 #include "storage/log_parts.h"
 #include "storage/manifest.h"
+#include "storage/monotonic.h"
 
 static stele_status why_not(struct stele_log *log, stele_err *err) {
     if (log->stopped.status != STELE_OK) {
@@ -25,14 +26,9 @@ static stele_status why_not(struct stele_log *log, stele_err *err) {
 
 /* Waits until the manifest covers `target`. Under the log's lock. */
 static stele_status wait_covered(struct stele_log *log, uint64_t target, uint32_t wait_ms, stele_err *err) {
-    struct timespec until;
+    const struct timespec until = stele_monotonic_in_ms(wait_ms);
     stele_status st = STELE_OK;
     int timed_out = 0;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(wait_ms / 1000);
-    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
     while (st == STELE_OK && (log->manifest == NULL || log->manifest->covered < target)) {
         st = why_not(log, err);
         if (st == STELE_OK && timed_out != 0) {

@@ -14,18 +14,13 @@
 #include "storage/index_tail.h"
 #include "storage/log_parts.h"
 #include "storage/manifest.h"
+#include "storage/monotonic.h"
 #include "storage/seal.h"
 
 /* A failed try is repeated soon, and the log says why to whoever waits. */
 #define RETRY_US 200000u
 #define INTERVAL_MS_DEFAULT 2000u
 #define SPACING_MS_DEFAULT 1000u
-
-static uint64_t monotonic_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
 
 /* What one INDEX entry is made from: the log at one moment. */
 struct round {
@@ -155,7 +150,7 @@ cleanup:
 
 /* Offers the manifest; what came meanwhile is due an interval later. */
 static void publish(struct stele_log *log, struct stele_manifest *manifest) {
-    uint64_t now = monotonic_us();
+    uint64_t now = stele_monotonic_us();
     (void)pthread_mutex_lock(&log->lock);
     struct stele_manifest *old = log->manifest;
     log->manifest = manifest;
@@ -173,7 +168,7 @@ static void failed(struct stele_log *log, const stele_err *err) {
     (void)pthread_mutex_lock(&log->lock);
     bool told = log->index_failed.status != STELE_OK;
     log->index_failed = *err;
-    log->index_next_us = monotonic_us() + RETRY_US;
+    log->index_next_us = stele_monotonic_us() + RETRY_US;
     (void)pthread_cond_broadcast(&log->moved);
     (void)pthread_mutex_unlock(&log->lock);
     if (!told) {
@@ -262,7 +257,7 @@ static uint64_t due_us(struct stele_log *log) {
         due = log->index_due_us > log->index_next_us ? log->index_due_us : log->index_next_us;
     }
     if (due != UINT64_MAX && log->stopped.status != STELE_OK) {
-        due = monotonic_us() + RETRY_US; /* nobody says when the log goes on */
+        due = stele_monotonic_us() + RETRY_US; /* nobody says when the log goes on */
     }
     (void)pthread_mutex_unlock(&log->lock);
     return due;
@@ -272,7 +267,7 @@ static uint64_t due_us(struct stele_log *log) {
 static uint64_t index_if_due(struct stele_log *log) {
     settle(log);
     uint64_t due = due_us(log);
-    if (due > monotonic_us()) {
+    if (due > stele_monotonic_us()) {
         return due;
     }
     index_once(log);
@@ -283,7 +278,7 @@ bool stele_log__index_arm(struct stele_log *log) {
     if (log->index_due_us != 0 || log->indexer->interval_ms == STELE_INDEX_NO_TIMER) {
         return false;
     }
-    log->index_due_us = monotonic_us() + (uint64_t)log->indexer->interval_ms * 1000u;
+    log->index_due_us = stele_monotonic_us() + (uint64_t)log->indexer->interval_ms * 1000u;
     return true;
 }
 

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "storage/log_parts.h"
+#include "storage/monotonic.h"
 
 #define PACK_ENTRIES_DEFAULT 65536u
 #define CHECKPOINT_INTERVAL_MS_DEFAULT 1000u
@@ -178,12 +179,8 @@ static bool work_round(struct worker *worker) {
 /* Sleeps until there is work, for retry_ms at most if that is not 0. False when the store stops. */
 static bool work_waits(struct worker *worker, unsigned retry_ms) {
     struct stele_store *store = worker->store;
-    struct timespec until;
+    const struct timespec until = stele_monotonic_in_ms(retry_ms);
     int timed_out = 0;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)(retry_ms % 1000) * 1000000;
-    until.tv_sec += (time_t)(retry_ms / 1000) + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
     (void)pthread_mutex_lock(&store->lock);
     while (!worker->woken && !store->stopping && timed_out == 0) {
         timed_out = retry_ms == 0 ? pthread_cond_wait(&worker->wake, &store->lock)

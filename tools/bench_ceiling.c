@@ -8,24 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "proto/event_map.h"
 #include "storage/entry.h"
 #include "storage/frame.h"
 #include "storage/hash_lanes.h"
+#include "storage/monotonic.h"
 #include "storage/tree.h"
 #include "tools/bench_events.h"
 
 #define N_EVENTS 65536u
 #define N_SYNCS 101
-
-static double now_s(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 struct work {
     struct stele_event_facts facts;
@@ -94,14 +88,14 @@ static stele_status measure_hash_compress(double *ret_per_s, stele_err *err) {
     for (size_t i = 0; i < N_EVENTS; i++) {
         STELE_TRY(stele_bench_event(&events, &payload[i], err));
     }
-    double start = now_s();
+    double start = (double)stele_monotonic_us() / 1e6;
     for (size_t i = 0; i < N_EVENTS; i += STELE_FRAME_EVENTS_MAX) {
         for (size_t j = 0; j < STELE_FRAME_EVENTS_MAX; j++) {
             frame[j] = stele_view_buf(&payload[i + j]);
         }
         STELE_TRY(do_frame(work, frame, compressor, err));
     }
-    *ret_per_s = (double)N_EVENTS / (now_s() - start);
+    *ret_per_s = (double)N_EVENTS / ((double)stele_monotonic_us() / 1e6 - start);
 cleanup:
     for (size_t i = 0; payload != NULL && i < N_EVENTS; i++) {
         stele_buf_done(&payload[i]);
@@ -130,11 +124,11 @@ static stele_status measure_fdatasync(double *ret_ms, stele_err *err) {
         return STELE_FAIL_ERRNO(err, errno, "cannot make a file in /tmp");
     }
     for (int i = 0; i < N_SYNCS && st == STELE_OK; i++) {
-        double start = now_s();
+        double start = (double)stele_monotonic_us() / 1e6;
         if (write(fd, block, sizeof block) != (ssize_t)sizeof block || fdatasync(fd) != 0) {
             st = STELE_FAIL_ERRNO(err, errno, "cannot write '%s'", path);
         }
-        ms[i] = (now_s() - start) * 1e3;
+        ms[i] = ((double)stele_monotonic_us() / 1e6 - start) * 1e3;
     }
     (void)close(fd);
     (void)unlink(path);

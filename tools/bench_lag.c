@@ -10,6 +10,7 @@
 
 #include "proto/log_client.h"
 #include "storage/bytes.h"
+#include "storage/monotonic.h"
 #include "tools/cli.h"
 
 #define ASK_MS 200 /* a status is a millisecond's work, and INDEX entries are seconds apart */
@@ -29,12 +30,6 @@ struct stele_bench_lag {
     stele_err err;
 };
 
-static double now_s(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 struct answer {
     uint64_t entries, us;
 };
@@ -49,11 +44,7 @@ static stele_status take(void *ctx, const struct stele_log_status *status, stele
 
 /* Waits for the next turn. ret_over_s: when the load ended, 0 while it goes on. */
 static void wait_turn(struct stele_bench_lag *lag, double *ret_over_s) {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ASK_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    const struct timespec until = stele_monotonic_in_ms(ASK_MS);
     (void)pthread_mutex_lock(&lag->lock);
     bool was_over = lag->over;
     int error = 0;
@@ -71,7 +62,7 @@ static void *watch(void *arg) {
         struct answer answer = {0};
         lag->st =
             stele_client_status(lag->cli.client, lag->region, TIMEOUT_MS, take, &answer, &lag->err);
-        double now = now_s();
+        double now = (double)stele_monotonic_us() / 1e6;
         if (lag->st != STELE_OK) {
             return NULL;
         }
@@ -123,7 +114,7 @@ stele_status stele_bench_lag_end(struct stele_bench_lag *lag, struct stele_bench
                                  stele_err *err) {
     (void)pthread_mutex_lock(&lag->lock);
     lag->over = true;
-    lag->over_s = now_s();
+    lag->over_s = (double)stele_monotonic_us() / 1e6;
     (void)pthread_cond_signal(&lag->changed);
     (void)pthread_mutex_unlock(&lag->lock);
     (void)pthread_join(lag->thread, NULL);

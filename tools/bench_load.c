@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "proto/append_wire.h"
+#include "storage/monotonic.h"
 #include "tools/bench_events.h"
 #include "tools/bench_query.h"
 #include "tools/shipper.h"
@@ -45,12 +46,6 @@ struct run {
     atomic_uint_fast64_t next_call, next_query;
     atomic_bool stop; /* something failed */
 };
-
-static uint64_t now_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
 
 static void sleep_until(uint64_t at_us) {
     struct timespec at = {.tv_sec = (time_t)(at_us / 1000000u),
@@ -124,7 +119,8 @@ static stele_status append_one(struct worker *worker, stele_buf *payload, stele_
         }
         if (code == BUSY_CODE) {
             uint64_t pause_ms = result.retry_after_ms == 0 ? 1 : result.retry_after_ms;
-            sleep_until(now_us() + (pause_ms < REPEAT_MS_MAX ? pause_ms : REPEAT_MS_MAX) * 1000u);
+            sleep_until(stele_monotonic_us() +
+                        (pause_ms < REPEAT_MS_MAX ? pause_ms : REPEAT_MS_MAX) * 1000u);
             worker->repeated++;
         }
         st = STELE_OK;
@@ -150,13 +146,13 @@ static void *append_singles(void *arg) {
     stele_status st = STELE_OK;
     while (!atomic_load(&run->stop)) {
         uint64_t number = atomic_fetch_add(&run->next_call, 1);
-        if (number >= run->n_calls || (per_s <= 0 && now_us() >= run->end_us)) {
+        if (number >= run->n_calls || (per_s <= 0 && stele_monotonic_us() >= run->end_us)) {
             break;
         }
-        uint64_t due = per_s > 0 ? due_us(run, number, per_s) : now_us();
+        uint64_t due = per_s > 0 ? due_us(run, number, per_s) : stele_monotonic_us();
         sleep_until(due);
         STELE_TRY(append_one(worker, &payload, &request, &reply, &worker->err));
-        count(worker, due, now_us());
+        count(worker, due, stele_monotonic_us());
     }
 cleanup:
     stele_buf_done(&payload);
@@ -187,7 +183,8 @@ static void shipped(void *ctx, const struct stele_shipped *event) {
 static stele_status wait_until(struct stele_shipper *shipper, uint64_t due, stele_err *err) {
     stele_status st = STELE_OK;
     bool idle = false;
-    for (uint64_t now = now_us(); st == STELE_OK && now < due; now = now_us()) {
+    for (uint64_t now = stele_monotonic_us(); st == STELE_OK && now < due;
+         now = stele_monotonic_us()) {
         if (idle || due - now < 1000) {
             sleep_until(due);
         } else {
@@ -248,7 +245,7 @@ static void *ask(void *arg) {
         STELE_TRY(stele_bench_ask(&worker->cli, run->load->region, actor, QUERY_LIMIT, &asked,
                                   &worker->err));
         worker->hits += asked.events;
-        count(worker, due, now_us());
+        count(worker, due, stele_monotonic_us());
     }
 cleanup:
     finish(worker, st);
@@ -348,7 +345,7 @@ static void start_clock(struct run *run) {
     double calls_per_s =
         load->batch == 0 ? load->events_per_s : load->events_per_s / (double)load->batch;
     run->unix_s = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9;
-    run->start_us = now_us();
+    run->start_us = stele_monotonic_us();
     run->end_us = run->start_us + (uint64_t)(load->duration_s * 1e6);
     run->n_calls = load->events_per_s > 0 ? (uint64_t)(calls_per_s * load->duration_s) : UINT64_MAX;
     run->n_calls = run->n_calls == 0
@@ -384,7 +381,7 @@ stele_status stele_bench_load_run(const struct stele_bench_load *load,
     for (size_t i = 0; i < n_threads; i++) {
         (void)pthread_join(thread[i], NULL);
     }
-    ret->seconds = (double)(now_us() - run.start_us) / 1e6;
+    ret->seconds = (double)(stele_monotonic_us() - run.start_us) / 1e6;
     ret->client_cpu_s = cpu_s() - cpu;
     STELE_TRY(st);
     STELE_TRY(gather(workers, n, ret, err));

@@ -7,9 +7,9 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "proto/verify.h"
+#include "storage/monotonic.h"
 #include "tools/bench_events.h"
 #include "tools/bench_histogram.h"
 #include "tools/bench_query.h"
@@ -27,12 +27,6 @@ struct row {
     struct stele_bench_histogram plain; /* the same question, answered without proof */
     const char *where;                  /* "": in all logs of the region */
 };
-
-static uint64_t now_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
 
 /* The whole file, in memory: what is measured is the server and not a disk. */
 static stele_status take(void *ctx, stele_view bytes, stele_err *err) {
@@ -86,13 +80,13 @@ static stele_status prove_rank(struct stele_cli *cli, struct stele_search_reques
         struct stele_bench_asked asked;
         STELE_TRY(stele_bench_ask(cli, region, actor, 0, &asked, err));
         stele_bench_histogram_add(&ret->plain, (uint64_t)(asked.all_ms * 1000));
-        uint64_t start = now_us();
+        uint64_t start = stele_monotonic_us();
         stele_buf_clear(&file);
         STELE_TRY(stele_receive_proof(cli->client, request, TIMEOUT_MS, take, &file, err));
-        uint64_t received = now_us();
+        uint64_t received = stele_monotonic_us();
         STELE_TRY(verify(keys, n_keys, stele_view_buf(&file), ret, err));
         stele_bench_histogram_add(&ret->all, received - start);
-        stele_bench_histogram_add(&ret->verify, now_us() - received);
+        stele_bench_histogram_add(&ret->verify, stele_monotonic_us() - received);
         ret->file_bytes = file.size;
     }
 cleanup:

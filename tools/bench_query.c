@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "storage/monotonic.h"
 #include "tools/bench_events.h"
 #include "tools/bench_histogram.h"
 #include "tools/question.h"
@@ -19,12 +19,6 @@ struct row {
     struct stele_bench_histogram first, all;
 };
 
-static double now_ms(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 stele_status stele_bench_ask(struct stele_cli *cli, const char *region, const char *actor,
                              uint64_t limit, struct stele_bench_asked *ret, stele_err *err) {
     struct stele_search_request *request = stele_alloc(1, sizeof *request);
@@ -33,7 +27,7 @@ stele_status stele_bench_ask(struct stele_cli *cli, const char *region, const ch
     stele_status st = STELE_OK;
     struct stele_search_part part;
     struct stele_bench_asked asked = {0};
-    double start = now_ms();
+    uint64_t start_us = stele_monotonic_us();
     if (request == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for a question");
     }
@@ -49,7 +43,7 @@ stele_status stele_bench_ask(struct stele_cli *cli, const char *region, const ch
         stele_view rest = stele_view_buf(&message);
         while ((st = stele_search_response_next(&rest, &part, err)) == STELE_OK) {
             if (part.kind == STELE_SEARCH_PART_HIT && asked.events++ == 0) {
-                asked.first_ms = now_ms() - start;
+                asked.first_ms = (double)(stele_monotonic_us() - start_us) / 1e3;
                 stele_view log = part.as.hit.log;
                 (void)snprintf(asked.log, sizeof asked.log, "%.*s", (int)log.size,
                                (const char *)log.data);
@@ -57,7 +51,7 @@ stele_status stele_bench_ask(struct stele_cli *cli, const char *region, const ch
         }
         STELE_TRY(st == STELE_END ? STELE_OK : st);
     }
-    asked.all_ms = now_ms() - start;
+    asked.all_ms = (double)(stele_monotonic_us() - start_us) / 1e3;
     st = st == STELE_END ? STELE_OK : st;
     if (st == STELE_OK) {
         *ret = asked;

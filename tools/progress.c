@@ -4,22 +4,17 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "storage/monotonic.h"
 
 #define SILENT_US UINT64_C(1000000) /* who waits less does not wonder */
 #define STEP_US UINT64_C(200000)    /* as often as an eye follows */
 #define LINE_COLUMNS 79
 
-static uint64_t monotonic_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 void stele_progress_begin(struct stele_progress *progress, const char *command, const char *unit,
                           bool prints) {
-    uint64_t now = monotonic_us();
+    uint64_t now = stele_monotonic_us();
     *progress = (struct stele_progress){.command = command,
                                         .unit = unit,
                                         .on = isatty(STDERR_FILENO) == 1 &&
@@ -33,7 +28,7 @@ void stele_progress_at(struct stele_progress *progress, uint64_t done, uint64_t 
     if (!progress->on) {
         return;
     }
-    uint64_t now = monotonic_us();
+    uint64_t now = stele_monotonic_us();
     if (now < progress->next_us) {
         return;
     }

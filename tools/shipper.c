@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "storage/monotonic.h"
 #include "tools/ship_ring.h"
 
 #define WINDOW_DEFAULT 16384u
@@ -44,12 +45,6 @@ struct stele_shipper {
     uint32_t why_code;
 };
 
-static uint64_t monotonic_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
-
 /* Between two tries; a lost connection is worked on meanwhile. */
 static void pause_before_retry(struct stele_shipper *s) {
     struct timespec pause = {0, RETRY_PAUSE_MS * 1000000L};
@@ -77,7 +72,7 @@ static bool is_final(uint32_t code) {
 static void take_refused(struct stele_shipper *s, const struct stele_append_refusal *refused) {
     bool again =
         refused->code == STELE_RPC_RESOURCE_EXHAUSTED || refused->code == STELE_RPC_UNAVAILABLE;
-    uint64_t now = monotonic_us();
+    uint64_t now = stele_monotonic_us();
     if (stele_ship_ring_refused(&s->ring, refused, again, now) > 0) {
         s->progress_us = now;
     }
@@ -99,7 +94,7 @@ static stele_status take_response(struct stele_shipper *s, stele_view message, s
         if (item.kind == STELE_APPEND_REFUSED) {
             take_refused(s, &item.as.refused);
         } else if (item.kind == STELE_APPEND_STORED) {
-            uint64_t now = monotonic_us();
+            uint64_t now = stele_monotonic_us();
             if (stele_ship_ring_stored(&s->ring, &item.as.stored, now) > 0) {
                 s->progress_us = now;
             }
@@ -144,12 +139,12 @@ static uint64_t gives_up_at_us(const struct stele_shipper *s) {
 }
 
 static bool is_late(const struct stele_shipper *s) {
-    return s->ring.first < s->ring.next && monotonic_us() > gives_up_at_us(s);
+    return s->ring.first < s->ring.next && stele_monotonic_us() > gives_up_at_us(s);
 }
 
 /* Under the lock. The next call has the whole time again. */
 static stele_status give_up(struct stele_shipper *s, stele_err *err) {
-    s->progress_us = monotonic_us();
+    s->progress_us = stele_monotonic_us();
     if (s->why.status != STELE_OK) {
         return STELE_FAIL(err, CLOSED, "nothing was acknowledged for %u ms: %.180s",
                           s->options.timeout_ms, s->why.text);
@@ -165,7 +160,7 @@ static void *watch(void *arg) {
     struct stele_shipper *s = arg;
     (void)pthread_mutex_lock(&s->lock);
     while (!s->closing) {
-        uint64_t until = monotonic_us() + WAIT_STEP_MS * 1000u;
+        uint64_t until = stele_monotonic_us() + WAIT_STEP_MS * 1000u;
         if (s->sending && is_late(s)) {
             stele_rpc_stream_cancel(s->stream);
         } else if (s->sending && gives_up_at_us(s) < until) {
@@ -236,7 +231,7 @@ static stele_status ensure_stream(struct stele_shipper *s, stele_err *err) {
         if (is_late(s)) {
             return give_up(s, err);
         }
-        uint64_t now = monotonic_us();
+        uint64_t now = stele_monotonic_us();
         uint64_t left_ms = gives_up_at_us(s) > now ? (gives_up_at_us(s) - now) / 1000u + 1 : 1;
         (void)pthread_mutex_unlock(&s->lock);
         drop_stream(s);
@@ -271,10 +266,10 @@ static stele_status send_waiting(struct stele_shipper *s, bool all, stele_err *e
     if (s->stream != NULL && s->broken) {
         STELE_TRY(ensure_stream(s, err));
     }
-    while (s->ring.n_waiting >= least && monotonic_us() >= s->retry_at_us) {
+    while (s->ring.n_waiting >= least && stele_monotonic_us() >= s->retry_at_us) {
         STELE_TRY(ensure_stream(s, err));
         stele_buf_clear(&s->request);
-        STELE_TRY(stele_ship_ring_gather(&s->ring, s->options.batch_events, monotonic_us(),
+        STELE_TRY(stele_ship_ring_gather(&s->ring, s->options.batch_events, stele_monotonic_us(),
                                          &s->request, err));
         s->sending = true;
         (void)pthread_mutex_unlock(&s->lock);
@@ -309,7 +304,7 @@ static stele_status step(struct stele_shipper *s, uint32_t max_ms, stele_err *er
     report_decided(s);
     STELE_TRY(send_waiting(s, true, err));
     if (s->ring.first < s->ring.next && stele_ship_ring_head(&s->ring) == NULL && !s->broken) {
-        uint64_t until = monotonic_us() + (uint64_t)max_ms * 1000u;
+        uint64_t until = stele_monotonic_us() + (uint64_t)max_ms * 1000u;
         if (s->ring.n_waiting > 0 && s->retry_at_us < until) {
             until = s->retry_at_us;
         }
@@ -342,7 +337,7 @@ static stele_status make_room(struct stele_shipper *s, size_t payload_bytes, ste
         (void)pthread_mutex_lock(&s->lock);
         bool room = stele_ship_ring_has_room(&s->ring, payload_bytes);
         if (s->ring.first == s->ring.next) {
-            s->progress_us = monotonic_us();
+            s->progress_us = stele_monotonic_us();
         }
         (void)pthread_mutex_unlock(&s->lock);
         if (room) {
@@ -379,7 +374,7 @@ stele_status stele_shipper_open(struct stele_rpc_client *client,
     set_defaults(&s->options);
     s->report = shipped;
     s->report_ctx = ctx;
-    s->progress_us = monotonic_us();
+    s->progress_us = stele_monotonic_us();
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

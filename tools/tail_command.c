@@ -12,10 +12,10 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tools/flags.h"
+#include "storage/monotonic.h"
 #include "tools/interrupt.h"
 #include "tools/print_hits.h"
 #include "tools/question.h"
@@ -54,7 +54,8 @@ struct tail {
     uint32_t timeout_ms;
     bool from_now, started;
     bool away; /* the server was there and is not */
-    uint64_t seen_ms; /* when the server last answered all of it, or anything at first; 0: not yet */
+    uint64_t
+        seen_ms; /* when the server last answered all of it, or anything at first; 0: not yet */
     struct place place[LOGS_MAX];
     size_t n_places;
 };
@@ -199,19 +200,13 @@ cleanup:
     return st;
 }
 
-static uint64_t monotonic_ms(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* What is new in every log. */
 static stele_status look(struct tail *tail, const struct stele_cli *cli, stele_err *err) {
     stele_status st = STELE_OK;
     STELE_TRY(
         stele_client_explain(cli->client, &tail->asked.request, CALL_MS, take_plan, tail, err));
     tail->started = true;
-    tail->seen_ms = tail->seen_ms == 0 ? monotonic_ms() : tail->seen_ms;
+    tail->seen_ms = tail->seen_ms == 0 ? stele_monotonic_us() / 1000 : tail->seen_ms;
     if (tail->away) {
         (void)fprintf(stderr, "stele tail: the server is back\n");
         tail->away = false;
@@ -239,9 +234,9 @@ static stele_status follow(struct tail *tail, const struct stele_cli *cli, stele
             return STELE_OK;
         }
         if (st == STELE_OK) {
-            tail->seen_ms = monotonic_ms();
+            tail->seen_ms = stele_monotonic_us() / 1000;
         } else if ((st != STELE_CLOSED && st != STELE_BUSY) || tail->seen_ms == 0 ||
-                   monotonic_ms() - tail->seen_ms > tail->timeout_ms) {
+                   stele_monotonic_us() / 1000 - tail->seen_ms > tail->timeout_ms) {
             return stele_cli_named(st);
         } else if (!tail->away) {
             (void)fprintf(stderr, "stele tail: %s\nstele tail: waiting for it\n", err->text);
