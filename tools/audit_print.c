@@ -48,6 +48,11 @@ void stele_audit_print_json(const struct stele_audit_told *told) {
         (void)json_object_set_new(out, "at", json_integer((json_int_t)report->at));
         (void)json_object_set_new(out, "reason", json_string(report->why));
     }
+    if (out != NULL && report->has_against) {
+        const char *word = report->against_differs ? "differs" : "same";
+        (void)json_object_set_new(out, "against",
+                                  json_string(report->against_compared ? word : "unchecked"));
+    }
     if (out != NULL && told->proof_path != NULL) {
         (void)json_object_set_new(out, "fraud_proof", json_string(told->proof_path));
     }

@@ -2,6 +2,7 @@
 """`stele audit`: an honest folder holds; of a region that lies with its own keys it says so, and proves it to anyone."""
 import json
 import os
+import shutil
 
 from cli_rig import (DONE, TOOLS, UNREACHABLE, UNVERIFIED, USAGE, Case, Server, flip, inference, read, run, stele,
                      wait_until)
@@ -99,7 +100,8 @@ class Online(Case):
             # A checkpoint that was kept is of the same entries.
             kept = os.path.join(server.folder, 'kept')
             self.ends(server('checkpoint', '--log', LOG, '--out', kept), DONE)
-            self.ends(server('audit', '--log', LOG, '--against', kept), DONE)
+            done = self.ends(server('audit', '--log', LOG, '--against', kept, '-o', 'json'), DONE)
+            self.assertEqual(done.lines()[0]['against'], 'same')
             self.refuses(server('audit', '--log', LOG, '--against', server.vkeys), 'note')
             self.refuses(server('audit', '--log', LOG, '--against', '/nowhere'), '--against')
             # A data folder says the same.
@@ -110,6 +112,27 @@ class Online(Case):
     def all_is_signed(self):
         logs = json.loads(self.ends(self.server('status', '-o', 'json'), DONE).out)
         return all(log['size'] == log['checkpoint_size'] for log in logs)
+
+    def test_two_histories_are_told_apart(self):
+        """A copy of the data folder that goes on by itself, against a checkpoint of the original."""
+        with self.server as server:
+            server.append(*(inference(f'e-{i}') for i in range(20)))
+            server.stop()
+            copy = os.path.join(server.folder, 'copy')
+            shutil.copytree(server.data, copy)
+            kept = os.path.join(server.folder, 'kept')
+            server.start()
+            server.append(inference('here'))
+            wait_until(self.all_is_signed, 'every entry is under a checkpoint')
+            self.ends(server('checkpoint', '--log', LOG, '--out', kept), DONE)
+            server.stop()
+            os.rename(server.data, os.path.join(server.folder, 'original'))
+            os.rename(copy, server.data)
+            server.start()
+            server.append(inference('there'), inference('there-too'))
+            wait_until(self.all_is_signed, 'every entry is under a checkpoint')
+            done = self.ends(server('audit', '--log', LOG, '--against', kept, '-o', 'json'), UNVERIFIED, 'two histories')
+            self.assertEqual(done.lines()[0]['against'], 'differs')
 
     def test_only_for_who_may_read_all(self):
         for words in ('[append, query]', '[append, read_log]'):
