@@ -12,3 +12,8 @@ stele_fault_test(tamper_files SOURCES fault/tamper_trial.c support/store_answers
   fault/reserve_nothing.c LIBS stele-test-store)
 # Each byte of a store in a soak: some 120,000 stores are opened, in ten minutes of two cores.
 set_tests_properties(fault.tamper_files PROPERTIES TIMEOUT 14400)
+if(STELE_SANITIZE MATCHES thread)
+  # One opening of a store takes ten times as long there, and no two threads meet in these.
+  target_compile_definitions(test_tamper PRIVATE STELE_TRIES=10)
+  target_compile_definitions(test_engine_recovery PRIVATE STELE_TRIES=2)
+endif()

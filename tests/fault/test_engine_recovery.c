@@ -23,7 +23,10 @@
     5000 /* the log's blocks have 32 KiB: a few records in each, one across each border */
 
 static struct rng rng;
-static int tries; /* of each kind of damage; one takes about 0.1 s */
+#ifndef STELE_TRIES
+#define STELE_TRIES 10 /* of each kind of damage; one takes about 0.1 s */
+#endif
+static int tries;
 static char
     folder[TEMP_FOLDER_BYTES]; /* holds "store", as it was when the process ended, and "try" */
 static uint8_t record[RECORDS][RECORD_BYTES];
@@ -381,7 +384,7 @@ static void test_engine_recovery__no_damaged_file_gives_another_answer(void **st
 
 int main(void) {
     rng = rng_start("engine_recovery");
-    tries = getenv("STELE_SOAK") == NULL ? 10 : 200;
+    tries = getenv("STELE_SOAK") == NULL ? STELE_TRIES : 200;
     const struct CMUnitTest tests[] = {
         TEST(test_engine_recovery__a_torn_unacknowledged_end_is_cut_off),
         TEST(test_engine_recovery__what_was_acknowledged_is_there_or_the_store_is_refused),

@@ -20,7 +20,9 @@
 #define N_EVENTS 700       /* ten a day: three months, each of two packs or one */
 #define N_EVENTS_SMALL 300 /* most in one day, which are two packs, then ten every fifteen days: each byte is tried */
 #define WORKERS 2
-#define SAMPLES_PER_BLOB 80
+#ifndef STELE_TRIES
+#define STELE_TRIES 80 /* flips of each blob */
+#endif
 #define KEYS_EVERY 64 /* each 64th event's keys are looked up */
 
 struct bed {
@@ -147,7 +149,7 @@ static void flip(struct bed *bed, size_t worker, struct flips *ret) {
     size_t turn = 0;
     for (size_t k = 0; k < bed->n_keys; k++) {
         stele_buf *blob = engine_memory_blob(bed->engine, bed->key[k]);
-        size_t n = soak ? blob->size : SAMPLES_PER_BLOB;
+        size_t n = soak ? blob->size : STELE_TRIES;
         for (size_t i = 0; i < n; i++) {
             size_t at = soak ? i : rng_below(&rng, blob->size);
             uint8_t bit = (uint8_t)(1u << rng_below(&rng, 8));
