@@ -14,7 +14,6 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -110,7 +109,13 @@ static bool key_of_peer(const char *peer, struct key *ret) {
     }
     peer += v6 ? 8 : 5;
     size_t size = strcspn(peer, v6 ? "%" : ":"); /* a scope is left out */
-    unsigned long port = strtoul(colon + 1, NULL, 10);
+    uint32_t port = 0;
+    for (const char *digit = colon + 1; *digit != '\0'; digit++) {
+        if (*digit < '0' || *digit > '9' || port > UINT16_MAX) {
+            return false;
+        }
+        port = 10 * port + (uint32_t)(*digit - '0');
+    }
     if (size >= sizeof host || port > UINT16_MAX) {
         return false;
     }

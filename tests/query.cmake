@@ -1,5 +1,6 @@
 # The query layer: messages, questions, plans, the search, cursors, proofs, and the services.
 stele_unit_test(query_wire LIBS stele-service stele-proto-messages stele-test-store)
+stele_unit_test(log_wire LIBS stele-service stele-proto-messages)
 
 # A store full of events and the same events in an array.
 add_library(stele-test-query STATIC support/query_bed.c)

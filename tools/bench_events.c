@@ -62,9 +62,10 @@ static void random_bytes(struct stele_bench_events *events, struct stele_wire_ou
 }
 
 void stele_bench_actor(uint32_t rank, char out[STELE_AT_LEAST(32)]) {
-    char *at = stpcpy(out, "user-");
+    static const char name[] = "user-000000";
+    char *at = out + sizeof name - 7;
+    memcpy(out, name, sizeof name);
     digits_of(&at, rank, 10, 6);
-    *at = '\0';
 }
 
 static uint64_t now_ns(const struct stele_bench_events *events) {

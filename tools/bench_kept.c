@@ -5,7 +5,6 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "storage/bytes.h"
@@ -36,6 +35,15 @@ static _Thread_local struct {
     size_t n, capacity;
 } found;
 
+/* The decimal digits at *at; the names are the store's own, of twenty each. */
+static uint64_t number_at(const char *at) {
+    uint64_t number = 0;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        number = 10 * number + (uint64_t)(*at - '0');
+    }
+    return number;
+}
+
 /* ".../blobs/<log>/<part>/<lo>-<hi>"; what there is no room for is left out. */
 static int add(const char *path, const struct stat *st, int type, struct FTW *ftw) {
     const char *name = path + ftw->base;
@@ -57,8 +65,8 @@ static int add(const char *path, const struct stat *st, int type, struct FTW *ft
         char *folder = name[-2] == parts[i].folder ? stele_strdup(path) : NULL;
         if (folder != NULL) {
             folder[ftw->base] = '\0';
-            found.blob[found.n++] = (struct blob){folder, i, strtoull(name, NULL, 10),
-                                                  strtoull(hi + 1, NULL, 10), (double)st->st_size};
+            found.blob[found.n++] =
+                (struct blob){folder, i, number_at(name), number_at(hi + 1), (double)st->st_size};
         }
     }
     return 0;
