@@ -29,11 +29,12 @@ struct blob {
     double bytes;
 };
 
-/* nftw has no argument for its caller's; one thread measures. */
-static _Thread_local struct {
+struct blobs {
     struct blob *blob;
     size_t n, capacity;
-} found;
+};
+/* nftw has no argument for its caller's; one thread measures. */
+static _Thread_local struct blobs found;
 
 /* The decimal digits at *at; the names are the store's own, of twenty each. */
 static uint64_t number_at(const char *at) {
