@@ -29,12 +29,9 @@ struct blob {
     double bytes;
 };
 
-struct blobs {
-    struct blob *blob;
-    size_t n, capacity;
-};
 /* nftw has no argument for its caller's; one thread measures. */
-static _Thread_local struct blobs found;
+static _Thread_local struct blob *found;
+static _Thread_local size_t n_found, found_capacity;
 
 /* The decimal digits at *at; the names are the store's own, of twenty each. */
 static uint64_t number_at(const char *at) {
@@ -50,23 +47,23 @@ static int add(const char *path, const struct stat *st, int type, struct FTW *ft
     const char *name = path + ftw->base;
     const char *hi = strchr(name, '-');
     if (type != FTW_F || ftw->base < 3 || name[-3] != '/' || hi == NULL ||
-        strstr(path, "/blobs/") == NULL || found.n == BLOBS_MAX) {
+        strstr(path, "/blobs/") == NULL || n_found == BLOBS_MAX) {
         return 0;
     }
-    if (found.n == found.capacity) {
-        size_t capacity = found.capacity == 0 ? 1024 : 2 * found.capacity;
-        struct blob *more = stele_realloc(found.blob, capacity, sizeof *more);
+    if (n_found == found_capacity) {
+        size_t capacity = found_capacity == 0 ? 1024 : 2 * found_capacity;
+        struct blob *more = stele_realloc(found, capacity, sizeof *more);
         if (more == NULL) {
             return 0;
         }
-        found.blob = more;
-        found.capacity = capacity;
+        found = more;
+        found_capacity = capacity;
     }
     for (size_t i = 0; i < STELE_BENCH_PARTS; i++) {
         char *folder = name[-2] == parts[i].folder ? stele_strdup(path) : NULL;
         if (folder != NULL) {
             folder[ftw->base] = '\0';
-            found.blob[found.n++] =
+            found[n_found++] =
                 (struct blob){folder, i, number_at(name), number_at(hi + 1), (double)st->st_size};
         }
     }
@@ -75,8 +72,8 @@ static int add(const char *path, const struct stat *st, int type, struct FTW *ft
 
 /* Another blob of the folder has all of it: it was merged into that one. */
 static bool is_merged(const struct blob *blob) {
-    for (size_t i = 0; i < found.n; i++) {
-        const struct blob *other = &found.blob[i];
+    for (size_t i = 0; i < n_found; i++) {
+        const struct blob *other = &found[i];
         if (other->lo <= blob->lo && other->hi >= blob->hi &&
             other->hi - other->lo > blob->hi - blob->lo &&
             strcmp(other->folder, blob->folder) == 0) {
@@ -89,17 +86,17 @@ static bool is_merged(const struct blob *blob) {
 void stele_bench_kept_measure(const char *folder, struct stele_bench_kept *ret) {
     *ret = (struct stele_bench_kept){.entries = 0};
     (void)nftw(folder, add, 16, FTW_PHYS);
-    for (size_t i = 0; i < found.n; i++) {
-        const struct blob *blob = &found.blob[i];
+    for (size_t i = 0; i < n_found; i++) {
+        const struct blob *blob = &found[i];
         ret->bytes[blob->part] += is_merged(blob) ? 0 : blob->bytes;
         ret->entries += blob->part == STELE_BENCH_PACKS ? blob->hi - blob->lo : 0;
     }
-    for (size_t i = 0; i < found.n; i++) {
-        stele_free(found.blob[i].folder);
+    for (size_t i = 0; i < n_found; i++) {
+        stele_free(found[i].folder);
     }
-    stele_free(found.blob);
-    found.blob = NULL;
-    found.n = found.capacity = 0;
+    stele_free(found);
+    found = NULL;
+    n_found = found_capacity = 0;
 }
 
 static double all_of(const struct stele_bench_kept *kept) {
