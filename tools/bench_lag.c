@@ -16,6 +16,8 @@
 #define ASK_MS 200 /* a status is a millisecond's work, and INDEX entries are seconds apart */
 #define TIMEOUT_MS 30000
 #define COVER_S 60.0
+#define STALLED_S 5.0 /* INDEX entries are two seconds apart: without one for so long none comes   \
+                       */
 
 struct stele_bench_lag {
     struct stele_cli cli;
@@ -58,6 +60,8 @@ static void wait_turn(struct stele_bench_lag *lag, double *ret_over_s) {
 static void *watch(void *arg) {
     struct stele_bench_lag *lag = arg;
     double over_s = 0;
+    double moved_s = 0;
+    uint64_t entries = 0;
     for (;;) {
         struct answer answer = {0};
         lag->st =
@@ -73,10 +77,15 @@ static void *watch(void *arg) {
             lag->figures.behind_entries = answer.entries > lag->figures.behind_entries
                                               ? answer.entries
                                               : lag->figures.behind_entries;
-        } else if (answer.entries == 0 || now - over_s > COVER_S) {
+        } else if (answer.entries == 0) {
             lag->figures.seal_s = now - over_s;
             return NULL;
+        } else if (now - moved_s > STALLED_S || now - over_s > COVER_S) {
+            lag->figures.seal_s = -1;
+            return NULL;
         }
+        moved_s = answer.entries != entries || over_s == 0 ? now : moved_s;
+        entries = answer.entries;
         wait_turn(lag, &over_s);
     }
 }
@@ -128,14 +137,19 @@ stele_status stele_bench_lag_end(struct stele_bench_lag *lag, struct stele_bench
 }
 
 void stele_bench_lag_print(const struct stele_bench_lag_figures *figures) {
-    (void)printf("index             behind by %.1f s and %" PRIu64
-                 " events at most, caught up %.1f s after the last\n",
-                 figures->behind_s, figures->behind_entries, figures->seal_s);
+    (void)printf("index             behind by %.1f s and %" PRIu64 " events at most, ",
+                 figures->behind_s, figures->behind_entries);
+    if (figures->seal_s >= 0) {
+        (void)printf("caught up %.1f s after the last\n", figures->seal_s);
+    } else {
+        (void)printf("and did not catch up\n");
+    }
 }
 
 void stele_bench_lag_json(const struct stele_bench_lag_figures *figures, json_t *out) {
     (void)json_object_set_new(out, "index_behind_max_s", json_real(figures->behind_s));
     (void)json_object_set_new(out, "index_behind_max_entries",
                               json_integer((json_int_t)figures->behind_entries));
-    (void)json_object_set_new(out, "index_caught_up_s", json_real(figures->seal_s));
+    (void)json_object_set_new(out, "index_caught_up_s",
+                              figures->seal_s < 0 ? json_null() : json_real(figures->seal_s));
 }

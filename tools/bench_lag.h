@@ -16,13 +16,14 @@ struct stele_bench_lag;
 struct stele_bench_lag_figures {
     double behind_s;         /* at most: age of the oldest event that no INDEX entry covered */
     uint64_t behind_entries; /* at most */
-    double seal_s;           /* from the end of the load until all of it was covered */
+    double seal_s; /* from the end of the load until all was covered; below 0: it was not */
 };
 
 /* config, region: borrowed until the end. */
 STELE_MUST_USE stele_status stele_bench_lag_start(const char *config, const char *region,
                                                   struct stele_bench_lag **ret, stele_err *err);
-/* Call when the load is over. Waits until everything is covered, a minute at most, and frees.
+/* Call when the load is over. Waits until everything is covered, as long as the index moves
+ * and a minute at most, and frees.
  * Errors: those of the status call. */
 STELE_MUST_USE stele_status stele_bench_lag_end(struct stele_bench_lag *lag,
                                                 struct stele_bench_lag_figures *ret,
