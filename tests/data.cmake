@@ -20,8 +20,9 @@ set_tests_properties(e2e.foreign_client e2e.tiles e2e.tiles_soak data.records da
 # The longest first, so that nothing else waits for them at the end.
 set_tests_properties(data.records data.git_history PROPERTIES COST 1000)
 set_tests_properties(data.soak e2e.tiles_soak PROPERTIES TIMEOUT 7200)
-# Every fourth of the 436,813 rows: the whole bed takes many minutes and is in data.soak.
+# Every fourth of the 436,813 rows, and half of the others: the whole bed takes many minutes and is in data.soak.
 set_tests_properties(data.git_history PROPERTIES ENVIRONMENT "STELE_DATA_EVERY=4")
+set_tests_properties(data.records PROPERTIES ENVIRONMENT "STELE_DATA_EVERY=2")
 if(STELE_SANITIZE)
   # An instrumented server takes ten times as long; what it adds is seen with fewer events too.
   set_tests_properties(data.records data.git_history PROPERTIES ENVIRONMENT "STELE_DATA_EVERY=16")

@@ -228,7 +228,8 @@ static stele_status measure(struct bench *bench, const char *config,
                                         .batch = bench->batch,
                                         .connections = bench->connections,
                                         .clock = bench->clock,
-                                        .watch_index = bench->clock == NULL && !bench->no_index,
+                                        .watch_index = bench->clock == NULL && !bench->no_index &&
+                                                       strcmp(bench->what, "ingest") == 0,
                                         .server = server};
     struct stele_bench_ingest_figures figures = {0};
     stele_status st = STELE_OK;
