@@ -3,9 +3,9 @@
 #include "query/complete.h"
 
 #include <inttypes.h>
-#include <time.h>
 
 #include "query/complete_log.h"
+#include "storage/monotonic.h"
 
 struct stele_complete {
     struct stele_complete_options options;
@@ -115,12 +115,6 @@ void stele_complete_free(struct stele_complete *complete) {
     }
 }
 
-static uint64_t monotonic_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /* Ties go to the log that is named first, and logs stand in the order of their names. */
 static struct stele_complete_log *first_of(struct stele_complete *complete) {
     struct stele_complete_log *first = NULL;
@@ -158,12 +152,12 @@ static stele_status check_budget(const struct stele_complete *complete, stele_er
 stele_status stele_complete_step(struct stele_complete *complete, size_t bytes_enough,
                                  uint64_t slice_us, stele_buf *out, bool *ret_done,
                                  stele_err *err) {
-    uint64_t start = monotonic_us();
+    uint64_t start = stele_monotonic_us();
     stele_status st = STELE_OK;
     *ret_done = false;
     STELE_TRY(check_budget(complete, err));
     STELE_TRY(complete->begun ? STELE_OK : begin(complete, out, err));
-    while (out->size < bytes_enough && monotonic_us() - start < slice_us &&
+    while (out->size < bytes_enough && stele_monotonic_us() - start < slice_us &&
            !atomic_load_explicit(complete->options.stop, memory_order_relaxed)) {
         struct stele_complete_log *log = first_of(complete);
         if (log == NULL) {
@@ -179,7 +173,7 @@ stele_status stele_complete_step(struct stele_complete *complete, size_t bytes_e
         STELE_TRY(stele_complete_log_advance(log, complete->writer, out, err));
     }
 cleanup:
-    complete->worked_us += monotonic_us() - start;
+    complete->worked_us += stele_monotonic_us() - start;
     return st;
 }
 

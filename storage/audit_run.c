@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "storage/audit_resume.h"
+#include "storage/monotonic.h"
 
 #define PROGRESS_EVERY 4096u
 
@@ -196,21 +196,15 @@ cleanup:
     return st;
 }
 
-static uint64_t monotonic_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
-
 static stele_status save(struct audit *a, stele_err *err) {
     stele_buf report = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
-    if (!stele_auditor_at_block(a->auditor) || monotonic_us() < a->save_due_us) {
+    if (!stele_auditor_at_block(a->auditor) || stele_monotonic_us() < a->save_due_us) {
         return STELE_OK;
     }
     STELE_TRY(stele_audit__write_report(a->report, a->options, a->chance, &report, err));
     STELE_TRY(stele_audit_suspend(&a->resume, stele_view_buf(&report), err));
-    a->save_due_us = monotonic_us() + (uint64_t)a->options->save_ms * 1000u;
+    a->save_due_us = stele_monotonic_us() + (uint64_t)a->options->save_ms * 1000u;
 cleanup:
     stele_buf_done(&report);
     return st;
@@ -265,6 +259,20 @@ cleanup:
     return st;
 }
 
+stele_status stele_audit_source_sign(struct stele_audit_source *source, stele_view note,
+                                     const struct stele_vkey *keys, size_t n_keys, stele_err *err) {
+    stele_status st = stele_checkpoint_open(note, keys, n_keys, &source->checkpoint, err);
+    if (st == STELE_OK) {
+        source->has_checkpoint = true;
+        source->origin = source->checkpoint.origin;
+        source->size_leaves = source->checkpoint.size_leaves;
+        source->keys = keys;
+        source->n_keys = n_keys;
+        source->note = note;
+    }
+    return st;
+}
+
 stele_status stele_audit_run(const struct stele_audit_source *source,
                              const struct stele_audit_options *options,
                              struct stele_audit_report *ret, stele_err *err) {
@@ -280,7 +288,7 @@ stele_status stele_audit_run(const struct stele_audit_source *source,
         (struct stele_audit_resume){a.work, block_shift, source, a.auditor, &a.root_differed};
     STELE_TRY(go_on(&a, err));
     STELE_TRY(open_against(&a, err));
-    a.save_due_us = monotonic_us() + (uint64_t)options->save_ms * 1000u;
+    a.save_due_us = stele_monotonic_us() + (uint64_t)options->save_ms * 1000u;
     STELE_TRY(replay(&a, err));
 cleanup:
     stele_auditor_free(a.auditor);

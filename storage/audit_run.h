@@ -74,6 +74,11 @@ struct stele_audit_source {
     stele_status (*prove)(void *ctx, struct stele_auditor *auditor, const struct stele_entry *index,
                           stele_buf *out, stele_err *err);
 };
+/* Fills in what a signed checkpoint says: itself, the log's origin and its size. `note` and `keys`
+ * are borrowed. Errors: those of stele_checkpoint_open. */
+STELE_MUST_USE stele_status stele_audit_source_sign(struct stele_audit_source *source,
+                                                    stele_view note, const struct stele_vkey *keys,
+                                                    size_t n_keys, stele_err *err);
 
 /*
  * A wrong entry ends the replay: entries says how far it went. ret is the caller's, zeroed, and

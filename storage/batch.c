@@ -162,7 +162,7 @@ stele_status stele_batch__seal(struct stele_batch *batch, struct stele_batch_fra
         tags[i] = stele_view_of(batch->tags.data + (size_t)event->tags_at * STELE_TAG_BYTES,
                                 (size_t)event->n_tags * STELE_TAG_BYTES);
     }
-    stele_hash_frame(frame->seed, frame->kseed, payload, tags, frame->n, payload_commit, keys_commit);
+    stele_hash_frame(frame->seed, frame->kseed, payload, tags, frame->n, payload_commit, keys_commit, NULL);
     for (uint8_t i = 0; i < frame->n; i++) {
         struct stele_batch_event *event = &batch->event[frame->first + i];
         memcpy(event->payload_commit, payload_commit + (size_t)i * STELE_HASH_BYTES, STELE_HASH_BYTES);

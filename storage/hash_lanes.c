@@ -49,10 +49,15 @@ static void enter(struct lanes *all, size_t i) {
     all->n_active++;
 }
 
+/* The block that begins at `at` has room for the bit behind the message and for its length. */
+static bool is_last(const struct lane *lane) {
+    return lane->at + LENGTH_AT > lane->size;
+}
+
 static const uint8_t *block_of(const struct lanes *all, struct lane *lane) {
     const struct stele_hash_message *m = lane->message;
     size_t head = m->head_bytes;
-    if (lane->at >= head && lane->size - lane->at >= BLOCK_BYTES && lane->at <= lane->size) {
+    if (lane->at >= head && lane->at + BLOCK_BYTES <= lane->size) {
         return m->body.data + (lane->at - head);
     }
     size_t used = 0;
@@ -68,10 +73,10 @@ static const uint8_t *block_of(const struct lanes *all, struct lane *lane) {
         memcpy(lane->block + used, m->body.data + (lane->at + used - head), left);
         used += left;
     }
-    if (lane->at + used == lane->size && used < BLOCK_BYTES && lane->size >= lane->at) {
+    if (lane->at + used == lane->size && used < BLOCK_BYTES) {
         lane->block[used] = 0x80;
     }
-    if (lane->at + LENGTH_AT > lane->size) {
+    if (is_last(lane)) {
         stele_put_u64(lane->block + LENGTH_AT, 8 * (all->start_bytes + lane->size));
     }
     return lane->block;
@@ -80,7 +85,7 @@ static const uint8_t *block_of(const struct lanes *all, struct lane *lane) {
 /* After a block: on to the next one, or out and the next message in. */
 static void advance(struct lanes *all, size_t i) {
     struct lane *lane = &all->lane[i];
-    bool last = lane->at + LENGTH_AT > lane->size; /* it had room for bit and length */
+    bool last = is_last(lane);
     lane->at += BLOCK_BYTES;
     if (last) {
         stele_hash__ni_digest(&all->state[i], lane->out);
@@ -170,24 +175,10 @@ struct stele_hash_message stele_hash_message_keys(const uint8_t ksalt[STELE_AT_L
     return message;
 }
 
-void stele_hash_frame_ksalts(const uint8_t kseed[STELE_AT_LEAST(32)], size_t n,
-                             uint8_t *ret_ksalts) {
-    struct stele_hash_message message[STELE_HASH_FRAME_MAX];
-    uint8_t hash[STELE_HASH_FRAME_MAX * STELE_HASH_BYTES];
-    assert(n >= 1 && n <= STELE_HASH_FRAME_MAX);
-    for (size_t i = 0; i < n; i++) {
-        seed_message(0x18, kseed, i, &message[i]);
-    }
-    stele_sha256_many(NULL, message, n, hash);
-    for (size_t i = 0; i < n; i++) {
-        memcpy(ret_ksalts + i * STELE_SALT_BYTES, hash + i * STELE_HASH_BYTES, STELE_SALT_BYTES);
-    }
-}
-
 void stele_hash_frame(const uint8_t seed[STELE_AT_LEAST(32)],
                       const uint8_t kseed[STELE_AT_LEAST(32)], const stele_view *payload,
                       const stele_view *tags, size_t n, uint8_t *ret_payload_commits,
-                      uint8_t *ret_keys_commits) {
+                      uint8_t *ret_keys_commits, uint8_t *ret_ksalts) {
     struct stele_hash_message message[2 * STELE_HASH_FRAME_MAX];
     uint8_t hash[2 * STELE_HASH_FRAME_MAX * STELE_HASH_BYTES];
     assert(n >= 1 && n <= STELE_HASH_FRAME_MAX);
@@ -198,7 +189,11 @@ void stele_hash_frame(const uint8_t seed[STELE_AT_LEAST(32)],
     stele_sha256_many(NULL, message, 2 * n, hash);
     for (size_t i = 0; i < n; i++) { /* a salt is the first 16 bytes of its hash */
         salted_message(0x10, hash + i * STELE_HASH_BYTES, payload[i], &message[i]);
-        message[n + i] = stele_hash_message_keys(hash + (n + i) * STELE_HASH_BYTES, tags[i]);
+        const uint8_t *ksalt = hash + (n + i) * STELE_HASH_BYTES;
+        message[n + i] = stele_hash_message_keys(ksalt, tags[i]);
+        if (ret_ksalts != NULL) {
+            memcpy(ret_ksalts + i * STELE_SALT_BYTES, ksalt, STELE_SALT_BYTES);
+        }
     }
     stele_sha256_many(NULL, message, 2 * n, hash);
     memcpy(ret_payload_commits, hash, n * STELE_HASH_BYTES);

@@ -25,16 +25,14 @@ void stele_sha256_many(const struct stele_sha256 *start, const struct stele_hash
 /*
  * What the entries of a frame's n events commit to, n from 1 to STELE_HASH_FRAME_MAX: the payloads,
  * salted from `seed`, and the tag lists (16 bytes each, strictly ascending), salted from `kseed`.
- * 32 n bytes out, each.
+ * 32 n bytes out, each. ret_ksalts: the salts
+ * of the tag lists, 16 n bytes; NULL: not wanted.
  */
 #define STELE_HASH_FRAME_MAX 16
 void stele_hash_frame(const uint8_t seed[STELE_AT_LEAST(32)],
                       const uint8_t kseed[STELE_AT_LEAST(32)], const stele_view *payload,
                       const stele_view *tags, size_t n, uint8_t *ret_payload_commits,
-                      uint8_t *ret_keys_commits);
-/* The salts of those tag lists, as stele_hash_ksalt gives them: 16 n bytes out. */
-void stele_hash_frame_ksalts(const uint8_t kseed[STELE_AT_LEAST(32)], size_t n,
-                             uint8_t *ret_ksalts);
+                      uint8_t *ret_keys_commits, uint8_t *ret_ksalts);
 
 /* What stele_hash_leaf and stele_hash_keys hash. entry and tags are borrowed. */
 struct stele_hash_message stele_hash_message_leaf(stele_view entry);

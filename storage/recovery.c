@@ -48,7 +48,7 @@ static stele_status replay_frame(struct stele_group *group, const struct stele_i
     for (size_t i = 0, at = 0; i < item->n; at += tags_bytes[i++]) {
         tags[i] = stele_view_slice(stele_view_buf(&all_tags), at, tags_bytes[i]);
     }
-    stele_hash_frame(content.seed, kseed, content.payload, tags, item->n, payload_commit, keys_commit);
+    stele_hash_frame(content.seed, kseed, content.payload, tags, item->n, payload_commit, keys_commit, NULL);
     for (uint8_t i = 0; i < item->n; i++) {
         uint8_t bytes[STELE_ENTRY_BYTES_MAX];
         uint8_t leaf[STELE_HASH_BYTES];

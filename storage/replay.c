@@ -79,8 +79,7 @@ static void commit(struct stele_replay *replay, size_t n) {
             stele_view_of(replay->tags[i].tag[0], (size_t)replay->tags[i].n * STELE_TAG_BYTES);
     }
     stele_hash_frame(reader->content.seed, reader->kseed, reader->content.payload, tags, n,
-                     payload_commits, keys_commits);
-    stele_hash_frame_ksalts(reader->kseed, n, replay->ksalt);
+                     payload_commits, keys_commits, replay->ksalt);
     for (size_t i = 0; i < n; i++) {
         struct stele_entry_event *event = &replay->entry[i].as.event;
         memcpy(event->payload_commit, payload_commits + i * STELE_HASH_BYTES, STELE_HASH_BYTES);

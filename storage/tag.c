@@ -96,20 +96,13 @@ static void hash_turn(const struct stele_tag_key *key, stele_view tenant,
     }
 }
 
-static int compare(const uint8_t *a, const uint8_t *b) {
-    uint64_t first_a = stele_get_u64(a); /* tells nearly all tags apart, without a call */
-    uint64_t first_b = stele_get_u64(b);
-    return first_a != first_b ? (first_a < first_b ? -1 : 1)
-                              : memcmp(a + 8, b + 8, STELE_TAG_BYTES - 8);
-}
-
 /* Into its place, sorted; a tag that is there already stays alone. False: it is one too many. */
 static bool insert(uint8_t tags[][STELE_TAG_BYTES], size_t *n, const uint8_t *tag) {
     size_t low = 0;
     size_t high = *n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare(tags[middle], tag);
+        int order = stele_tag_order(tags[middle], tag);
         if (order == 0) {
             return true;
         }

@@ -93,11 +93,9 @@ static stele_status check(void *ctx, uint64_t size_leaves, const uint8_t root[ST
         STELE_TRY(stele_checkpoint_open(stele_view_buf(&note), server->keys, server->n_keys,
                                         &newest, err));
     }
-    bool same =
-        size_leaves == newest.size_leaves && memcmp(root, newest.root, STELE_HASH_BYTES) == 0;
-    if (!same && stele_tree_check_consistency(size_leaves, newest.size_leaves, path.data,
-                                              path.size / STELE_HASH_BYTES, root, newest.root,
-                                              NULL) != STELE_OK) {
+    if (stele_tree_check_consistency(size_leaves, newest.size_leaves, path.data,
+                                     path.size / STELE_HASH_BYTES, root, newest.root,
+                                     NULL) != STELE_OK) {
         st = STELE_FAIL(err, UNVERIFIED,
                         "%s: the server cannot show that its log extends the %" PRIu64
                         " entries that were replayed before: a second history. Compare "
@@ -134,17 +132,10 @@ stele_status stele_audit_server_open(struct stele_cli *cli, const char *log,
     STELE_TRY(stele_vkeys_read(cli->config->vkeys, &ret->keys, &ret->n_keys, err));
     STELE_TRY(stele_client_checkpoint(cli->client, log, 0, TIMEOUT_MS, &ret->note, err));
     struct stele_audit_source *source = &ret->source;
-    st = stele_checkpoint_open(stele_view_buf(&ret->note), ret->keys, ret->n_keys,
-                               &source->checkpoint, err);
-    STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
+    st = stele_audit_source_sign(source, stele_view_buf(&ret->note), ret->keys, ret->n_keys, err);
+    STELE_TRY(stele_cli_judged(st));
     source->ctx = ret;
     source->log = log;
-    source->origin = source->checkpoint.origin;
-    source->size_leaves = source->checkpoint.size_leaves;
-    source->has_checkpoint = true;
-    source->keys = ret->keys;
-    source->n_keys = ret->n_keys;
-    source->note = stele_view_buf(&ret->note);
     source->read = read_entries;
     source->check = check;
     source->prove = prove;

@@ -8,6 +8,7 @@
 
 #include "storage/cursor.h"
 #include "storage/file.h"
+#include "tools/cli.h"
 #include "tools/vkeys.h"
 
 /* 256 entries with 512 tags each are 2 MiB; so many bodies of 64 KiB are no log. */
@@ -90,9 +91,7 @@ static stele_status check(void *ctx, uint64_t size_leaves, const uint8_t root[ST
     (void)ret_root_differs; /* nothing is replayed that the checkpoint is not of */
     stele_status st = stele_tree_prove_consistency(size_leaves, checkpoint->size_leaves, node_of,
                                                    tiles, &path, err);
-    bool same = size_leaves == checkpoint->size_leaves &&
-                memcmp(root, checkpoint->root, STELE_HASH_BYTES) == 0;
-    if (st == STELE_OK && !same &&
+    if (st == STELE_OK &&
         stele_tree_check_consistency(size_leaves, checkpoint->size_leaves, path.node[0], path.n,
                                      root, checkpoint->root, NULL) != STELE_OK) {
         st = STELE_FAIL(err, UNVERIFIED,
@@ -125,9 +124,9 @@ static stele_status open_note(struct stele_audit_tiles *tiles, const char *keys,
                   ? STELE_FAIL(err, INVALID, "'%.160s' is no tiles folder: it has no checkpoint",
                                tiles->folder)
                   : st);
-    st = stele_checkpoint_open(stele_view_buf(&tiles->note), tiles->keys, tiles->n_keys,
-                               &tiles->source.checkpoint, err);
-    STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
+    st = stele_audit_source_sign(&tiles->source, stele_view_buf(&tiles->note), tiles->keys,
+                                 tiles->n_keys, err);
+    STELE_TRY(stele_cli_judged(st));
 cleanup:
     return st;
 }
@@ -142,13 +141,7 @@ stele_status stele_audit_tiles_open(const struct stele_audit_tiles_names *names,
         struct stele_audit_source *source = &ret->source;
         const char *slash = strchr(source->checkpoint.origin, '/');
         source->ctx = ret;
-        source->origin = source->checkpoint.origin;
         source->log = slash == NULL ? source->origin : slash + 1;
-        source->size_leaves = source->checkpoint.size_leaves;
-        source->has_checkpoint = true;
-        source->keys = ret->keys;
-        source->n_keys = ret->n_keys;
-        source->note = stele_view_buf(&ret->note);
         source->node = node_of;
         source->read = read_entries;
         source->check = check;

@@ -50,8 +50,8 @@ static stele_status do_frame(struct work *work, const stele_view *payload,
             stele_view_of(work->tags[i].tag, (size_t)work->tags[i].n * sizeof work->tags[i].tag[0]);
         event_us[i] = work->facts.event_us;
     }
-    stele_hash_frame(seed, seed, payload, tags, STELE_FRAME_EVENTS_MAX, payload_commit,
-                     keys_commit);
+    stele_hash_frame(seed, seed, payload, tags, STELE_FRAME_EVENTS_MAX, payload_commit, keys_commit,
+                     NULL);
     for (uint8_t i = 0; i < STELE_FRAME_EVENTS_MAX; i++) {
         struct stele_entry entry = {
             .type = STELE_ENTRY_EVENT, .era = 202601, .seq = work->seq++, .time_us = event_us[i]};

@@ -254,6 +254,7 @@ static void test_hash__a_frame_commits_as_its_events_do(void **state) {
     for (size_t round = 0; round < 200; round++) {
         size_t n = 1 + (size_t)rng_below(&rng, STELE_HASH_FRAME_MAX);
         uint8_t seed[2][STELE_SEED_BYTES];
+        uint8_t ksalts[STELE_HASH_FRAME_MAX * STELE_SALT_BYTES];
         uint8_t commit[2][STELE_HASH_FRAME_MAX * STELE_HASH_BYTES];
         stele_view payload[STELE_HASH_FRAME_MAX];
         stele_view tags[STELE_HASH_FRAME_MAX];
@@ -263,7 +264,8 @@ static void test_hash__a_frame_commits_as_its_events_do(void **state) {
             payload[i] = stele_view_of(bytes[i][0], (size_t)rng_below(&rng, 401));
             tags[i] = stele_view_of(bytes[i][1], 16 * (size_t)rng_below(&rng, 26));
         }
-        stele_hash_frame(seed[0], seed[1], payload, tags, n, commit[0], commit[1]);
+        stele_hash_frame(seed[0], seed[1], payload, tags, n, commit[0], commit[1],
+                         round % 2 == 0 ? ksalts : NULL);
         for (uint8_t i = 0; i < n; i++) {
             uint8_t salt[STELE_SALT_BYTES];
             uint8_t expected[STELE_HASH_BYTES];
@@ -271,6 +273,9 @@ static void test_hash__a_frame_commits_as_its_events_do(void **state) {
             stele_hash_payload(salt, payload[i], expected);
             assert_memory_equal(commit[0] + (size_t)i * STELE_HASH_BYTES, expected, sizeof expected);
             stele_hash_ksalt(seed[1], i, salt);
+            if (round % 2 == 0) {
+                assert_memory_equal(ksalts + (size_t)i * STELE_SALT_BYTES, salt, sizeof salt);
+            }
             stele_hash_keys(salt, tags[i].data, (uint16_t)(tags[i].size / 16), expected);
             assert_memory_equal(commit[1] + (size_t)i * STELE_HASH_BYTES, expected, sizeof expected);
         }
