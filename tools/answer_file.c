@@ -8,6 +8,7 @@
 #include "proto/utc.h"
 #include "proto/verify.h"
 #include "query/filter.h"
+#include "tools/cli.h"
 #include "tools/save.h"
 #include "tools/vkeys.h"
 
@@ -70,17 +71,10 @@ cleanup:
     return st;
 }
 
-/* Whatever the verifier finds wrong with what a server sent is the same to a caller: it does not
- * hold. */
-static stele_status judged(stele_status st) {
-    bool ours = st == STELE_OK || st == STELE_IO || st == STELE_NO_SPACE || st == STELE_NO_MEMORY;
-    return ours ? st : STELE_UNVERIFIED;
-}
-
 stele_status stele_answer_file_take(struct stele_answer_file *file, stele_view bytes,
                                     stele_err *err) {
     stele_status st = stele_save_write(&file->save, bytes, err);
-    return st == STELE_OK ? judged(stele_verifier_feed(file->verifier, bytes, err)) : st;
+    return st == STELE_OK ? stele_cli_judged(stele_verifier_feed(file->verifier, bytes, err)) : st;
 }
 
 /* Both in the one form that a question has. */
@@ -129,7 +123,7 @@ stele_status stele_answer_file_finish(struct stele_answer_file *file,
     if (report == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory to check an answer");
     }
-    STELE_TRY(judged(stele_verifier_end(file->verifier, report, err)));
+    STELE_TRY(stele_cli_judged(stele_verifier_end(file->verifier, report, err)));
     if (report->kind == STELE_PROOF_RECEIPT) {
         STELE_TRY(STELE_FAIL(err, UNVERIFIED, "the server sent a receipt in place of an answer"));
     }
@@ -145,7 +139,7 @@ stele_status stele_answer_file_finish(struct stele_answer_file *file,
                              "not prove that they grew out of that",
                              report->complete.n_unconnected));
     }
-    STELE_TRY(judged(stele_answer_is_to(asked, &report->question, err)));
+    STELE_TRY(stele_cli_judged(stele_answer_is_to(asked, &report->question, err)));
     STELE_TRY(stele_save_commit(&file->save, err));
     say_what_is_proven(file->save.path, report);
 cleanup:

@@ -5,14 +5,9 @@
  */
 #include <getopt.h>
 #include <inttypes.h>
-#include <jansson.h>
-#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "proto/time.h"
 #include "tools/bench_ceiling.h"
 #include "tools/bench_ingest.h"
 #include "tools/bench_load.h"
@@ -21,7 +16,6 @@
 #include "tools/bench_server.h"
 #include "tools/cli.h"
 #include "tools/flags.h"
-#include "tools/shipper.h"
 
 static const char usage[] =
     "usage: stele bench ingest|query|proof|mixed [--config client.conf] [--events N] [--batch N]\n"

@@ -20,6 +20,7 @@
 #define TIMEOUT_MS 600000u
 
 struct row {
+    const char *region;
     uint32_t rank;
     bool counted; /* the number alone is proven */
     uint64_t events, file_bytes, payload_bytes;
@@ -70,15 +71,12 @@ static stele_status prove_rank(struct stele_cli *cli, struct stele_search_reques
                                struct row *ret, stele_err *err) {
     stele_buf file = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
-    char region[64];
     char actor[32];
     stele_bench_actor(ret->rank, actor);
     request->filter.actor = stele_view_str(actor);
-    (void)snprintf(region, sizeof region, "%.*s", (int)request->region.size,
-                   (const char *)request->region.data);
     for (uint64_t i = 0; i < times; i++) {
         struct stele_bench_asked asked;
-        STELE_TRY(stele_bench_ask(cli, region, actor, 0, &asked, err));
+        STELE_TRY(stele_bench_ask(cli, ret->region, actor, 0, &asked, err));
         stele_bench_histogram_add(&ret->plain, (uint64_t)(asked.all_ms * 1000));
         uint64_t start = stele_monotonic_us();
         stele_buf_clear(&file);
@@ -153,7 +151,8 @@ stele_status stele_bench_proofs(const char *config, const char *region, uint64_t
     const char *name = strrchr(busiest.log, '/');
     name = name == NULL ? busiest.log : name + 1;
     for (size_t i = 0; i < sizeof rows_of / sizeof rows_of[0]; i++) {
-        *row = (struct row){.rank = rows_of[i].rank,
+        *row = (struct row){.region = region,
+                            .rank = rows_of[i].rank,
                             .counted = rows_of[i].counted,
                             .where = rows_of[i].one_log ? name : ""};
         request->count_only = row->counted;

@@ -46,7 +46,7 @@ static stele_status on_event(void *ctx, const struct stele_answer_event *event, 
 
 static stele_status feed(void *ctx, stele_view bytes, stele_err *err) {
     stele_status st = stele_verifier_feed(ctx, bytes, err);
-    return st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED;
+    return stele_cli_judged(st);
 }
 
 /* What an answer that holds says of the event. */
@@ -90,7 +90,7 @@ static stele_status ask(struct check *check, const struct stele_filter_message *
     STELE_TRY(stele_verifier_new(check->keys, check->n_keys, on_event, check, &verifier, err));
     STELE_TRY(stele_receive_proof(check->cli->client, &request, TIMEOUT_MS, feed, verifier, err));
     st = stele_verifier_end(verifier, &check->report, err);
-    STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
+    STELE_TRY(stele_cli_judged(st));
     st = judge(check, &request, is_tenant, ret, err);
     stele_verify_report_done(&check->report);
 cleanup:

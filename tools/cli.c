@@ -54,6 +54,11 @@ stele_status stele_cli_named(stele_status st) {
     return st == STELE_NOT_FOUND ? STELE_INVALID : st;
 }
 
+stele_status stele_cli_judged(stele_status st) {
+    bool ours = st == STELE_OK || st == STELE_IO || st == STELE_NO_SPACE || st == STELE_NO_MEMORY;
+    return ours ? st : STELE_UNVERIFIED;
+}
+
 bool stele_cli_is_of_log(const char *origin, const char *log) {
     size_t n_origin = strlen(origin);
     size_t n_log = strlen(log);

@@ -24,6 +24,10 @@ int stele_cli_ended(const char *command, stele_status st, const stele_err *err);
  * the question, never an answer that holds nothing. NOT_FOUND becomes INVALID. */
 STELE_MUST_USE stele_status stele_cli_named(stele_status st);
 
+/* Whatever a check finds wrong with evidence is the same to a caller: it does not hold. UNVERIFIED,
+ * but for OK and for what was wrong on our side: no memory, no room, a disk. */
+STELE_MUST_USE stele_status stele_cli_judged(stele_status st);
+
 /* True if an origin, "<domain>/<region>/<log>", is that of `log`, "<region>/<log>". */
 bool stele_cli_is_of_log(const char *origin, const char *log);
 

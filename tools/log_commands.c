@@ -145,7 +145,7 @@ static stele_status newest(struct stele_cli *cli, const char *log, const struct 
     stele_status st = STELE_OK;
     STELE_TRY(stele_cli_named(stele_client_checkpoint(cli->client, log, 0, TIMEOUT_MS, note, err)));
     st = stele_checkpoint_open(stele_view_buf(note), keys, n_keys, ret, err);
-    STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
+    STELE_TRY(stele_cli_judged(st));
     if (!stele_cli_is_of_log(ret->origin, log)) {
         STELE_TRY(STELE_FAIL(err, UNVERIFIED, "the server sent a checkpoint of %s for %s",
                              ret->origin, log));
@@ -249,12 +249,12 @@ static stele_status check_consistency(struct stele_cli *cli, const struct option
     STELE_TRY(stele_client_consistency(cli->client, options->log, old.size_leaves, TIMEOUT_MS,
                                        &path, &note, err));
     st = stele_checkpoint_open(stele_view_buf(&note), keys, n_keys, &new, err);
-    STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
+    STELE_TRY(stele_cli_judged(st));
     st = strcmp(old.origin, new.origin) != 0
              ? STELE_FAIL(err, UNVERIFIED, "the server proved another log: %s", new.origin)
              : stele_tree_check_consistency(old.size_leaves, new.size_leaves, path.data,
                                             path.size / STELE_HASH_BYTES, old.root, new.root, err);
-    STELE_TRY(st == STELE_OK ? st : STELE_UNVERIFIED);
+    STELE_TRY(stele_cli_judged(st));
     if (options->out != NULL) {
         STELE_TRY(stele_save_file(options->out, stele_view_buf(&note), err));
     }

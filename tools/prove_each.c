@@ -79,10 +79,6 @@ static stele_status on_event(void *ctx, const struct stele_answer_event *event, 
     return STELE_OK;
 }
 
-static stele_status judged(stele_status st) {
-    return st == STELE_OK || st == STELE_NO_MEMORY || st == STELE_IO ? st : STELE_UNVERIFIED;
-}
-
 /* That the file is the answer by this condition. */
 static stele_status check_report(const struct each *each, struct file *file, stele_err *err) {
     const struct stele_verify_report *report = &each->report;
@@ -99,7 +95,7 @@ static stele_status check_report(const struct each *each, struct file *file, ste
         }
     }
     file->until_us = report->complete.proof.complete_until_us;
-    return judged(stele_answer_is_to(&asked, &report->question, err));
+    return stele_cli_judged(stele_answer_is_to(&asked, &report->question, err));
 }
 
 /* Reads a saved file through the verifier. */
@@ -117,9 +113,9 @@ static stele_status read_again(struct each *each, struct file *file, uint64_t li
     }
     STELE_TRY(stele_verifier_new(each->keys, each->n_keys, on_event, file, &verifier, err));
     for (size_t size = 0; (size = fread(block, 1, BLOCK_BYTES, from)) > 0;) {
-        STELE_TRY(judged(stele_verifier_feed(verifier, stele_view_of(block, size), err)));
+        STELE_TRY(stele_cli_judged(stele_verifier_feed(verifier, stele_view_of(block, size), err)));
     }
-    STELE_TRY(judged(stele_verifier_end(verifier, &each->report, err)));
+    STELE_TRY(stele_cli_judged(stele_verifier_end(verifier, &each->report, err)));
     st = check_report(each, file, err);
     stele_verify_report_done(&each->report);
 cleanup:

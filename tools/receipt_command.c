@@ -139,7 +139,7 @@ static stele_status check_receipt(const char *vkeys, const struct options *optio
     STELE_TRY(stele_verifier_new(keys, n_keys, keep_event, ret, &verifier, err));
     st = stele_verifier_feed(verifier, receipt, err);
     st = st == STELE_OK ? stele_verifier_end(verifier, report, err) : st;
-    STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
+    STELE_TRY(stele_cli_judged(st));
     if (report->kind != STELE_PROOF_RECEIPT || report->receipt.entry.seq != options->seq ||
         !stele_cli_is_of_log(report->receipt.checkpoint.origin, options->log)) {
         STELE_TRY(STELE_FAIL(err, UNVERIFIED,

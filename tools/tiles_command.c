@@ -225,7 +225,7 @@ static stele_status export(struct stele_cli *cli, const char *log, const char *d
     STELE_TRY(stele_vkeys_read(cli->config->vkeys, &keys, &n_keys, err));
     STELE_TRY(stele_client_checkpoint(cli->client, log, 0, TIMEOUT_MS, &note, err));
     st = stele_checkpoint_open(stele_view_buf(&note), keys, n_keys, &checkpoint, err);
-    STELE_TRY(st == STELE_OK || st == STELE_NO_MEMORY ? st : STELE_UNVERIFIED);
+    STELE_TRY(stele_cli_judged(st));
     levels->size_wanted = checkpoint.size_leaves;
     stele_progress_begin(&levels->progress, "stele tiles", "entries", false);
     st = levels->replay_dir != NULL
