@@ -35,8 +35,10 @@ STELE_MUST_USE stele_status stele_segment_ref_open(struct stele_engine *engine, 
 /* Without the seal, which is yet to be made. */
 STELE_MUST_USE stele_status stele_segment_ref_open_bare(struct stele_engine *engine, const char *key,
                                                         struct stele_segment_ref **ret, stele_err *err);
-/* Makes the seal of the stored segment `key` from its postings, and stores it. The same bytes each time. */
+/* Makes the seal of the stored segment `key` from its postings, and stores it. The same bytes each time.
+ * postings: the n sorted ones that the segment was written from; NULL: they are read back. */
 STELE_MUST_USE stele_status stele_segment_ref_seal(struct stele_engine *engine, const char *key,
+                                                   const struct stele_posting *postings, size_t n,
                                                    struct stele_leaf_source leaves, stele_err *err);
 /* A segment and its seal in memory, of n postings in any order, with room for as many again. info's counts
  * are filled. For the newest entries, which are in no pack yet. */

@@ -144,7 +144,7 @@ static stele_status merge_seals(struct stele_log *log, const struct stele_catalo
     stele_status st = STELE_OK;
     stele_leaf_window_init(&window, catalog);
     if (!stele_seal_can_merge(parts->segment, parts->n)) {
-        st = stele_segment_ref_seal(log->engine, key, stele_leaf_window_source(&window), err);
+        st = stele_segment_ref_seal(log->engine, key, NULL, 0, stele_leaf_window_source(&window), err);
         goto cleanup;
     }
     STELE_TRY(stele_segment_ref_open_bare(log->engine, key, &merged, err));

@@ -109,14 +109,14 @@ cleanup:
     return sink_close(&sink, st, NULL, err);
 }
 
-/* The segment is stored: its seal is made of it. */
+/* The segment is stored. */
 static stele_status write_seal(struct stele_engine *engine, const char *log, const struct stele_unit *unit,
-                               stele_err *err) {
+                               const struct stele_posting *postings, size_t n, stele_err *err) {
     struct stele_leaf_window window;
     char key[STELE_BLOB_KEY_MAX];
     stele_pack_key(log, 'i', unit->lo, atomic_load(&unit->hi), key);
     stele_leaf_window_init_unit(&window, unit);
-    stele_status st = stele_segment_ref_seal(engine, key, stele_leaf_window_source(&window), err);
+    stele_status st = stele_segment_ref_seal(engine, key, postings, n, stele_leaf_window_source(&window), err);
     stele_leaf_window_done(&window);
     return st;
 }
@@ -147,7 +147,7 @@ stele_status stele_pack_put_segment(struct stele_engine *engine, const char *log
 cleanup:
     stele_segment_writer_free(writer);
     st = sink_close(&sink, st, NULL, err);
-    return st == STELE_OK ? write_seal(engine, log, unit, err) : st;
+    return st == STELE_OK ? write_seal(engine, log, unit, postings, n, err) : st;
 }
 
 static stele_status write_segment(struct stele_engine *engine, const char *log, const struct stele_unit *unit,

@@ -282,7 +282,7 @@ static stele_status rebuild_seal(struct stele_log *log, const char *key, uint64_
                           log->full_name, lo, hi - 1);
     }
     stele_leaf_window_init(&window, log->catalog);
-    stele_status st = stele_segment_ref_seal(log->engine, key, stele_leaf_window_source(&window), err);
+    stele_status st = stele_segment_ref_seal(log->engine, key, NULL, 0, stele_leaf_window_source(&window), err);
     stele_leaf_window_done(&window);
     if (st == STELE_OK) {
         (void)STELE_FAIL(&told, NOT_FOUND,

@@ -4,8 +4,8 @@
  *
  * What is joined with what depends on seqs alone, so all joins are known before the first hash is. They are
  * then done in the order of their depth: those of one depth do not wait for each other, and fill the lanes
- * of storage/hash_ni.h. Postings are looked up in the order of their seqs: leaf hashes are read from front
- * to back, and an event's posting is hashed once for all of its keys.
+ * of storage/hash_ni.h. Postings that came without their hash are looked up in the order of their seqs: leaf
+ * hashes are read from front to back, and an event's posting is hashed once for all of its keys.
  */
 #include <assert.h>
 #include <string.h>
@@ -24,8 +24,7 @@
 _Static_assert(STELE_SEAL__BATCH_MAX <= NUMBER_MASK, "a node's number has 20 bits");
 
 stele_status stele_seal__batch_init(struct stele_seal__batch *b, struct stele_leaf_source leaves, uint64_t lo,
-                                    uint64_t n_postings, stele_err *err) {
-    size_t capacity = n_postings < STELE_SEAL__BATCH_MAX ? (size_t)n_postings : STELE_SEAL__BATCH_MAX;
+                                    size_t capacity, stele_err *err) {
     *b = (struct stele_seal__batch){.leaves = leaves, .lo = lo};
     b->capacity = capacity < CAPACITY_MIN ? CAPACITY_MIN : capacity;
     b->node = stele_alloc(b->capacity, sizeof *b->node);
@@ -37,7 +36,7 @@ stele_status stele_seal__batch_init(struct stele_seal__batch *b, struct stele_le
     if (b->node == NULL || b->key == NULL || b->posting == NULL || b->join == NULL || b->scratch == NULL ||
         b->message == NULL) {
         stele_seal__batch_done(b);
-        return STELE_FAIL(err, NO_MEMORY, "no memory to seal %zu postings at a time", capacity);
+        return STELE_FAIL(err, NO_MEMORY, "no memory to seal %zu postings at a time", b->capacity);
     }
     return STELE_OK;
 }

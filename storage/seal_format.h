@@ -94,6 +94,7 @@ struct stele_seal__target {
     struct stele_leaf_source leaves;
     stele_write_fn write;
     void *ctx;
+    bool of_postings; /* every posting of the segment will be added: all its leaves may be read at once */
 };
 STELE_MUST_USE stele_status stele_seal__writer_new(const struct stele_seal__target *target,
                                                    struct stele_seal__writer **ret, stele_err *err);
@@ -140,9 +141,13 @@ struct stele_seal__batch {
     size_t n_stack;
     uint8_t *message; /* of a run of hashes, and the hashes */
 };
-#define STELE_SEAL__BATCH_MAX ((size_t)1 << 19) /* nodes: 50 MiB in all */
+/* Nodes in a batch whose postings come without hashes: the more, the more of them share one reading of the
+ * leaves, front to back. 50 MiB in all. */
+#define STELE_SEAL__BATCH_MAX ((size_t)1 << 19)
+/* Where all hashes are known: more would not stay in a core's second-level cache. 400 KiB in all. */
+#define STELE_SEAL__BATCH_NEAR ((size_t)1 << 12)
 STELE_MUST_USE stele_status stele_seal__batch_init(struct stele_seal__batch *b, struct stele_leaf_source leaves,
-                                                   uint64_t lo, uint64_t n_postings, stele_err *err);
+                                                   uint64_t lo, size_t capacity, stele_err *err);
 void stele_seal__batch_done(struct stele_seal__batch *b);
 bool stele_seal__batch_full(const struct stele_seal__batch *b);
 /* Closes the open key, if there is one, and opens another. Not full. */

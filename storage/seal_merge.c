@@ -14,7 +14,7 @@
 
 stele_status stele_seal_build(struct stele_segment *segment, struct stele_leaf_source leaves,
                               stele_write_fn write, void *ctx, struct stele_descriptor *ret, stele_err *err) {
-    const struct stele_seal__target target = {segment, leaves, write, ctx};
+    const struct stele_seal__target target = {segment, leaves, write, ctx, true};
     struct stele_seal__writer *writer = NULL;
     struct stele_segment_walker *walker = NULL;
     stele_status st = STELE_OK;
@@ -44,7 +44,7 @@ cleanup:
 stele_status stele_seal_build_of(struct stele_segment *segment, const struct stele_posting *postings, size_t n,
                                  struct stele_leaf_source leaves, stele_write_fn write, void *ctx,
                                  struct stele_descriptor *ret, stele_err *err) {
-    const struct stele_seal__target target = {segment, leaves, write, ctx};
+    const struct stele_seal__target target = {segment, leaves, write, ctx, true};
     uint64_t lo = stele_segment_info_of(segment)->lo;
     struct stele_seal__writer *writer = NULL;
     stele_status st = STELE_OK;
@@ -174,7 +174,7 @@ cleanup:
 
 stele_status stele_seal_merge(const struct stele_seal_parts *parts, struct stele_leaf_source leaves,
                               stele_write_fn write, void *ctx, struct stele_descriptor *ret, stele_err *err) {
-    const struct stele_seal__target target = {parts->merged, leaves, write, ctx};
+    const struct stele_seal__target target = {parts->merged, leaves, write, ctx, false};
     struct stele_seal__writer *writer = NULL;
     stele_status st = STELE_OK;
     if (!stele_seal_can_merge(parts->segments, parts->n)) {

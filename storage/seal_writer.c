@@ -17,6 +17,7 @@ struct stele_seal__writer {
     struct stele_seal__target target;
     const struct stele_segment_info *info;
     struct stele_seal__batch batch;
+    uint8_t *hashes; /* of a posting at each entry of the segment; NULL: hashed as they come */
     uint64_t n_keys, n_postings; /* written */
     uint64_t n_ranks;            /* blocks of the segment whose rank is known */
     uint64_t at;                 /* bytes written */
@@ -29,6 +30,40 @@ struct stele_seal__writer {
     uint8_t message[STELE_SEAL__CHUNK_KEYS * STELE_HASH_KEY_LEAF_MESSAGE];
     stele_buf chunk; /* its bytes, put together */
 };
+
+/* Segments of a pack and smaller: 2 MiB of hashes, each read for several keys, beside which a batch is
+ * small. */
+#define ENTRIES_AT_ONCE ((uint64_t)1 << 16)
+#define RUN ((size_t)256) /* hashed in one call */
+
+static stele_status hash_entries(struct stele_seal__writer *w, stele_err *err) {
+    const struct stele_segment_info *info = w->info;
+    const struct stele_leaf_source *leaves = &w->target.leaves;
+    size_t n = (size_t)(info->hi - info->lo);
+    w->hashes = stele_alloc(n, STELE_HASH_BYTES);
+    if (w->hashes == NULL) {
+        return STELE_FAIL(err, NO_MEMORY, "no memory for the hashes of %zu entries", n);
+    }
+    for (size_t at = 0; at < n; at += RUN) {
+        uint8_t message[RUN * STELE_HASH_POSTING_MESSAGE];
+        size_t part = n - at < RUN ? n - at : RUN;
+        for (size_t i = 0; i < part; i++) {
+            uint64_t seq = info->lo + at + i;
+            stele_put_u64(message + i * STELE_HASH_POSTING_MESSAGE, seq);
+            stele_status st = leaves->leaf(leaves->ctx, seq, message + i * STELE_HASH_POSTING_MESSAGE + 8, err);
+            if (st != STELE_OK) {
+                return st;
+            }
+        }
+        stele_hash_posting_many(message, part, w->hashes + at * STELE_HASH_BYTES);
+    }
+    return STELE_OK;
+}
+
+static size_t batch_capacity(const struct stele_seal__writer *w) {
+    uint64_t most = w->hashes != NULL ? STELE_SEAL__BATCH_NEAR : STELE_SEAL__BATCH_MAX;
+    return w->info->n_postings < most ? (size_t)w->info->n_postings : (size_t)most;
+}
 
 stele_status stele_seal__writer_new(const struct stele_seal__target *target,
                                     struct stele_seal__writer **ret, stele_err *err) {
@@ -45,7 +80,10 @@ stele_status stele_seal__writer_new(const struct stele_seal__target *target,
     }
     w->target = *target;
     w->info = info;
-    STELE_TRY(stele_seal__batch_init(&w->batch, target->leaves, info->lo, info->n_postings, err));
+    if (target->of_postings && info->hi - info->lo <= ENTRIES_AT_ONCE) {
+        STELE_TRY(hash_entries(w, err));
+    }
+    STELE_TRY(stele_seal__batch_init(&w->batch, target->leaves, info->lo, batch_capacity(w), err));
     stele_seal__put_header(header);
     w->at = sizeof header;
     STELE_TRY(target->write(target->ctx, stele_view_of(header, sizeof header), err));
@@ -59,6 +97,7 @@ cleanup:
 void stele_seal__writer_free(struct stele_seal__writer *w) {
     if (w != NULL) {
         stele_seal__batch_done(&w->batch);
+        stele_free(w->hashes);
         stele_buf_done(&w->rows);
         stele_buf_done(&w->ranks);
         stele_buf_done(&w->chunk);
@@ -202,7 +241,9 @@ static stele_status add(struct stele_seal__writer *w, uint64_t rep, uint64_t cou
 }
 
 stele_status stele_seal__add_posting(struct stele_seal__writer *w, uint64_t seq, stele_err *err) {
-    return add(w, seq, 1, NULL, err);
+    assert(seq >= w->info->lo && seq < w->info->hi); /* the segment's rule */
+    return add(w, seq, 1, w->hashes == NULL ? NULL : w->hashes + (size_t)(seq - w->info->lo) * STELE_HASH_BYTES,
+               err);
 }
 
 stele_status stele_seal__add_root(struct stele_seal__writer *w, uint64_t rep, uint64_t count,

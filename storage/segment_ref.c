@@ -90,15 +90,18 @@ static stele_status write_blob(void *ctx, stele_view bytes, stele_err *err) {
     return sink->engine->ops->blob_write(sink->blob, bytes, err);
 }
 
-stele_status stele_segment_ref_seal(struct stele_engine *engine, const char *key, struct stele_leaf_source leaves,
-                                    stele_err *err) {
+stele_status stele_segment_ref_seal(struct stele_engine *engine, const char *key,
+                                    const struct stele_posting *postings, size_t n,
+                                    struct stele_leaf_source leaves, stele_err *err) {
     struct stele_segment_ref *ref = NULL;
     struct stele_descriptor descriptor;
     struct sink sink = {engine, NULL};
     stele_status st = STELE_OK;
     STELE_TRY(stele_segment_ref_open_bare(engine, key, &ref, err));
     STELE_TRY(engine->ops->blob_begin(engine, ref->seal_key, &sink.blob, err));
-    STELE_TRY(stele_seal_build(ref->segment, leaves, write_blob, &sink, &descriptor, err));
+    STELE_TRY(postings == NULL
+                  ? stele_seal_build(ref->segment, leaves, write_blob, &sink, &descriptor, err)
+                  : stele_seal_build_of(ref->segment, postings, n, leaves, write_blob, &sink, &descriptor, err));
     struct stele_blob_writer *done = sink.blob;
     sink.blob = NULL;
     STELE_TRY(engine->ops->blob_commit(done, NULL, err));

@@ -47,8 +47,8 @@ static void test_segment_ref__in_blobs_it_is_what_it_is_in_memory(void **state) 
     assert_status(stele_segment_ref_open(engine, KEY, &stored, NULL), NOT_FOUND);
     store_segment(engine, memory);
     assert_status(stele_segment_ref_open(engine, KEY, &stored, NULL), NOT_FOUND); /* it has no seal */
-    assert_ok(stele_segment_ref_seal(engine, KEY, model_leaves(), NULL));
-    assert_ok(stele_segment_ref_seal(engine, KEY, model_leaves(), NULL)); /* the same bytes again */
+    assert_ok(stele_segment_ref_seal(engine, KEY, NULL, 0, model_leaves(), NULL));
+    assert_ok(stele_segment_ref_seal(engine, KEY, NULL, 0, model_leaves(), NULL)); /* the same bytes again */
     assert_true(stele_view_equal(stele_view_buf(engine_memory_blob(engine, SEAL)), stele_view_buf(&memory->seal_bytes)));
     assert_ok(stele_segment_ref_open(engine, KEY, &stored, NULL));
     assert_memory_equal(stele_seal_descriptor(stored->seal), stele_seal_descriptor(memory->seal),
@@ -73,7 +73,7 @@ static void test_segment_ref__what_is_superseded_goes_with_its_seal(void **state
     assert_ok(engine_memory_new(&engine, NULL));
     assert_ok(stele_segment_ref_build(&info, posting, N, model_leaves(), &memory, NULL));
     store_segment(engine, memory);
-    assert_ok(stele_segment_ref_seal(engine, KEY, model_leaves(), NULL));
+    assert_ok(stele_segment_ref_seal(engine, KEY, NULL, 0, model_leaves(), NULL));
     assert_ok(stele_segment_ref_open(engine, KEY, &stored, NULL));
     atomic_fetch_add(&stored->refs, 1); /* as a view or a manifest holds it */
     atomic_store(&stored->superseded, true);
@@ -112,7 +112,7 @@ static void test_segment_ref__a_damaged_seal_is_refused(void **state) {
     assert_ok(engine_memory_new(&engine, NULL));
     assert_ok(stele_segment_ref_build(&info, posting, N, model_leaves(), &memory, NULL));
     store_segment(engine, memory);
-    assert_ok(stele_segment_ref_seal(engine, KEY, model_leaves(), NULL));
+    assert_ok(stele_segment_ref_seal(engine, KEY, NULL, 0, model_leaves(), NULL));
     stele_buf *seal = engine_memory_blob(engine, SEAL);
     seal->data[seal->size - 1] ^= 1;
     assert_status(stele_segment_ref_open(engine, KEY, &stored, NULL), CORRUPT);
