@@ -10,11 +10,10 @@
 #include "proto/rpc_client.h"
 
 #include "proto/rpc_core.h"
-#include "proto/rpc_details.h"
+#include "proto/rpc_ending.h"
 
 #include <assert.h>
 #include <grpc/grpc_security.h>
-#include <grpc/support/alloc.h>
 #include <grpc/support/time.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -29,26 +28,12 @@ enum {
     HEADER_BYTES_MAX = 16 * 1024,
 };
 
-struct stele_rpc_client {
-    grpc_channel *channel;
-    char *target;
-    uint32_t message_bytes_max;
-};
-
-/* The answer's end, as core writes it; valid once the status operation completed. */
-struct ending {
-    grpc_metadata_array trailers;
-    grpc_status_code code;
-    grpc_slice text;
-    const char *debug;
-};
-
 struct stele_rpc_stream {
     struct stele_rpc_client *client;
     grpc_completion_queue *cq;
     grpc_call *call;
     grpc_metadata_array headers;
-    struct ending ending;
+    struct stele_rpc_ending ending;
     char tag_open, tag_send, tag_half_close, tag_receive,
         tag_ending; /* their addresses are the tags */
     pthread_mutex_t lock;
@@ -174,120 +159,6 @@ void stele_rpc_client_close(struct stele_rpc_client *client) {
     stele_rpc_core_stop();
 }
 
-/* ---- how a call ended ---- */
-
-static void ending_init(struct ending *ending) {
-    *ending = (struct ending){.code = GRPC_STATUS_UNKNOWN};
-    grpc_metadata_array_init(&ending->trailers);
-    ending->text = grpc_empty_slice();
-}
-
-static void ending_done(struct ending *ending) {
-    grpc_metadata_array_destroy(&ending->trailers);
-    grpc_slice_unref(ending->text);
-    if (ending->debug != NULL) {
-        void *debug = NULL;
-        memcpy(&debug, &ending->debug, sizeof debug); /* ours to free, though core says const */
-        gpr_free(debug);
-    }
-}
-
-static grpc_op ending_op(struct ending *ending) {
-    grpc_op op = {.op = GRPC_OP_RECV_STATUS_ON_CLIENT};
-    op.data.recv_status_on_client.trailing_metadata = &ending->trailers;
-    op.data.recv_status_on_client.status = &ending->code;
-    op.data.recv_status_on_client.status_details = &ending->text;
-    op.data.recv_status_on_client.error_string = &ending->debug;
-    return op;
-}
-
-static uint32_t retry_of(const struct ending *ending) {
-    for (size_t i = 0; i < ending->trailers.count; i++) {
-        const grpc_metadata *trailer = &ending->trailers.metadata[i];
-        if (grpc_slice_str_cmp(trailer->key, STELE_RPC_DETAILS_TRAILER) == 0) {
-            return stele_rpc_details_retry_ms(stele_view_of(GRPC_SLICE_START_PTR(trailer->value),
-                                                            GRPC_SLICE_LENGTH(trailer->value)));
-        }
-    }
-    return 0;
-}
-
-/* Core's "...; last error: UNKNOWN: ipv4:1.2.3.4:5: Connection refused" without its beginning. */
-static const char *reason_of(const char *text) {
-    static const char mark[] = "last error: ";
-    const char *last = strstr(text, mark);
-    if (last == NULL) {
-        return text;
-    }
-    const char *code_end = strstr(last + strlen(mark), ": ");
-    const char *address_end = code_end == NULL ? NULL : strstr(code_end + 2, ": ");
-    return address_end == NULL ? last + strlen(mark) : address_end + 2;
-}
-
-/* No call got through: what core saw of it, and what to look at. */
-static stele_status unreachable(const struct stele_rpc_client *client, const char *text,
-                                stele_err *err) {
-    static const struct {
-        const char *seen, *advice;
-    } advices[] = {
-        {"refused", "is steled running there?"},
-        {"timed out", "is the address right, and does a firewall let it through?"},
-        {"certificate verify failed", "is the CA the one that signed the server's certificate?"},
-        {"Peer name", "use the name in the server's certificate, or set the expected server name"},
-        {"andshake", "do both sides use TLS, and the right certificates?"},
-        {"empty address list",
-         "the CA, certificate or key is no usable PEM, or certificate and key "
-         "do not belong together"},
-        {"DNS", "is the server's name right?"},
-        {"Socket closed", "the server hung up: does it stop, or refuse this client's certificate?"},
-        {"", "check that steled runs there, and the address, CA and certificate"},
-    };
-    const char *reason = reason_of(text);
-    size_t i = 0;
-    while (strstr(text, advices[i].seen) == NULL) { /* the last one is in every text */
-        i++;
-    }
-    return stele_err__set(err, STELE_CLOSED, 0, STELE_WHERE, "no connection to %s: %.110s; %s",
-                          client->target, reason, advices[i].advice);
-}
-
-/* The outcome of a call as a status. The server's own words are passed on as they are. */
-static stele_status outcome(const struct stele_rpc_client *client, const struct ending *ending,
-                            struct stele_rpc_result *ret_result, stele_err *err) {
-    char text[512]; /* core's longest: an address and two layers of reasons */
-    uint32_t code = (uint32_t)ending->code;
-    stele_status status = stele_rpc_status_of(code);
-    if (ret_result != NULL) {
-        ret_result->code = code;
-        ret_result->retry_after_ms = retry_of(ending);
-    }
-    if (ending->code == GRPC_STATUS_OK) {
-        return STELE_OK;
-    }
-    (void)snprintf(text, sizeof text, "%.*s", (int)GRPC_SLICE_LENGTH(ending->text),
-                   (const char *)GRPC_SLICE_START_PTR(ending->text));
-    stele_rpc_text_clean(text);
-    bool servers_word = ending->debug != NULL && strstr(ending->debug, "from peer") != NULL;
-    if (ending->code == GRPC_STATUS_UNAVAILABLE && !servers_word) {
-        return unreachable(client, text, err);
-    }
-    if (ending->code == GRPC_STATUS_DEADLINE_EXCEEDED && !servers_word) {
-        return stele_err__set(err, status, 0, STELE_WHERE,
-                              "no answer from %s in time: give it longer, or check its load",
-                              client->target);
-    }
-    if (ending->code == GRPC_STATUS_CANCELLED) { /* core's word for it says nothing */
-        return stele_err__set(err, status, 0, STELE_WHERE,
-                              "%s cut the call off: it is stopping, or was told to; try again",
-                              client->target);
-    }
-    if (ending->code == GRPC_STATUS_RESOURCE_EXHAUSTED && strstr(text, "larger than max") != NULL) {
-        status = STELE_LIMIT; /* sending it again would never help */
-    }
-    return stele_err__set(err, status, 0, STELE_WHERE, "%s",
-                          text[0] != '\0' ? text : stele_rpc_code_name(code));
-}
-
 /* ---- calls ---- */
 
 static gpr_timespec deadline_in(uint32_t timeout_ms) {
@@ -330,7 +201,7 @@ stele_status stele_rpc_unary(struct stele_rpc_client *client, const char *path, 
     grpc_byte_buffer *out = NULL;
     grpc_byte_buffer *in = NULL;
     grpc_metadata_array headers;
-    struct ending ending;
+    struct stele_rpc_ending ending;
     if (timeout_ms == 0) {
         return STELE_FAIL(err, INVALID, "%s needs a timeout in milliseconds", path);
     }
@@ -339,7 +210,7 @@ stele_status stele_rpc_unary(struct stele_rpc_client *client, const char *path, 
         return st;
     }
     grpc_metadata_array_init(&headers);
-    ending_init(&ending);
+    stele_rpc_ending_init(&ending);
     grpc_completion_queue *cq = grpc_completion_queue_create_for_pluck(NULL);
     grpc_call *call = create_call(client, path, deadline_in(timeout_ms), cq);
     grpc_op ops[6] = {{.op = GRPC_OP_SEND_INITIAL_METADATA},
@@ -350,10 +221,10 @@ stele_status stele_rpc_unary(struct stele_rpc_client *client, const char *path, 
     ops[1].data.send_message.send_message = out;
     ops[3].data.recv_initial_metadata.recv_initial_metadata = &headers;
     ops[4].data.recv_message.recv_message = &in;
-    ops[5] = ending_op(&ending);
+    ops[5] = stele_rpc_ending_op(&ending);
     start(call, ops, 6, &ending);
     (void)await(cq, &ending);
-    STELE_TRY(outcome(client, &ending, ret_result, err));
+    STELE_TRY(stele_rpc_ending_outcome(client, &ending, ret_result, err));
     if (in == NULL) {
         st =
             STELE_FAIL(err, UNSUPPORTED, "%s: %s answered without a message", client->target, path);
@@ -363,7 +234,7 @@ stele_status stele_rpc_unary(struct stele_rpc_client *client, const char *path, 
 cleanup:
     grpc_call_unref(call);
     destroy_cq(cq);
-    ending_done(&ending);
+    stele_rpc_ending_done(&ending);
     grpc_metadata_array_destroy(&headers);
     stele_rpc_buffer_drop(&in);
     grpc_byte_buffer_destroy(out);
@@ -406,19 +277,19 @@ stele_status stele_rpc_stream_open(struct stele_rpc_client *client, const char *
     stream->client = client;
     (void)pthread_mutex_init(&stream->lock, NULL);
     grpc_metadata_array_init(&stream->headers);
-    ending_init(&stream->ending);
+    stele_rpc_ending_init(&stream->ending);
     stream->cq = grpc_completion_queue_create_for_pluck(NULL);
     stream->call =
         create_call(client, path,
                     timeout_ms == 0 ? gpr_inf_future(GPR_CLOCK_MONOTONIC) : deadline_in(timeout_ms),
                     stream->cq);
-    grpc_op status = ending_op(&stream->ending);
+    grpc_op status = stele_rpc_ending_op(&stream->ending);
     start(stream->call, &status, 1, &stream->tag_ending);
     grpc_op open = {.op = GRPC_OP_SEND_INITIAL_METADATA};
     start(stream->call, &open, 1, &stream->tag_open);
     if (!await(stream->cq, &stream->tag_open)) {
         stream_await_ending(stream);
-        stele_status st = outcome(client, &stream->ending, NULL, err);
+        stele_status st = stele_rpc_ending_outcome(client, &stream->ending, NULL, err);
         stele_rpc_stream_close(stream);
         return st == STELE_OK ? STELE_FAIL(err, CLOSED, "%s ended before it began", path) : st;
     }
@@ -470,7 +341,7 @@ stele_status stele_rpc_stream_receive(struct stele_rpc_stream *stream, stele_buf
     }
     stele_rpc_buffer_drop(&in);
     stream_await_ending(stream);
-    stele_status st = outcome(stream->client, &stream->ending, ret_result, err);
+    stele_status st = stele_rpc_ending_outcome(stream->client, &stream->ending, ret_result, err);
     return st == STELE_OK ? STELE_END : st;
 }
 
@@ -486,7 +357,7 @@ void stele_rpc_stream_close(struct stele_rpc_stream *stream) {
     stream_await_ending(stream);
     grpc_call_unref(stream->call);
     destroy_cq(stream->cq);
-    ending_done(&stream->ending);
+    stele_rpc_ending_done(&stream->ending);
     grpc_metadata_array_destroy(&stream->headers);
     (void)pthread_mutex_destroy(&stream->lock);
     stele_free(stream);
