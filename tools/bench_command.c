@@ -19,15 +19,15 @@
 
 static const char usage[] =
     "usage: stele bench ingest|query|proof|mixed [--config client.conf] [--events N] [--batch N]\n"
-    "                   [--connections N] [--rate N] [--duration SECONDS] [--unary] [--queries N]\n"
-    "                   [--query-rate N] [--clock-step DURATION] [--no-index] [-o text|json]\n"
+    "                   [--connections N] [--clients N] [--rate N] [--duration SECONDS] [--unary]\n"
+    "                   [--queries N] [--query-rate N] [--clock-step DURATION] [--no-index]\n"
+    "                   [-o text|json]\n"
     "\n"
     "ingest: ships N made-up events (default 300,000) as fast as they are acknowledged.\n"
     "        --rate N sends N events a second for --duration (default 60 s) instead, each at its\n"
-    "        own fixed time, and counts latency from that time: an open loop. --unary sends each "
-    "in\n"
-    "        a call of its own, from 64 clients (--connections); without --rate each client sends\n"
-    "        when it is answered.\n"
+    "        own fixed time, and counts latency from that time: an open loop. --unary sends each\n"
+    "        in a call of its own, at most 64 (--clients) at a time over 2 connections\n"
+    "        (--connections); without --rate an answered call makes room for the next.\n"
     "query:  ships them, then asks for what single actors did, busy and rare ones, --queries "
     "times\n"
     "        each.\n"
@@ -53,14 +53,15 @@ static const char usage[] =
     "  stele bench query --events 300000 --clock-step 158s\n";
 
 #define CONNECTIONS_MAX STELE_BENCH_CLIENTS_MAX
+#define CONNECTIONS 2u
 #define UNARY_CLIENTS 64u
 #define RATE_MAX 10000000u /* above what this machine or a larger one takes */
 #define DURATION_S_MAX 604800u
 
 struct bench {
     const char *what, *region;
-    uint64_t events, batch, connections,
-        queries;                           /* connections 0: the default of what is measured */
+    uint64_t events, batch, queries;
+    uint64_t connections, clients;         /* 0: the default of what is measured */
     uint64_t rate, duration_s, query_rate; /* rate 0: as fast as it goes */
     uint32_t clock_step_ms;                /* 0: the real clock */
     struct stele_bench_clock *clock;
@@ -100,8 +101,13 @@ static int judge(int n, char **words, bool has_config, struct bench *ret) {
     } else {
         ret->query_rate = 0;
     }
-    if (ret->connections == 0) {
-        ret->connections = ret->unary ? UNARY_CLIENTS : 2;
+    if (ret->clients > 0 && !ret->unary) {
+        return stele_usage_error("bench", "--clients is for single appends: with --unary");
+    }
+    ret->connections = ret->connections == 0 ? CONNECTIONS : ret->connections;
+    ret->clients = ret->clients == 0 ? UNARY_CLIENTS : ret->clients;
+    if (ret->unary && ret->connections > ret->clients) {
+        ret->connections = ret->clients; /* more would have no calls */
     }
     return STELE_GO_ON;
 }
@@ -112,6 +118,7 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
                                           {"events", required_argument, NULL, 'n'},
                                           {"batch", required_argument, NULL, 'b'},
                                           {"connections", required_argument, NULL, 'k'},
+                                          {"clients", required_argument, NULL, 'C'},
                                           {"queries", required_argument, NULL, 'q'},
                                           {"output", required_argument, NULL, 'o'},
                                           {"rate", required_argument, NULL, 'r'},
@@ -140,6 +147,8 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
             st = take_count("batch", optarg, 1000, &ret->batch, &err);
         } else if (c == 'k') {
             st = take_count("connections", optarg, CONNECTIONS_MAX, &ret->connections, &err);
+        } else if (c == 'C') {
+            st = take_count("clients", optarg, CONNECTIONS_MAX, &ret->clients, &err);
         } else if (c == 'q') {
             st = take_count("queries", optarg, 1000000, &ret->queries, &err);
         } else if (c == 'r') {
@@ -176,7 +185,8 @@ static stele_status measure_load(const struct bench *bench, const char *config,
                                     .region = bench->region,
                                     .events_per_s = (double)bench->rate,
                                     .duration_s = (double)bench->duration_s,
-                                    .clients = bench->connections,
+                                    .clients = bench->unary ? bench->clients : bench->connections,
+                                    .connections = bench->connections,
                                     .batch = bench->unary ? 0 : bench->batch,
                                     .queries_per_s = (double)bench->query_rate,
                                     .watch_index = bench->clock == NULL && !bench->no_index,

@@ -12,30 +12,24 @@
 
 #include "storage/status.h"
 #include "tools/bench_ceiling.h"
-#include "tools/bench_histogram.h"
 #include "tools/bench_lag.h"
 #include "tools/bench_server.h"
+#include "tools/bench_tally.h"
 
-#define STELE_BENCH_CLIENTS_MAX 256u /* a thread and a connection each */
-#define STELE_BENCH_STALL_US 1000000u
-#define STELE_BENCH_STALLS_MAX 64u /* kept; all are counted */
+#define STELE_BENCH_CLIENTS_MAX 256u /* streams: a thread and a connection each */
 
 struct stele_bench_load {
     const char *config, *region;
     double events_per_s; /* 0: each client sends when the one before is answered, a closed loop */
     double duration_s;
-    uint64_t clients;
+    uint64_t clients;                /* streams, or single appends under way at a time */
+    uint64_t connections;            /* that single appends share; a stream has its own */
     uint64_t batch;                  /* events of one message of a stream; 0: single Append calls */
     double queries_per_s;            /* 0: none */
     struct stele_bench_clock *clock; /* of the events; NULL: the real one */
     bool watch_index;                /* the caller does; it is printed */
 };
 
-/* Calls answered over a second after they were due, gathered into one while they overlap. */
-struct stele_bench_stall {
-    double unix_s; /* when the first of them was due */
-    double ms;     /* until the last of them was answered */
-};
 struct stele_bench_load_figures {
     double seconds, client_cpu_s;
     uint64_t stored, repeated; /* repeated: calls sent again because the server had no room */

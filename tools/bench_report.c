@@ -42,6 +42,7 @@ static void print_json(const struct stele_bench_load *load,
     put(out, "rate_asked", load->events_per_s);
     (void)json_object_set_new(out, "open_loop", json_boolean(load->events_per_s > 0));
     put(out, "clients", (double)load->clients);
+    put(out, "connections", (double)(load->batch == 0 ? load->connections : load->clients));
     put(out, "batch", load->batch == 0 ? 1.0 : (double)load->batch);
     put_latency(out, "append", &f->append);
     put(out, "repeated", (double)f->repeated);
@@ -96,11 +97,12 @@ void stele_bench_load_print(const struct stele_bench_load *load,
     }
     (void)printf("events            %.0f in %.2f s, ", n, f->seconds);
     if (load->batch == 0) {
-        (void)printf("single appends");
+        (void)printf("single appends, %" PRIu64 " at a time", load->clients);
     } else {
         (void)printf("batches of %" PRIu64, load->batch);
     }
-    (void)printf(", %" PRIu64 " connections, mutual TLS, every ack synced\n", load->clients);
+    (void)printf(", %" PRIu64 " connections, mutual TLS, every ack synced\n",
+                 load->batch == 0 ? load->connections : load->clients);
     (void)printf("rate              %.0f events/s", n / f->seconds);
     if (load->events_per_s > 0) {
         (void)printf(", %.0f asked", load->events_per_s);

@@ -40,33 +40,35 @@ class Load(Case):
         self.assertGreater(figures['seconds'], 1.9)
 
     def test_single_appends_at_a_rate(self):
-        figures = self.figures('ingest', '--unary', '--rate', '100', '--duration', '2', '--connections', '8')
-        self.assertEqual((figures['events'], figures['batch'], figures['clients']), (200, 1, 8))
+        figures = self.figures('ingest', '--unary', '--rate', '100', '--duration', '2', '--clients', '8')
+        self.assertEqual((figures['events'], figures['batch'], figures['clients'], figures['connections']), (200, 1, 8, 2))
 
     def test_single_appends_as_fast_as_they_are_answered(self):
-        figures = self.figures('ingest', '--unary', '--duration', '1', '--connections', '4')
+        figures = self.figures('ingest', '--unary', '--duration', '1', '--clients', '4', '--connections', '3')
+        self.assertEqual((figures['clients'], figures['connections']), (4, 3))
         self.assertIs(figures['open_loop'], False)
         self.assertGreaterEqual(figures['events'], 4)
 
     def test_searches_beside_them(self):
-        figures = self.figures('mixed', '--rate', '50', '--query-rate', '10', '--duration', '2', '--connections', '4')
+        figures = self.figures('mixed', '--rate', '50', '--query-rate', '10', '--duration', '2', '--clients', '4')
         self.assertEqual((figures['events'], figures['queries']), (100, 20))
         self.rises(figures['query'])
 
     def test_words_for_people(self):
-        done = self.ends(self.bench('mixed', '--rate', '50', '--duration', '1', '--connections', '4'), DONE)
+        done = self.ends(self.bench('mixed', '--rate', '50', '--duration', '1', '--clients', '4'), DONE)
         for word in ('p99.9', 'open loop: from when each was due', 'query latency', 'over a second'):
             self.assertIn(word, done.out)
 
     def test_what_does_not_go_together(self):
         self.assertEqual(stele('bench', 'query', '--rate', '5').code, USAGE)
         self.assertEqual(stele('bench', 'query', '--unary').code, USAGE)
+        self.assertEqual(stele('bench', 'ingest', '--clients', '8').code, USAGE)
         self.assertEqual(self.bench('ingest', '--rate', '0').code, USAGE)
 
     def test_a_server_that_stops_shows_in_every_call_of_that_time(self):
         """Eight clients, fifty calls a second, four seconds without a server: 200 calls of 750 are due meanwhile, of
         which 150 wait for over a second. A generator that waits for its answers would have eight."""
-        bench = self.server.popen('bench', 'ingest', '--unary', '--rate', '50', '--duration', '15', '--connections', '8',
+        bench = self.server.popen('bench', 'ingest', '--unary', '--rate', '50', '--duration', '15', '--clients', '8',
                                   '-o', 'json')
         try:
             size = self.size()
