@@ -73,6 +73,7 @@ struct stele_audit_difference {
     stele_fraud_kind kind; /* OMISSION: the committed one lacks it; PHANTOM: only it has it */
     uint8_t tag[STELE_TAG_BYTES];
     uint64_t seq;
+    uint64_t rank; /* KEY_ORDER: of the first of two keys that do not ascend; it has no more */
 };
 /* Compares a segment as it should be with the one that is committed to. Errors: NOT_FOUND (they
  * have the same postings), those of reading either. */
@@ -91,12 +92,13 @@ struct stele_audit_case {
     struct stele_seal *seal;
     struct stele_leaf_source leaves; /* of the log */
     struct stele_audit_difference difference;
-    struct stele_fraud_leaf event; /* of the difference; of BOUNDS the entry it does not fit */
+    struct stele_fraud_leaf event; /* of the difference; of BOUNDS the entry it does not fit; of
+                                      KEY_ORDER none */
     uint8_t ksalt[STELE_SALT_BYTES];
     stele_view tags;
 };
-/* Appends the proof, OMISSION, PHANTOM or BOUNDS as difference.kind says. Check it before it is
- * shown. */
+/* Appends the proof, OMISSION, PHANTOM, KEY_ORDER or BOUNDS as difference.kind says. Check it before
+ * it is shown. */
 STELE_MUST_USE stele_status stele_audit_prove(const struct stele_audit_case *wrong, stele_buf *out,
                                               stele_err *err);
 

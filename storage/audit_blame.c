@@ -17,6 +17,7 @@ struct case_file {
     struct stele_descriptor should;
     struct stele_segment_ref *should_ref;
     struct stele_segment_ref *ref; /* the committed one; the catalog's */
+    struct stele_segment_ref *any_order; /* the same, read without trust in its order; or NULL */
     struct stele_tree_path index_path, event_path;
     uint8_t index_bytes[STELE_ENTRY_BYTES_MAX];
     struct stele_stored_entry event;
@@ -109,14 +110,32 @@ static stele_status find_bounds(struct case_file *c, struct stele_audit_differen
                       c->segment, c->blame->index->seq);
 }
 
+/* Two neighbours among the committed keys that do not ascend. END: all ascend. */
+static stele_status find_disorder(struct case_file *c, struct stele_audit_difference *ret,
+                                  stele_err *err) {
+    stele_status st = STELE_OK;
+    if (c->ref->engine == NULL) {
+        return STELE_END; /* in memory, of postings that were sorted in this process */
+    }
+    STELE_TRY(stele_segment_ref_open_any_order(c->ref->engine, c->ref->key, &c->any_order, err));
+    STELE_TRY(stele_seal_find_disorder(c->any_order->seal, &ret->rank, err));
+    ret->kind = STELE_FRAUD_KEY_ORDER;
+    c->ref = c->any_order;
+cleanup:
+    return st;
+}
+
 static stele_status find_difference(struct case_file *c, struct stele_audit_difference *ret,
                                     stele_err *err) {
     struct stele_descriptor unused;
-    stele_status st = STELE_NOT_FOUND;
-    STELE_TRY(stele_auditor_segment(c->blame->auditor, c->segment, &unused, &c->should_ref, err));
-    if (c->should_ref != NULL) {
-        st = stele_audit_compare(c->should_ref->segment, c->ref->segment, ret, err);
+    stele_status st = find_disorder(c, ret, err);
+    if (st != STELE_END) {
+        return st; /* no other proof is looked for where keys do not ascend, or cannot be read */
     }
+    STELE_TRY(stele_auditor_segment(c->blame->auditor, c->segment, &unused, &c->should_ref, err));
+    st = c->should_ref == NULL
+             ? STELE_NOT_FOUND
+             : stele_audit_compare(c->should_ref->segment, c->ref->segment, ret, err);
     st = st == STELE_NOT_FOUND ? find_bounds(c, ret, err) : st;
 cleanup:
     return st;
@@ -126,6 +145,25 @@ static stele_status path_of(const struct case_file *c, uint64_t seq, struct stel
                             stele_err *err) {
     struct stele_leaf_pos pos = {seq, c->blame->size};
     return stele_tree_prove_inclusion(pos, stele_log_view_node, c->blame->view, ret, err);
+}
+
+/* The entry of the difference, and its tags. */
+static stele_status show_event(struct case_file *c, struct stele_audit_case *wrong,
+                               stele_err *err) {
+    uint64_t seq = wrong->difference.seq;
+    stele_status st = STELE_OK;
+    STELE_TRY(path_of(c, seq, &c->event_path, err));
+    STELE_TRY(stele_log_read(c->reader, seq, &c->event, err));
+    if (wrong->difference.kind != STELE_FRAUD_BOUNDS) {
+        STELE_TRY(stele_log_read_tags(c->reader, &c->tags, err));
+        wrong->tags = stele_view_of(c->tags->tag[0], (size_t)c->tags->n * STELE_TAG_BYTES);
+        memcpy(wrong->ksalt, c->event.ksalt, sizeof wrong->ksalt);
+    }
+    wrong->event = (struct stele_fraud_leaf){
+        stele_view_of(c->event.bytes, c->event.n_bytes), seq,
+        stele_view_of(c->event_path.node, c->event_path.n * STELE_HASH_BYTES)};
+cleanup:
+    return st;
 }
 
 static stele_status prove(struct case_file *c, const struct stele_audit_difference *difference,
@@ -141,19 +179,12 @@ static stele_status prove(struct case_file *c, const struct stele_audit_differen
                                      .difference = *difference};
     stele_status st = STELE_OK;
     STELE_TRY(path_of(c, blame->index->seq, &c->index_path, err));
-    STELE_TRY(path_of(c, difference->seq, &c->event_path, err));
-    STELE_TRY(stele_log_read(c->reader, difference->seq, &c->event, err));
-    if (difference->kind != STELE_FRAUD_BOUNDS) {
-        STELE_TRY(stele_log_read_tags(c->reader, &c->tags, err));
-        wrong.tags = stele_view_of(c->tags->tag[0], (size_t)c->tags->n * STELE_TAG_BYTES);
-        memcpy(wrong.ksalt, c->event.ksalt, sizeof wrong.ksalt);
+    if (difference->kind != STELE_FRAUD_KEY_ORDER) {
+        STELE_TRY(show_event(c, &wrong, err));
     }
     wrong.index = (struct stele_fraud_leaf){
         stele_view_of(c->index_bytes, stele_entry_encode(blame->index, c->index_bytes)),
         blame->index->seq, stele_view_of(c->index_path.node, c->index_path.n * STELE_HASH_BYTES)};
-    wrong.event = (struct stele_fraud_leaf){
-        stele_view_of(c->event.bytes, c->event.n_bytes), difference->seq,
-        stele_view_of(c->event_path.node, c->event_path.n * STELE_HASH_BYTES)};
     STELE_TRY(stele_audit_prove(&wrong, out, err));
 cleanup:
     return st;
@@ -208,6 +239,7 @@ cleanup:
         out->size = before;
     }
     stele_segment_ref_unref(c->should_ref);
+    stele_segment_ref_unref(c->any_order);
     stele_log_reader_free(c->reader);
     stele_leaf_window_done(&c->window);
     stele_free(c->committed);

@@ -88,19 +88,11 @@ cleanup:
     return st;
 }
 
-/* The tag's key leaf, or those that leave no room for it. */
-static stele_status show_keys(const struct stele_audit_case *wrong, struct stele_fraud *fraud,
-                              bool *ret_present, stele_buf *siblings, stele_err *err) {
-    uint64_t n = stele_seal_descriptor(wrong->seal)->info.n_keys;
-    uint64_t rank = 0;
+/* The key leaves that fraud->first_key and n_keys name. */
+static stele_status show_leaves(const struct stele_audit_case *wrong, struct stele_fraud *fraud,
+                                stele_buf *siblings, stele_err *err) {
     struct stele_seal_key key;
     stele_status st = STELE_OK;
-    STELE_TRY(stele_seal_find(wrong->seal, wrong->difference.tag, &rank, ret_present, err));
-    if (n == 0) {
-        goto cleanup;
-    }
-    fraud->first_key = *ret_present || rank == 0 ? rank : rank - 1;
-    fraud->n_keys = *ret_present || rank == 0 || rank == n ? 1 : 2;
     for (size_t i = 0; i < fraud->n_keys; i++) {
         STELE_TRY(stele_seal_key_at(wrong->seal, wrong->leaves, fraud->first_key + i, &key, err));
         memcpy(fraud->key[i].tag, key.tag, sizeof key.tag);
@@ -108,6 +100,24 @@ static stele_status show_keys(const struct stele_audit_case *wrong, struct stele
     }
     STELE_TRY(stele_seal_prove(wrong->seal, wrong->leaves, fraud->first_key, fraud->n_keys,
                                siblings, err));
+    fraud->key_siblings = stele_view_buf(siblings);
+cleanup:
+    return st;
+}
+
+/* The tag's key leaf, or those that leave no room for it. */
+static stele_status show_keys(const struct stele_audit_case *wrong, struct stele_fraud *fraud,
+                              bool *ret_present, stele_buf *siblings, stele_err *err) {
+    uint64_t n = stele_seal_descriptor(wrong->seal)->info.n_keys;
+    uint64_t rank = 0;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_seal_find(wrong->seal, wrong->difference.tag, &rank, ret_present, err));
+    if (n == 0) {
+        goto cleanup;
+    }
+    fraud->first_key = *ret_present || rank == 0 ? rank : rank - 1;
+    fraud->n_keys = *ret_present || rank == 0 || rank == n ? 1 : 2;
+    STELE_TRY(show_leaves(wrong, fraud, siblings, err));
 cleanup:
     return st;
 }
@@ -161,7 +171,7 @@ stele_status stele_audit_prove(const struct stele_audit_case *wrong, stele_buf *
     }
     fraud->kind = wrong->difference.kind;
     fraud->note = wrong->note;
-    fraud->n_leaves = 1;
+    fraud->n_leaves = wrong->difference.kind == STELE_FRAUD_KEY_ORDER ? 0 : 1;
     fraud->leaf[0] = wrong->event;
     fraud->has_index = true;
     fraud->index = wrong->index;
@@ -169,13 +179,16 @@ stele_status stele_audit_prove(const struct stele_audit_case *wrong, stele_buf *
     STELE_TRY(show_descriptor(wrong, &descriptor, &siblings, err));
     fraud->descriptor = stele_view_buf(&descriptor);
     fraud->siblings = stele_view_buf(&siblings);
-    if (fraud->kind != STELE_FRAUD_BOUNDS) {
+    if (fraud->kind == STELE_FRAUD_KEY_ORDER) {
+        fraud->first_key = wrong->difference.rank;
+        fraud->n_keys = 2;
+        STELE_TRY(show_leaves(wrong, fraud, &key_siblings, err));
+    } else if (fraud->kind != STELE_FRAUD_BOUNDS) {
         fraud->has_tags = true;
         fraud->tags = wrong->tags;
         memcpy(fraud->ksalt, wrong->ksalt, sizeof fraud->ksalt);
         memcpy(fraud->tag, wrong->difference.tag, sizeof fraud->tag);
         STELE_TRY(show_keys(wrong, fraud, &present, &key_siblings, err));
-        fraud->key_siblings = stele_view_buf(&key_siblings);
         STELE_TRY(present ? show_history(wrong, fraud, err) : STELE_OK);
     }
     STELE_TRY(stele_fraud_encode(fraud, out, err));

@@ -32,6 +32,10 @@ struct stele_segment_ref {
  * is not there, CORRUPT, UNSUPPORTED, IO. */
 STELE_MUST_USE stele_status stele_segment_ref_open(struct stele_engine *engine, const char *key,
                                                    struct stele_segment_ref **ret, stele_err *err);
+/* The same, of a segment whose keys may be out of order: see stele_segment_open_any_order. */
+STELE_MUST_USE stele_status stele_segment_ref_open_any_order(struct stele_engine *engine, const char *key,
+                                                             struct stele_segment_ref **ret,
+                                                             stele_err *err);
 /* Without the seal, which is yet to be made. */
 STELE_MUST_USE stele_status stele_segment_ref_open_bare(struct stele_engine *engine, const char *key,
                                                         struct stele_segment_ref **ret, stele_err *err);

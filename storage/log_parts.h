@@ -305,6 +305,7 @@ void stele_store__wake_packer(struct stele_store *store);
 bool stele_store__stopping(struct stele_store *store);
 void stele_store__report(struct stele_store *store, const char *log, const stele_err *err);
 bool stele_store__read_only(const struct stele_store *store);
+bool stele_store__any_key_order(const struct stele_store *store);
 /* The signed notes the store must extend; borrowed for as long as the store is being opened. */
 const stele_view *stele_store__not_before(const struct stele_store *store, size_t *ret_n);
 

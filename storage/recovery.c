@@ -297,8 +297,10 @@ static stele_status rebuild_seal(struct stele_log *log, const char *key, uint64_
 static stele_status add_segment(struct stele_log *log, uint64_t lo, uint64_t hi, stele_err *err) {
     char key[STELE_BLOB_KEY_MAX];
     struct stele_segment_ref *ref = NULL;
+    bool any_order = stele_store__any_key_order(log->store);
     stele_pack_key(log->name, 'i', lo, hi, key);
-    stele_status st = stele_segment_ref_open(log->engine, key, &ref, err);
+    stele_status st = any_order ? stele_segment_ref_open_any_order(log->engine, key, &ref, err)
+                                : stele_segment_ref_open(log->engine, key, &ref, err);
     if (st == STELE_NOT_FOUND) {
         STELE_TRY(rebuild_seal(log, key, lo, hi, err));
         STELE_TRY(stele_segment_ref_open(log->engine, key, &ref, err));

@@ -68,6 +68,10 @@ const struct stele_descriptor *stele_seal_descriptor(const struct stele_seal *se
 STELE_MUST_USE stele_status stele_seal_find(const struct stele_seal *seal,
                                             const uint8_t tag[STELE_AT_LEAST(16)], uint64_t *ret_rank,
                                             bool *ret_present, stele_err *err);
+/* The first key that is not below the one after it, in a segment that stele_segment_open_any_order opened.
+ * Reads every block. END: all ascend. */
+STELE_MUST_USE stele_status stele_seal_find_disorder(const struct stele_seal *seal, uint64_t *ret_rank,
+                                                     stele_err *err);
 struct stele_seal_key {
     uint8_t tag[STELE_TAG_BYTES];
     uint64_t count;

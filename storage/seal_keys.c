@@ -50,6 +50,7 @@ static stele_status enter_block(struct keys *k, uint64_t block, stele_err *err) 
     k->rank = stele_seal__rank_of(k->seal, block);
     STELE_TRY(stele_segment__read_blocks(k->seal->segment, block, 1, &k->buf, err));
     STELE_TRY(stele_segment__scan_block(k->seal->segment, block, stele_view_buf(&k->buf), &k->scan, err));
+    k->scan.any_order = k->seal->segment->any_order;
     if (continues(k->seal, block)) {
         STELE_TRY(stele_segment__scan_record(&k->scan, err));
     }
@@ -104,7 +105,7 @@ static uint64_t count_of(const struct keys *k) {
 /* The key stands before those of the next block, so that a search would come here too. */
 static bool is_in_order(const struct keys *k) {
     uint64_t next = k->block + 1;
-    if (next == k->seal->footer.n_blocks) {
+    if (next == k->seal->footer.n_blocks || k->seal->segment->any_order) {
         return true;
     }
     int order = memcmp(k->scan.tag, first_tag(k->seal, next), STELE_TAG_BYTES);
@@ -202,6 +203,23 @@ stele_status stele_seal_key_at(const struct stele_seal *seal, struct stele_leaf_
 cleanup:
     stele_buf_done(&k.buf);
     stele_buf_done(&buf);
+    return st;
+}
+
+stele_status stele_seal_find_disorder(const struct stele_seal *seal, uint64_t *ret_rank, stele_err *err) {
+    struct keys k = {.seal = seal};
+    uint8_t before[STELE_TAG_BYTES];
+    int order = 1;
+    stele_status st = n_keys_of(seal) == 0 ? STELE_END : go_to(&k, seal, 0, err);
+    while (st == STELE_OK && order > 0) {
+        memcpy(before, k.scan.tag, sizeof before);
+        st = k.rank + 1 < n_keys_of(seal) ? next_key(&k, err) : STELE_END;
+        order = memcmp(k.scan.tag, before, sizeof before);
+    }
+    if (st == STELE_OK) {
+        *ret_rank = k.rank - 1;
+    }
+    stele_buf_done(&k.buf);
     return st;
 }
 

@@ -45,6 +45,11 @@ struct stele_segment;
  * Threads: many readers. `read` must stay valid and be callable from any thread. */
 STELE_MUST_USE stele_status stele_segment_open(stele_read_at_fn read, void *ctx, uint64_t size_bytes,
                                                struct stele_segment **ret, stele_err *err);
+/* The same of a segment whose keys may fall or stand twice, which no honest writer leaves and stele_segment_open
+ * refuses where it sees it. For showing what a log committed to (storage/seal.h): for finding keys it is as
+ * good as damaged, and reading it otherwise is CORRUPT. */
+STELE_MUST_USE stele_status stele_segment_open_any_order(stele_read_at_fn read, void *ctx, uint64_t size_bytes,
+                                                         struct stele_segment **ret, stele_err *err);
 void stele_segment_close(struct stele_segment *s);
 const struct stele_segment_info *stele_segment_info_of(const struct stele_segment *s);
 

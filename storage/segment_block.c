@@ -23,10 +23,11 @@ uint64_t stele_segment__count_beyond(const struct stele_segment *s, uint64_t blo
     uint64_t count = 0;
     for (uint64_t next = block + 1; next < s->footer.n_blocks; next++) {
         const uint8_t *entry = s->index.data + next * STELE_SEGMENT__INDEX_ENTRY_BYTES;
-        if (memcmp(entry, tag, STELE_TAG_BYTES) != 0) {
+        uint32_t continued = stele_get_u32(entry + 48);
+        if (memcmp(entry, tag, STELE_TAG_BYTES) != 0 || continued == 0) {
             break;
         }
-        count += stele_get_u32(entry + 48);
+        count += continued;
     }
     return count;
 }
@@ -105,7 +106,7 @@ stele_status stele_segment__scan_record(struct stele_segment__scan *scan, stele_
         return stele_segment__scan_bad(scan, err);
     }
     /* A tag shares all it can with the one before, so it is above it iff its first own byte is. */
-    if (scan->started ? at[1] <= scan->tag[shared] : shared != 0) {
+    if (scan->started ? at[1] <= scan->tag[shared] && !scan->any_order : shared != 0) {
         return stele_segment__scan_bad(scan, err);
     }
     if (n == 0) {

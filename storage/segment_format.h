@@ -80,6 +80,7 @@ struct stele_segment {
     void *ctx;
     struct stele_segment__footer footer;
     stele_buf index; /* n_blocks entries, as stored: the tags are searched where they lie */
+    bool any_order;  /* its keys were let in out of order: only storage/seal_keys.c reads them so */
 };
 
 /* A place in one block: a record and a posting in it. Borrows the block's bytes. */
@@ -92,6 +93,7 @@ struct stele_segment__scan {
     uint32_t n;                  /* postings of the record */
     uint32_t left;               /* of them, not yet returned */
     bool started;
+    bool any_order; /* tags need not rise */
     uint8_t tag[STELE_TAG_BYTES];
 };
 

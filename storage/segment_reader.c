@@ -38,7 +38,8 @@ static stele_status check_index(const struct stele_segment *s, stele_err *err) {
             return index_bad(s, i, err);
         }
         int order = i == 0 ? 1 : memcmp(entry.tag, before.tag, STELE_TAG_BYTES);
-        if (order < 0 || (order == 0 && (entry.continued == 0 || entry.first <= before.first))) {
+        bool goes_on = order == 0 && entry.continued != 0;
+        if (goes_on ? entry.first <= before.first : order <= 0 && !s->any_order) {
             return index_bad(s, i, err);
         }
         before = entry;
@@ -66,8 +67,8 @@ static stele_status read_footer(struct stele_segment *s, uint64_t size_bytes, st
     return st;
 }
 
-stele_status stele_segment_open(stele_read_at_fn read, void *ctx, uint64_t size_bytes,
-                                struct stele_segment **ret, stele_err *err) {
+static stele_status open_segment(stele_read_at_fn read, void *ctx, uint64_t size_bytes,
+                                 bool any_order, struct stele_segment **ret, stele_err *err) {
     stele_status st = STELE_OK;
     stele_buf buf = STELE_BUF_EMPTY;
     uint8_t sum[STELE_HASH_BYTES];
@@ -77,6 +78,7 @@ stele_status stele_segment_open(stele_read_at_fn read, void *ctx, uint64_t size_
     }
     s->read = read;
     s->ctx = ctx;
+    s->any_order = any_order;
     STELE_TRY(read_footer(s, size_bytes, &buf, err));
     size_t index_bytes = (size_t)s->footer.n_blocks * ENTRY;
     if (index_bytes > 0) {
@@ -98,6 +100,16 @@ cleanup:
     stele_buf_done(&buf);
     stele_segment_close(s);
     return st;
+}
+
+stele_status stele_segment_open(stele_read_at_fn read, void *ctx, uint64_t size_bytes,
+                                struct stele_segment **ret, stele_err *err) {
+    return open_segment(read, ctx, size_bytes, false, ret, err);
+}
+
+stele_status stele_segment_open_any_order(stele_read_at_fn read, void *ctx, uint64_t size_bytes,
+                                          struct stele_segment **ret, stele_err *err) {
+    return open_segment(read, ctx, size_bytes, true, ret, err);
 }
 
 void stele_segment_close(struct stele_segment *s) {

@@ -50,14 +50,37 @@ static stele_status ref_new(struct stele_engine *engine, const char *key, struct
     return STELE_OK;
 }
 
-stele_status stele_segment_ref_open_bare(struct stele_engine *engine, const char *key,
-                                         struct stele_segment_ref **ret, stele_err *err) {
+typedef stele_status (*open_fn)(stele_read_at_fn read, void *ctx, uint64_t size_bytes,
+                                struct stele_segment **ret, stele_err *err);
+
+static stele_status open_bare(struct stele_engine *engine, const char *key, open_fn open,
+                              struct stele_segment_ref **ret, stele_err *err) {
     struct stele_segment_ref *ref = NULL;
     uint64_t size = 0;
     stele_status st = STELE_OK;
     STELE_TRY(ref_new(engine, key, &ref, err));
     STELE_TRY(engine->ops->blob_size(engine, ref->key, &size, err));
-    STELE_TRY(stele_segment_open(read_segment, ref, size, &ref->segment, err));
+    STELE_TRY(open(read_segment, ref, size, &ref->segment, err));
+    *ret = ref;
+    ref = NULL;
+cleanup:
+    stele_segment_ref_unref(ref);
+    return st;
+}
+
+stele_status stele_segment_ref_open_bare(struct stele_engine *engine, const char *key,
+                                         struct stele_segment_ref **ret, stele_err *err) {
+    return open_bare(engine, key, stele_segment_open, ret, err);
+}
+
+static stele_status open_sealed(struct stele_engine *engine, const char *key, open_fn open,
+                                struct stele_segment_ref **ret, stele_err *err) {
+    struct stele_segment_ref *ref = NULL;
+    uint64_t size = 0;
+    stele_status st = STELE_OK;
+    STELE_TRY(open_bare(engine, key, open, &ref, err));
+    STELE_TRY(engine->ops->blob_size(engine, ref->seal_key, &size, err));
+    STELE_TRY(stele_seal_open(read_seal, ref, size, ref->segment, &ref->seal, err));
     *ret = ref;
     ref = NULL;
 cleanup:
@@ -67,17 +90,12 @@ cleanup:
 
 stele_status stele_segment_ref_open(struct stele_engine *engine, const char *key, struct stele_segment_ref **ret,
                                     stele_err *err) {
-    struct stele_segment_ref *ref = NULL;
-    uint64_t size = 0;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_segment_ref_open_bare(engine, key, &ref, err));
-    STELE_TRY(engine->ops->blob_size(engine, ref->seal_key, &size, err));
-    STELE_TRY(stele_seal_open(read_seal, ref, size, ref->segment, &ref->seal, err));
-    *ret = ref;
-    ref = NULL;
-cleanup:
-    stele_segment_ref_unref(ref);
-    return st;
+    return open_sealed(engine, key, stele_segment_open, ret, err);
+}
+
+stele_status stele_segment_ref_open_any_order(struct stele_engine *engine, const char *key,
+                                              struct stele_segment_ref **ret, stele_err *err) {
+    return open_sealed(engine, key, stele_segment_open_any_order, ret, err);
 }
 
 struct sink {

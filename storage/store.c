@@ -40,7 +40,7 @@ struct stele_store {
     struct stele_event_map map;
     stele_clock_fn clock;
     void *clock_ctx;
-    bool read_only;
+    bool read_only, any_key_order;
     stele_report_fn report;
     void *report_ctx;
     uint32_t pack_entries, checkpoint_interval_ms;
@@ -91,6 +91,10 @@ uint64_t stele_store_now_us(struct stele_store *store) {
 
 bool stele_store__read_only(const struct stele_store *store) {
     return store->read_only;
+}
+
+bool stele_store__any_key_order(const struct stele_store *store) {
+    return store->any_key_order;
 }
 
 const struct stele_event_map *stele_store_map(const struct stele_store *store) {
@@ -386,6 +390,7 @@ stele_status stele_store_open(const struct stele_store_config *config, struct st
     store->clock = config->clock != NULL ? config->clock : stele_clock_wall;
     store->clock_ctx = config->clock_ctx;
     store->read_only = config->read_only;
+    store->any_key_order = config->read_only && config->any_key_order;
     store->report = config->report;
     store->report_ctx = config->report_ctx;
     store->not_before = config->not_before;

@@ -46,6 +46,9 @@ struct stele_store_config {
     void *clock_ctx;
     bool create;                 /* make the store if dir is empty; otherwise NOT_FOUND */
     bool read_only;              /* fsck: nothing is created, committed, packed or signed */
+    /* audit, with read_only: an index segment whose keys are out of order is opened too, for the proof that
+     * the log committed to it. Who reads it in another way finds it corrupt. */
+    bool any_key_order;
     const stele_view *not_before; /* signed notes the store must extend, any log; checked at open */
     size_t n_not_before;
     uint32_t checkpoint_interval_ms; /* a new checkpoint at most this late after new entries; 0: 1,000 */

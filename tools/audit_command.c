@@ -289,7 +289,7 @@ static stele_status audit_stores(struct auditing *a, const struct stele_server_c
                                  stele_err *err) {
     const struct options *options = a->options;
     struct stele_regions regions = {0};
-    struct stele_regions_options how = {.read_only = true};
+    struct stele_regions_options how = {.read_only = true, .any_key_order = true};
     stele_status st = STELE_OK;
     STELE_TRY(stele_regions_open(config, &how, &regions, err));
     STELE_TRY(check_names(options, &regions, err));

@@ -92,6 +92,32 @@ void malicious_forge_bounds(struct stele_log *log) {
     stele_catalog_unref(catalog);
 }
 
+void malicious_disorder(struct stele_log *log, const struct disorder_plan *how) {
+    struct stele_segment_ref *forged = NULL;
+    struct stele_leaf_window window;
+    struct stele_catalog *catalog = stele_log__pin(log);
+    struct stele_segment_ref *first = catalog->segment[0];
+    stele_buf segment = STELE_BUF_EMPTY;
+    stele_buf seal = STELE_BUF_EMPTY;
+    size_t n = 0;
+    struct stele_posting *postings = read_postings(first->segment, &n);
+    stele_leaf_window_init(&window, catalog);
+    disordered_segment_write(how, stele_segment_info_of(first->segment), postings, n, &segment);
+    disordered_segment_seal(how, &segment, stele_leaf_window_source(&window), postings, n, &seal);
+    replace_blob(log->engine, first->key, &segment);
+    replace_blob(log->engine, first->seal_key, &seal);
+    assert_ok(stele_segment_ref_open_any_order(log->engine, first->key, &forged, NULL));
+    struct stele_catalog_edit edit = {
+        .segment_at = 0, .segments_out = 1, .segments_in = 1, .segments = &forged};
+    assert_ok(stele_log__edit(log, &edit, 0, NULL));
+    stele_segment_ref_unref(forged);
+    stele_buf_done(&segment);
+    stele_buf_done(&seal);
+    stele_leaf_window_done(&window);
+    stele_free(postings);
+    stele_catalog_unref(catalog);
+}
+
 static void answered(void *arg, stele_status st, const stele_err *err,
                      const struct stele_batch_place *place) {
     (void)place;

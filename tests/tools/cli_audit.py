@@ -208,6 +208,16 @@ class Malicious(Case):
     def test_a_posting_too_many_is_proven(self):
         self.proof(self.lies('add'), 'phantom')
 
+    def test_keys_that_do_not_ascend_are_proven(self):
+        for how in ('disorder', 'twice'):
+            path = self.proof(self.lies(how), 'key_order')
+            # Nobody but an audit opens such a store, and nothing is proven of an honest region.
+            self.ends(stele('fsck', '--data', self.server.data), UNVERIFIED, 'segment')
+            other = Server(REGION)
+            self.addCleanup(other.remove)
+            self.assertEqual(self.ends(stele('verify', path, '--key', other.vkeys), UNVERIFIED, 'REFUSED').out, '')
+            self.server = other
+
     def test_one_false_index_is_found(self):
         line = self.lies('index')
         self.assertEqual((line['wrong'], line['indexes']), (1, 3))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * malicious_store REGION_DIR REGION DOMAIN omit|omit-actor|add|index: fills the log 3y of a region
+ * malicious_store REGION_DIR REGION DOMAIN omit|omit-actor|add|index|disorder|twice: fills the log 3y of a region
  * that `stele init` made, and lies in its index as a dishonest operator could: with the region's
  * own keys. A tool of the tests.
  */
@@ -107,7 +107,7 @@ static struct malicious_posting a_posting(struct stele_log *log, bool of_actor) 
 int main(int argc, char **argv) {
     struct fixture f = {.store = NULL};
     if (argc != 5) {
-        (void)fputs("usage: malicious_store REGION_DIR REGION DOMAIN omit|omit-actor|add|index\n",
+        (void)fputs("usage: malicious_store REGION_DIR REGION DOMAIN omit|omit-actor|add|index|disorder|twice\n",
                     stderr);
         return 2;
     }
@@ -123,6 +123,10 @@ int main(int argc, char **argv) {
     if (strcmp(argv[4], "index") == 0) {
         seal(log);
         (void)malicious_false_index(log);
+    } else if (strcmp(argv[4], "disorder") == 0 || strcmp(argv[4], "twice") == 0) {
+        struct disorder_plan how = {.how = DISORDER_TWICE, .across = true};
+        how.how = argv[4][0] == 'd' ? DISORDER_EXCHANGED : DISORDER_TWICE;
+        malicious_disorder(log, &how);
     } else {
         struct malicious_posting posting = a_posting(log, strcmp(argv[4], "omit-actor") == 0);
         if (strcmp(argv[4], "add") == 0) {

@@ -98,6 +98,19 @@ static void test_audit__false_bounds_are_proven(void **state) {
     fixture_done(&bed.f);
 }
 
+static void test_audit__keys_that_do_not_ascend_are_proven(void **state) {
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        const struct disorder_plan how = {i % 2 == 0 ? DISORDER_EXCHANGED : DISORDER_TWICE, i / 2 == 1};
+        struct audit_bed bed;
+        audit_bed_start_small(&bed, "audit_disorder");
+        malicious_disorder(audit_bed_log_of(&bed), &how);
+        audit_bed_append(&bed, 3);
+        audit_bed_check_found(&bed, STELE_FRAUD_KEY_ORDER);
+        fixture_done(&bed.f);
+    }
+}
+
 static void test_audit__one_false_index_among_honest_ones_is_found(void **state) {
     struct audit_bed bed;
     struct stele_audit_report report;
@@ -124,6 +137,7 @@ int main(void) {
         cmocka_unit_test(test_audit__a_posting_left_out_is_proven),
         cmocka_unit_test(test_audit__a_posting_too_many_is_proven),
         cmocka_unit_test(test_audit__false_bounds_are_proven),
+        cmocka_unit_test(test_audit__keys_that_do_not_ascend_are_proven),
         cmocka_unit_test(test_audit__one_false_index_among_honest_ones_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
