@@ -138,7 +138,8 @@ void disordered_segment_seal(const struct disorder_plan *how, const stele_buf *b
     struct stele_seal__writer *writer = NULL;
     struct stele_descriptor descriptor;
     assert_ok(stele_segment_open_any_order(memory_read_at, &read, read.size, &segment, NULL));
-    struct stele_seal__target target = {segment, leaves, memory_write, out};
+    struct stele_seal__target target = {
+        .segment = segment, .leaves = leaves, .write = memory_write, .ctx = out};
     assert_ok(stele_seal__writer_new(&target, &writer, NULL));
     for (size_t i = 0; i < plan.n_keys; i++) {
         assert_ok(stele_seal__begin_key(writer, plan.key[i].posting->tag, NULL));
