@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tools/bench_events.c: events with a realistic shape. */
+/*
+ * tools/bench_events.c: events with a realistic shape. Making them must cost little beside storing them, as
+ * they are made on the processors that are measured: one is written field by field, the others are copies of
+ * it with what differs written over.
+ */
 #include "tools/bench_events.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -20,8 +25,7 @@ static uint64_t next(struct stele_bench_events *events) {
 }
 
 /* A rank below n with probability about proportional to 1 / (rank + 1): (n + 1)^u - 1, read from
- * straight lines between points of that curve. Making events must cost little beside storing them:
- * they are made on the processors that are measured. */
+ * straight lines between points of that curve. */
 static uint32_t zipf(struct stele_bench_events *events, struct stele_bench_zipf *of, uint32_t n) {
     enum { LINE_BITS = 10, REST_BITS = 53 - LINE_BITS };
     _Static_assert((1 << LINE_BITS) + 1 == STELE_BENCH_ZIPF_POINTS, "a point more than lines");
@@ -39,33 +43,160 @@ static uint32_t zipf(struct stele_bench_events *events, struct stele_bench_zipf 
     return rank >= n ? n - 1 : (uint32_t)rank;
 }
 
-/* Appends the last `digits` digits of a number to *at. */
-static void digits_of(char **at, uint64_t number, unsigned base, unsigned digits) {
-    for (unsigned i = digits; i > 0; i--) {
-        (*at)[i - 1] = "0123456789abcdef"[number % base];
-        number /= base;
-    }
-    *at += digits;
-}
+/* ------------------------------------------------------------------ the one they are copied from */
+/* What stands where events differ: nothing else in the template looks like these. */
+#define ID "########-####-7###-8###-############" /* UUIDv7: time and random digits */
+#define ACTOR "user-######"
+#define DATASET "dataset://features/part-#####"
+#define MODEL "model-##"
+#define TIME UINT64_C(0xf7f7f7f7f7f7f7f7)
+#define NUMBER_2 UINT64_C(0x3fff) /* the largest that take 2, 3 and 4 bytes on the wire */
+#define NUMBER_3 UINT64_C(0x1fffff)
+#define NUMBER_4 UINT64_C(0xfffffff)
+static const char filler[] = "********************************"; /* 32 bytes */
 
 static void text(struct stele_wire_out *w, uint32_t number, const char *value) {
     stele_wire_out_bytes(w, number, stele_view_str(value));
 }
 
-static void random_bytes(struct stele_bench_events *events, struct stele_wire_out *w,
-                         uint32_t number, size_t n) {
-    uint64_t words[4];
-    for (size_t i = 0; i < 4; i++) {
-        words[i] = next(events);
-    }
-    stele_wire_out_bytes(w, number, stele_view_of(words, n));
+static void fill(struct stele_wire_out *w, uint32_t number, size_t n) {
+    stele_wire_out_bytes(w, number, stele_view_of(filler, n));
 }
 
-void stele_bench_actor(uint32_t rank, char out[STELE_AT_LEAST(32)]) {
-    static const char name[] = "user-000000";
-    char *at = out + sizeof name - 7;
-    memcpy(out, name, sizeof name);
-    digits_of(&at, rank, 10, 6);
+static void write_actor(struct stele_wire_out *w) {
+    size_t mark = stele_wire_out_begin(w, 6);
+    text(w, 1, ACTOR);
+    stele_wire_out_uint(w, 2, 1);
+    text(w, 6, "feature-store/2.4 py");
+    text(w, 9, "corp");
+    stele_wire_out_end(w, mark);
+}
+
+/* What was read, with the digest of what it held, and the model it was read for. */
+static void write_resources(struct stele_wire_out *w) {
+    size_t mark = stele_wire_out_begin(w, 9);
+    text(w, 1, DATASET);
+    stele_wire_out_uint(w, 2, 4); /* dataset */
+    text(w, 7, "production");
+    size_t digest = stele_wire_out_begin(w, 8);
+    stele_wire_out_uint(w, 1, 1); /* SHA-256 */
+    fill(w, 2, 32);
+    stele_wire_out_end(w, digest);
+    stele_wire_out_uint(w, 12, NUMBER_3);
+    stele_wire_out_end(w, mark);
+    mark = stele_wire_out_begin(w, 9);
+    text(w, 1, MODEL);
+    stele_wire_out_uint(w, 2, 1); /* model */
+    stele_wire_out_end(w, mark);
+}
+
+static stele_status write_template(const char *region, stele_buf *out, stele_err *err) {
+    struct stele_wire_out w = stele_wire_out_to(out);
+    text(&w, 1, ID);
+    stele_wire_out_fixed64(&w, 2, TIME);
+    text(&w, 3, "acme");
+    text(&w, 4, region);
+    stele_wire_out_uint(&w, 5, 3); /* access */
+    write_actor(&w);
+    stele_wire_out_uint(&w, 7, 2); /* read */
+    stele_wire_out_uint(&w, 8, 1); /* success */
+    write_resources(&w);
+    size_t mark = stele_wire_out_begin(&w, 10);
+    text(&w, 1, "feature-store");
+    text(&w, 4, "native");
+    stele_wire_out_end(&w, mark);
+    fill(&w, 13, 16); /* trace */
+    fill(&w, 14, 8);  /* span */
+    stele_wire_out_uint(&w, 17, NUMBER_4);
+    text(&w, 24, "stele.v1");
+    mark = stele_wire_out_begin(&w, 42);
+    text(&w, 1, "training");
+    stele_wire_out_uint(&w, 4, NUMBER_3);
+    stele_wire_out_uint(&w, 5, NUMBER_2);
+    text(&w, 7, "api");
+    stele_wire_out_end(&w, mark);
+    return stele_wire_out_done(&w, 0, err);
+}
+
+/* Where the next such bytes begin, from `from` on; they are there. */
+static size_t find(const struct stele_bench_events *events, size_t *from, const void *bytes, size_t n) {
+    size_t at = *from;
+    while (at + n <= events->size && memcmp(events->event + at, bytes, n) != 0) {
+        at++;
+    }
+    assert(at + n <= events->size);
+    *from = at + n;
+    return at;
+}
+
+static size_t find_number(const struct stele_bench_events *events, size_t *from, size_t n) {
+    static const uint8_t widest[] = {0xff, 0xff, 0xff, 0x7f};
+    return find(events, from, widest + sizeof widest - n, n);
+}
+
+static stele_status make_template(struct stele_bench_events *events, stele_err *err) {
+    struct stele_bench_places *places = &events->places;
+    stele_buf event = STELE_BUF_EMPTY;
+    size_t from = 0;
+    stele_status st = write_template(events->region, &event, err);
+    if (st == STELE_OK && event.size > sizeof events->event) {
+        st = STELE_FAIL(err, LIMIT, "a made-up event of %zu bytes; %zu is the most", event.size,
+                        sizeof events->event);
+    }
+    if (st == STELE_OK) {
+        const uint64_t time = TIME;
+        memcpy(events->event, event.data, event.size);
+        events->size = event.size;
+        places->id = find(events, &from, ID, strlen(ID));
+        places->time = find(events, &from, &time, sizeof time);
+        places->actor = find(events, &from, ACTOR, strlen(ACTOR));
+        places->dataset = find(events, &from, DATASET, strlen(DATASET));
+        places->digest = find(events, &from, filler, 32);
+        places->size = find_number(events, &from, 3);
+        places->model = find(events, &from, MODEL, strlen(MODEL));
+        places->trace = find(events, &from, filler, 16);
+        places->span = find(events, &from, filler, 8);
+        places->duration = find_number(events, &from, 4);
+        places->rows = find_number(events, &from, 3);
+        places->columns = find_number(events, &from, 2);
+    }
+    stele_buf_done(&event);
+    return st;
+}
+
+/* ------------------------------------------------------------------ the others */
+/* Writes the last `digits` digits of a number. */
+static void put_digits(uint8_t *at, uint64_t number, unsigned base, unsigned digits) {
+    for (unsigned i = digits; i > 0; i--) {
+        at[i - 1] = (uint8_t)"0123456789abcdef"[number % base];
+        number /= base;
+    }
+}
+
+/* A random number that takes n bytes on the wire, n >= 2. */
+static void put_number(struct stele_bench_events *events, uint8_t *at, unsigned n) {
+    uint64_t random = next(events);
+    for (unsigned i = 0; i + 1 < n; i++) {
+        at[i] = (uint8_t)(random >> (8 * i) | 0x80);
+    }
+    uint64_t top = 1 + (random >> 56) % 0x7f;
+    at[n - 1] = (uint8_t)top;
+}
+
+static void put_random(struct stele_bench_events *events, uint8_t *at, size_t n) {
+    for (size_t i = 0; i < n; i += 8) {
+        uint64_t word = next(events);
+        memcpy(at + i, &word, sizeof word);
+    }
+}
+
+static void put_id(struct stele_bench_events *events, uint8_t *at, uint64_t ms) {
+    uint64_t random = next(events);
+    put_digits(at, ms >> 16, 16, 8);
+    put_digits(at + 9, ms, 16, 4);
+    put_digits(at + 15, random, 16, 3);
+    put_digits(at + 20, random >> 12, 16, 3);
+    put_digits(at + 24, next(events), 16, 12);
 }
 
 static uint64_t now_ns(const struct stele_bench_events *events) {
@@ -77,84 +208,35 @@ static uint64_t now_ns(const struct stele_bench_events *events) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void write_head(struct stele_bench_events *events, struct stele_wire_out *w, uint64_t now) {
-    char id[] = "tttttttt-tttt-7rrr-8rrr-rrrrrrrrrrrr"; /* UUIDv7: time and random digits */
-    uint64_t random = next(events);
-    uint64_t ms = now / 1000000;
-    char *at = id;
-    digits_of(&at, ms >> 16, 16, 8);
-    at += 1;
-    digits_of(&at, ms, 16, 4);
-    at += 2;
-    digits_of(&at, random, 16, 3);
-    at += 2;
-    digits_of(&at, random >> 12, 16, 3);
-    at += 1;
-    digits_of(&at, next(events), 16, 12);
-    text(w, 1, id);
-    stele_wire_out_fixed64(w, 2, now);
-    text(w, 3, "acme");
-    text(w, 4, events->region);
-    stele_wire_out_uint(w, 5, 3); /* access */
-}
-
-static void write_actor(struct stele_bench_events *events, struct stele_wire_out *w) {
-    char id[32];
-    size_t mark = stele_wire_out_begin(w, 6);
-    stele_bench_actor(zipf(events, &events->actors, events->n_actors), id);
-    text(w, 1, id);
-    stele_wire_out_uint(w, 2, 1);
-    text(w, 6, "feature-store/2.4 python");
-    text(w, 9, "corp");
-    stele_wire_out_end(w, mark);
-}
-
-/* What was read, with the digest of what it held, and the model it was read for. */
-static void write_resources(struct stele_bench_events *events, struct stele_wire_out *w) {
-    char dataset[] = "dataset://features/part-00000";
-    char model[] = "model-00";
-    char *at = dataset + sizeof dataset - 6;
-    size_t mark = stele_wire_out_begin(w, 9);
-    digits_of(&at, zipf(events, &events->datasets, N_DATASETS), 10, 5);
-    text(w, 1, dataset);
-    stele_wire_out_uint(w, 2, 4); /* dataset */
-    text(w, 7, "production");
-    size_t digest = stele_wire_out_begin(w, 8);
-    stele_wire_out_uint(w, 1, 1); /* SHA-256 */
-    random_bytes(events, w, 2, 32);
-    stele_wire_out_end(w, digest);
-    stele_wire_out_uint(w, 12, 1 + next(events) % 1000000);
-    stele_wire_out_end(w, mark);
-    mark = stele_wire_out_begin(w, 9);
-    at = model + sizeof model - 3;
-    digits_of(&at, zipf(events, &events->models, N_MODELS), 10, 2);
-    text(w, 1, model);
-    stele_wire_out_uint(w, 2, 1); /* model */
-    stele_wire_out_end(w, mark);
+void stele_bench_actor(uint32_t rank, char out[STELE_AT_LEAST(32)]) {
+    memcpy(out, ACTOR, sizeof ACTOR);
+    put_digits((uint8_t *)out + strlen(ACTOR) - 6, rank, 10, 6);
 }
 
 stele_status stele_bench_event(struct stele_bench_events *events, stele_buf *payload,
                                stele_err *err) {
-    struct stele_wire_out w = stele_wire_out_to(payload);
-    size_t before = payload->size;
-    write_head(events, &w, now_ns(events));
-    write_actor(events, &w);
-    stele_wire_out_uint(&w, 7, 2); /* read */
-    stele_wire_out_uint(&w, 8, 1); /* success */
-    write_resources(events, &w);
-    size_t mark = stele_wire_out_begin(&w, 10);
-    text(&w, 1, "feature-store");
-    text(&w, 4, "native");
-    stele_wire_out_end(&w, mark);
-    random_bytes(events, &w, 13, 16); /* trace */
-    random_bytes(events, &w, 14, 8);  /* span */
-    stele_wire_out_uint(&w, 17, 1000 * (1 + next(events) % 100000));
-    text(&w, 24, "stele.v1");
-    mark = stele_wire_out_begin(&w, 42);
-    text(&w, 1, "training");
-    stele_wire_out_uint(&w, 4, 1 + next(events) % 1000000);
-    stele_wire_out_uint(&w, 5, 1 + next(events) % 1000);
-    text(&w, 7, "api");
-    stele_wire_out_end(&w, mark);
-    return stele_wire_out_done(&w, before, err);
+    const struct stele_bench_places *places = &events->places;
+    stele_status st = STELE_OK;
+    if (events->size == 0) {
+        STELE_TRY(make_template(events, err));
+    }
+    uint64_t now = now_ns(events);
+    STELE_TRY(stele_buf_append(payload, stele_view_of(events->event, events->size), err));
+    uint8_t *at = payload->data + payload->size - events->size;
+    put_id(events, at + places->id, now / 1000000);
+    for (unsigned i = 0; i < 8; i++) { /* little-endian on the wire */
+        at[places->time + i] = (uint8_t)(now >> (8 * i));
+    }
+    put_digits(at + places->actor + strlen(ACTOR) - 6, zipf(events, &events->actors, events->n_actors), 10, 6);
+    put_digits(at + places->dataset + strlen(DATASET) - 5, zipf(events, &events->datasets, N_DATASETS), 10, 5);
+    put_random(events, at + places->digest, 32);
+    put_number(events, at + places->size, 3);
+    put_digits(at + places->model + strlen(MODEL) - 2, zipf(events, &events->models, N_MODELS), 10, 2);
+    put_random(events, at + places->trace, 16);
+    put_random(events, at + places->span, 8);
+    put_number(events, at + places->duration, 4);
+    put_number(events, at + places->rows, 3);
+    put_number(events, at + places->columns, 2);
+cleanup:
+    return st;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_events.h: made-up access events to measure with: about 314 bytes, 8 index keys
+ * tools/bench_events.h: made-up access events to measure with: 314 bytes in a region like eu-central, 8 index keys
  * (actor, two resources, event type, action, service, tenant, and a trace of its own), 72 bytes of
  * incompressible digest and ids beside the event's id, actors and resources by Zipf's law. Layer:
  * tools.
@@ -17,6 +17,12 @@ struct stele_bench_zipf {
     double point[STELE_BENCH_ZIPF_POINTS];
 };
 
+#define STELE_BENCH_EVENT_BYTES_MAX 512
+/* Where an event differs from the others: offsets. */
+struct stele_bench_places {
+    size_t id, time, actor, dataset, digest, size, model, trace, span, duration, rows, columns;
+};
+
 /* Set the first four; the rest is zero at first. */
 struct stele_bench_events {
     uint64_t state; /* of the generator; a seed */
@@ -24,6 +30,9 @@ struct stele_bench_events {
     uint32_t n_actors;               /* rank 0 is the busiest */
     struct stele_bench_clock *clock; /* steps for each event; NULL: the real time */
     struct stele_bench_zipf actors, datasets, models;
+    uint8_t event[STELE_BENCH_EVENT_BYTES_MAX]; /* the one they are copied from */
+    size_t size;                                /* of it; 0: none yet */
+    struct stele_bench_places places;
 };
 
 /* Appends one event that happens now, on that clock. Errors: NO_MEMORY. */

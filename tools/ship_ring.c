@@ -3,7 +3,7 @@
 #include "tools/ship_ring.h"
 
 #include <assert.h>
-#include <stdio.h>
+#include <string.h>
 
 #define NO_EVENT UINT64_MAX
 /* A slot keeps its payload's memory for the next event if it is no more than this: usual events are
@@ -39,11 +39,17 @@ bool stele_ship_ring_has_room(const struct stele_ship_ring *ring, size_t payload
             ring->bytes <= ring->bytes_max - payload_bytes);
 }
 
+static void keep_text(char *to, size_t room, stele_view text) {
+    size_t n = text.size < room ? text.size : room - 1;
+    memcpy(to, text.data, n);
+    to[n] = '\0';
+}
+
 static struct stele_ship_slot *fresh_slot(struct stele_ship_ring *ring, uint64_t line) {
     assert(ring->next - ring->first < ring->window);
     struct stele_ship_slot *slot = slot_of(ring, ring->next);
-    stele_buf payload = slot->payload;
-    *slot = (struct stele_ship_slot){.payload = payload, .shipped.line = line};
+    slot->state = STELE_SHIP_WAITING; /* its texts are written before they are pointed to */
+    slot->shipped = (struct stele_shipped){.line = line};
     stele_buf_clear(&slot->payload);
     return slot;
 }
@@ -64,7 +70,7 @@ stele_status stele_ship_ring_add(struct stele_ship_ring *ring, uint64_t line, st
 void stele_ship_ring_add_refused(struct stele_ship_ring *ring, uint64_t line, uint32_t code,
                                  const char *error) {
     struct stele_ship_slot *slot = fresh_slot(ring, line);
-    (void)snprintf(slot->error, sizeof slot->error, "%s", error);
+    keep_text(slot->error, sizeof slot->error, stele_view_str(error));
     slot->state = STELE_SHIP_DECIDED;
     slot->shipped.code = code;
     slot->shipped.error = slot->error;
@@ -136,8 +142,7 @@ uint32_t stele_ship_ring_stored(struct stele_ship_ring *ring,
         uint64_t event = 0;
         struct stele_ship_slot *slot = take_ordinal(ring, range->first_event + i, &event);
         if (slot != NULL) {
-            (void)snprintf(slot->log, sizeof slot->log, "%.*s", (int)range->log.size,
-                           (const char *)range->log.data);
+            keep_text(slot->log, sizeof slot->log, range->log);
             slot->state = STELE_SHIP_DECIDED;
             slot->shipped.code = 0;
             slot->shipped.log = slot->log;
@@ -159,8 +164,7 @@ uint32_t stele_ship_ring_refused(struct stele_ship_ring *ring,
     if (slot == NULL) {
         return 0;
     }
-    (void)snprintf(slot->error, sizeof slot->error, "%.*s", (int)refused->error.size,
-                   (const char *)refused->error.data);
+    keep_text(slot->error, sizeof slot->error, refused->error);
     if (again) {
         slot->state = STELE_SHIP_WAITING;
         ring->n_waiting++;
@@ -174,9 +178,16 @@ uint32_t stele_ship_ring_refused(struct stele_ship_ring *ring,
     return 1;
 }
 
-const struct stele_shipped *stele_ship_ring_head(const struct stele_ship_ring *ring) {
-    const struct stele_ship_slot *slot = slot_of(ring, ring->first);
-    return ring->first < ring->next && slot->state == STELE_SHIP_DECIDED ? &slot->shipped : NULL;
+uint64_t stele_ship_ring_decided(const struct stele_ship_ring *ring) {
+    uint64_t event = ring->first;
+    while (event < ring->next && slot_of(ring, event)->state == STELE_SHIP_DECIDED) {
+        event++;
+    }
+    return event - ring->first;
+}
+
+const struct stele_shipped *stele_ship_ring_at(const struct stele_ship_ring *ring, uint64_t event) {
+    return &slot_of(ring, event)->shipped;
 }
 
 void stele_ship_ring_pop(struct stele_ship_ring *ring) {

@@ -72,8 +72,11 @@ uint32_t stele_ship_ring_refused(struct stele_ship_ring *ring,
                                  const struct stele_append_refusal *refused, bool again,
                                  uint64_t now_us);
 
-/* The oldest event if it is decided, else NULL; it stays valid until pop. */
-const struct stele_shipped *stele_ship_ring_head(const struct stele_ship_ring *ring);
+/* How many of the oldest events are decided, up to the first that is not. */
+uint64_t stele_ship_ring_decided(const struct stele_ship_ring *ring);
+/* One of [first, next); valid until it is popped. */
+const struct stele_shipped *stele_ship_ring_at(const struct stele_ship_ring *ring, uint64_t event);
+/* Drops the oldest, which is decided. */
 void stele_ship_ring_pop(struct stele_ship_ring *ring);
 
 #endif

@@ -286,14 +286,18 @@ cleanup:
 }
 
 /* Under the lock: reports decided events from the oldest on. The callback runs without the lock:
- * the event is decided, nobody else touches it. */
+ * they are decided, nobody else touches them. */
 static void report_decided(struct stele_shipper *s) {
-    const struct stele_shipped *shipped = NULL;
-    while ((shipped = stele_ship_ring_head(&s->ring)) != NULL) {
+    uint64_t n = 0;
+    while ((n = stele_ship_ring_decided(&s->ring)) > 0) {
         (void)pthread_mutex_unlock(&s->lock);
-        s->report(s->report_ctx, shipped);
+        for (uint64_t i = 0; i < n; i++) {
+            s->report(s->report_ctx, stele_ship_ring_at(&s->ring, s->ring.first + i));
+        }
         (void)pthread_mutex_lock(&s->lock);
-        stele_ship_ring_pop(&s->ring);
+        for (uint64_t i = 0; i < n; i++) {
+            stele_ship_ring_pop(&s->ring);
+        }
     }
 }
 
@@ -303,7 +307,7 @@ static stele_status step(struct stele_shipper *s, uint32_t max_ms, stele_err *er
     (void)pthread_mutex_lock(&s->lock);
     report_decided(s);
     STELE_TRY(send_waiting(s, true, err));
-    if (s->ring.first < s->ring.next && stele_ship_ring_head(&s->ring) == NULL && !s->broken) {
+    if (s->ring.first < s->ring.next && stele_ship_ring_decided(&s->ring) == 0 && !s->broken) {
         uint64_t until = stele_monotonic_us() + (uint64_t)max_ms * 1000u;
         if (s->ring.n_waiting > 0 && s->retry_at_us < until) {
             until = s->retry_at_us;
@@ -329,24 +333,23 @@ static bool is_idle(struct stele_shipper *s) {
     return idle;
 }
 
-/* Waits until an event of so many bytes fits, and begins to count the time if it is the only one.
- */
+/* Under the lock, which it gives up meanwhile: waits until an event of so many bytes fits, and begins to
+ * count the time if it is the only one. */
 static stele_status make_room(struct stele_shipper *s, size_t payload_bytes, stele_err *err) {
-    stele_status st = STELE_OK;
     for (;;) {
-        (void)pthread_mutex_lock(&s->lock);
-        bool room = stele_ship_ring_has_room(&s->ring, payload_bytes);
         if (s->ring.first == s->ring.next) {
             s->progress_us = stele_monotonic_us();
         }
-        (void)pthread_mutex_unlock(&s->lock);
-        if (room) {
+        if (stele_ship_ring_has_room(&s->ring, payload_bytes)) {
             return STELE_OK;
         }
-        STELE_TRY(step(s, WAIT_STEP_MS, err));
+        (void)pthread_mutex_unlock(&s->lock);
+        stele_status st = step(s, WAIT_STEP_MS, err);
+        (void)pthread_mutex_lock(&s->lock);
+        if (st != STELE_OK) {
+            return st;
+        }
     }
-cleanup:
-    return st;
 }
 
 /* ------------------------------------------------------------------ the calls */
@@ -396,11 +399,9 @@ cleanup:
 
 stele_status stele_shipper_put(struct stele_shipper *s, uint64_t line, stele_view payload,
                                stele_err *err) {
-    stele_status st = make_room(s, payload.size, err);
-    if (st != STELE_OK) {
-        return st;
-    }
+    stele_status st = STELE_OK;
     (void)pthread_mutex_lock(&s->lock);
+    STELE_TRY(make_room(s, payload.size, err));
     STELE_TRY(stele_ship_ring_add(&s->ring, line, payload, err));
     if (s->ring.n_waiting >= s->options.batch_events) {
         STELE_TRY(send_waiting(s, false, err));
@@ -413,13 +414,13 @@ cleanup:
 
 stele_status stele_shipper_put_refused(struct stele_shipper *s, uint64_t line, uint32_t code,
                                        const char *error, stele_err *err) {
+    (void)pthread_mutex_lock(&s->lock);
     stele_status st = make_room(s, 0, err);
     if (st == STELE_OK) {
-        (void)pthread_mutex_lock(&s->lock);
         stele_ship_ring_add_refused(&s->ring, line, code, error);
         report_decided(s);
-        (void)pthread_mutex_unlock(&s->lock);
     }
+    (void)pthread_mutex_unlock(&s->lock);
     return st;
 }
 
