@@ -252,10 +252,24 @@ static stele_status begin_run(struct stele_auditor *a, const struct stele_audit_
     return STELE_OK;
 }
 
+static bool are_hashed(const struct stele_audit_entry *given, size_t n) {
+    size_t i = 0;
+    while (i < n && given[i].leaf != NULL) {
+        i++;
+    }
+    return i == n;
+}
+
 /* Leaves and keys commitments; a commitment that differs ends the run before it. */
 static void hash_run(struct run *run, const struct stele_audit_entry *given,
                      stele_audit_verdict *ret_verdict, stele_err *why) {
     const uint8_t *keys = run->hash + run->n * STELE_HASH_BYTES;
+    if (are_hashed(given, run->n)) { /* in this process, of these bytes: storage/replay.h */
+        for (size_t i = 0; i < run->n; i++) {
+            memcpy(run->hash + i * STELE_HASH_BYTES, given[i].leaf, STELE_HASH_BYTES);
+        }
+        return;
+    }
     for (size_t i = 0; i < run->n; i++) {
         run->message[i] = stele_hash_message_leaf(given[i].entry);
         run->message[run->n + i] = stele_hash_message_keys(given[i].ksalt, given[i].tags);

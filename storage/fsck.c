@@ -3,6 +3,7 @@
  * storage/fsck.c: the full check. Postings are compared as a multiset: a random key makes each (tag, seq)
  * a number nobody can aim at, the numbers of a segment's postings and those of the events it covers are
  * summed, and the sums must agree. That needs no memory and finds a missing, added or changed posting.
+ * Entries are read as a replay reads them, a frame at a time.
  */
 #include "storage/fsck.h"
 
@@ -12,11 +13,18 @@
 #include "storage/leaf_window.h"
 #include "storage/log_parts.h"
 #include "storage/pack.h"
+#include "storage/replay.h"
 
 #define PROGRESS_EVERY 65536u
 
+/* So many postings are hashed in one call. */
+#define RUN 64u
+#define SECRET_BYTES (STELE_HASH_BYTES - STELE_TAG_BYTES)
+
 struct posting_sum {
     uint64_t low, high, n;
+    size_t n_waiting; /* not summed yet */
+    uint8_t waiting[RUN * STELE_HASH_POSTING_MESSAGE];
 };
 
 /* What the entries since the last segment's end say of the next one. */
@@ -27,25 +35,41 @@ struct bounds {
 struct check {
     struct stele_log *log;
     struct stele_log_view *view;
-    struct stele_log_reader *reader;
+    struct stele_replay *replay;
     struct stele_head head;
     struct posting_sum sum;     /* of the events since the last segment's end */
     struct bounds bounds;
     size_t segment;             /* the one that covers the current entry */
-    uint8_t secret[STELE_SEED_BYTES];
+    uint8_t secret[SECRET_BYTES];
     struct stele_fsck_report *report;
 };
 
+static void sum_waiting(struct posting_sum *sum) {
+    uint8_t hash[RUN * STELE_HASH_BYTES];
+    stele_hash_posting_many(sum->waiting, sum->n_waiting, hash);
+    for (size_t i = 0; i < sum->n_waiting; i++) {
+        sum->low += stele_get_u64(hash + i * STELE_HASH_BYTES);
+        sum->high += stele_get_u64(hash + i * STELE_HASH_BYTES + 8);
+    }
+    sum->n += sum->n_waiting;
+    sum->n_waiting = 0;
+}
+
+/* Hashed as a posting is, several at a time: of a leaf that is a tag and a secret. */
 static void add_posting(const struct check *check, struct posting_sum *sum, const uint8_t *tag, uint64_t seq) {
-    uint8_t message[STELE_SEED_BYTES + STELE_TAG_BYTES + 8];
-    uint8_t hash[STELE_HASH_BYTES];
-    memcpy(message, check->secret, STELE_SEED_BYTES);
-    memcpy(message + STELE_SEED_BYTES, tag, STELE_TAG_BYTES);
-    stele_put_u64(message + STELE_SEED_BYTES + STELE_TAG_BYTES, seq);
-    stele_sha256_of(stele_view_of(message, sizeof message), hash);
-    sum->low += stele_get_u64(hash);
-    sum->high += stele_get_u64(hash + 8);
-    sum->n++;
+    uint8_t *message = sum->waiting + sum->n_waiting * STELE_HASH_POSTING_MESSAGE;
+    stele_put_u64(message, seq);
+    memcpy(message + 8, tag, STELE_TAG_BYTES);
+    memcpy(message + 8 + STELE_TAG_BYTES, check->secret, SECRET_BYTES);
+    if (++sum->n_waiting == RUN) {
+        sum_waiting(sum);
+    }
+}
+
+static bool same_postings(struct posting_sum *a, struct posting_sum *b) {
+    sum_waiting(a);
+    sum_waiting(b);
+    return a->low == b->low && a->high == b->high && a->n == b->n;
 }
 
 static const struct bounds no_bounds = {.late_first = UINT64_MAX};
@@ -126,7 +150,7 @@ static stele_status check_segment(struct check *check, stele_err *err) {
     struct stele_segment *segment = check->view->catalog->segment[check->segment]->segment;
     const struct stele_segment_info *info = stele_segment_info_of(segment);
     struct stele_segment_walker *walker = NULL;
-    struct posting_sum stored = {0, 0, 0};
+    struct posting_sum stored = {.n = 0};
     stele_status st = STELE_OK;
     uint8_t tag[STELE_TAG_BYTES];
     uint64_t seq = 0;
@@ -137,7 +161,7 @@ static stele_status check_segment(struct check *check, stele_err *err) {
     if (st != STELE_END) {
         goto cleanup;
     }
-    if (memcmp(&stored, &check->sum, sizeof stored) != 0 || stored.n != info->n_postings) {
+    if (!same_postings(&stored, &check->sum) || stored.n != info->n_postings) {
         STELE_TRY(STELE_FAIL(err, CORRUPT,
                              "log %s: the index of entries %" PRIu64 " to %" PRIu64 " does not list what the events say (%" PRIu64
                              " postings, %" PRIu64 " by the events); delete that segment from a copy and rebuild it from the packs",
@@ -147,7 +171,7 @@ static stele_status check_segment(struct check *check, stele_err *err) {
     STELE_TRY(check_seal(check, check->view->catalog->segment[check->segment], err));
     check->report->segments++;
     check->report->postings += stored.n;
-    check->sum = (struct posting_sum){0, 0, 0};
+    check->sum = (struct posting_sum){.n = 0};
     check->bounds = no_bounds;
     check->segment++;
 cleanup:
@@ -171,29 +195,27 @@ cleanup:
 }
 
 static stele_status check_entry(struct check *check, uint64_t seq, stele_err *err) {
-    struct stele_stored_entry stored;
-    const struct stele_tag_set *tags = NULL;
-    uint8_t leaf[STELE_HASH_BYTES];
+    const struct stele_audit_entry *given = NULL;
+    struct stele_entry entry;
+    size_t n_given = 0;
     stele_status st = STELE_OK;
-    STELE_TRY(stele_log_read(check->reader, seq, &stored, err));
-    STELE_TRY(stele_head_admit(&check->head, &stored.entry, seq,
-                               stored.entry.type == STELE_ENTRY_EVENT ? stele_view_of(NULL, 0) : stored.payload, err));
-    if (stored.entry.type == STELE_ENTRY_CONTROL && stored.entry.as.control.kind == STELE_CONTROL_EPOCH) {
-        STELE_TRY(check_epoch(check, stored.entry.era, err));
+    STELE_TRY(stele_replay_at(check->replay, seq, &given, &n_given, err));
+    STELE_TRY(stele_entry_decode(given->entry, &entry, err));
+    STELE_TRY(stele_head_admit(&check->head, &entry, seq, given->body, err));
+    if (entry.type == STELE_ENTRY_CONTROL && entry.as.control.kind == STELE_CONTROL_EPOCH) {
+        STELE_TRY(check_epoch(check, entry.era, err));
     }
-    if (stored.entry.type == STELE_ENTRY_EVENT) {
-        if (stored.entry.as.event.retention_years != check->log->years) {
+    if (entry.type == STELE_ENTRY_EVENT) {
+        if (entry.as.event.retention_years != check->log->years) {
             STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: entry %" PRIu64 " is of another retention class", check->log->full_name, seq));
         }
-        STELE_TRY(stele_log_read_tags(check->reader, &tags, err));
-        for (uint16_t i = 0; i < tags->n; i++) {
-            add_posting(check, &check->sum, tags->tag[i], seq);
+        for (size_t at = 0; at < given->tags.size; at += STELE_TAG_BYTES) {
+            add_posting(check, &check->sum, given->tags.data + at, seq);
         }
         check->report->events++;
     }
-    note_bounds(check, &stored.entry);
-    stele_hash_leaf(stele_view_of(stored.bytes, stored.n_bytes), leaf);
-    stele_frontier_push(&check->head.frontier, leaf);
+    note_bounds(check, &entry);
+    stele_frontier_push(&check->head.frontier, given->leaf);
     check->report->entries++;
 cleanup:
     return st;
@@ -263,7 +285,7 @@ static stele_status check_log(struct stele_log *log, stele_fsck_progress_fn prog
     stele_head_init(&check->head);
     stele_random(check->secret, sizeof check->secret);
     STELE_TRY(stele_log_view_open(log, &check->view, err));
-    STELE_TRY(stele_log_reader_new(check->view, &check->reader, err));
+    STELE_TRY(stele_replay_new(check->view, &check->replay, err));
     for (size_t i = 0; i < check->view->catalog->n_units; i++) {
         if (check->view->catalog->unit[i]->pack != NULL) {
             STELE_TRY(stele_pack_check(check->view->catalog->unit[i], err));
@@ -273,7 +295,7 @@ static stele_status check_log(struct stele_log *log, stele_fsck_progress_fn prog
     STELE_TRY(check_entries(check, progress, ctx, err));
     report->logs++;
 cleanup:
-    stele_log_reader_free(check->reader);
+    stele_replay_free(check->replay);
     stele_log_view_close(check->view);
     stele_head_done(&check->head);
     stele_free(check);

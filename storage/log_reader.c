@@ -28,6 +28,30 @@ void stele_log_reader_free(struct stele_log_reader *reader) {
     }
 }
 
+/* 32 KiB: the leaf hashes of some 60 frames in one read. */
+#define LEAVES_AHEAD 1024u
+
+/* Finds the open item's leaf hashes; reads ahead where items are read one after the other. */
+static stele_status find_leaves(struct stele_log_reader *reader, const struct stele_unit *unit, stele_err *err) {
+    const struct stele_item *item = &reader->item;
+    uint64_t have = reader->leaves_lo + reader->leaves.size / STELE_HASH_BYTES;
+    if (item->first_seq < reader->leaves_lo || item->first_seq + item->n > have) {
+        uint64_t left = atomic_load_explicit(&unit->hi, memory_order_acquire) - item->first_seq;
+        bool ahead = unit->pack != NULL && item->first_seq == reader->leaves_next && left > item->n;
+        size_t n = ahead ? (left < LEAVES_AHEAD ? (size_t)left : LEAVES_AHEAD) : item->n;
+        stele_buf_clear(&reader->leaves);
+        stele_status st = stele_unit_leaves(unit, item->first_seq, n, &reader->leaves, err);
+        if (st != STELE_OK) {
+            stele_buf_clear(&reader->leaves);
+            return st;
+        }
+        reader->leaves_lo = item->first_seq;
+    }
+    reader->leaf = reader->leaves.data + (item->first_seq - reader->leaves_lo) * STELE_HASH_BYTES;
+    reader->leaves_next = item->first_seq + item->n;
+    return STELE_OK;
+}
+
 stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
     const struct stele_unit *unit = stele_catalog_unit_of(reader->view->catalog, seq);
     struct stele_compressor *compressor = NULL;
@@ -44,8 +68,7 @@ stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t s
                                    &reader->raw, &reader->content, err));
         STELE_TRY(stele_unit_kseed(&reader->cursor, &reader->item, reader->kseed, err));
     }
-    stele_buf_clear(&reader->leaves);
-    STELE_TRY(stele_unit_leaves(unit, reader->item.first_seq, reader->item.n, &reader->leaves, err));
+    STELE_TRY(find_leaves(reader, unit, err));
     reader->n_open = reader->item.n;
 cleanup:
     return st;
@@ -119,7 +142,7 @@ stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq, struc
         STELE_TRY(take_single(reader, seq, ret, err));
     }
     stele_hash_leaf(stele_view_of(ret->bytes, ret->n_bytes), leaf);
-    if (memcmp(leaf, reader->leaves.data + (seq - item->first_seq) * STELE_HASH_BYTES, STELE_HASH_BYTES) != 0) {
+    if (memcmp(leaf, reader->leaf + (seq - item->first_seq) * STELE_HASH_BYTES, STELE_HASH_BYTES) != 0) {
         STELE_TRY(STELE_FAIL(err, CORRUPT,
                              "log %s: what is stored for entry %" PRIu64 " does not have the leaf hash stored for it; run stele fsck",
                              reader->view->log->full_name, seq));

@@ -16,7 +16,10 @@ struct stele_log_reader {
     stele_buf raw;
     struct stele_frame_content content;
     uint8_t kseed[STELE_SEED_BYTES];
-    stele_buf leaves; /* of the open frame */
+    stele_buf leaves;     /* leaf hashes from leaves_lo on: the open item's, and more where reads ascend */
+    uint64_t leaves_lo;
+    uint64_t leaves_next; /* where the item ends whose leaf hashes were read last */
+    const uint8_t *leaf;  /* of the open item */
     struct stele_event_facts facts;
     struct stele_tag_set tags;
 };

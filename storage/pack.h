@@ -38,8 +38,10 @@ STELE_MUST_USE stele_status stele_pack_open(struct stele_engine *engine, const c
 STELE_MUST_USE stele_status stele_pack_snapshot(const struct stele_unit *unit, struct stele_head *ret,
                                                 stele_err *err);
 STELE_MUST_USE stele_status stele_pack_directory(const struct stele_unit *unit, stele_buf *dir, stele_err *err);
+/* ret borrows the window, which is of this unit, or empty. */
 STELE_MUST_USE stele_status stele_pack_item_bytes(const struct stele_unit *unit, const stele_buf *dir,
-                                                  uint64_t seq, stele_buf *bytes, stele_err *err);
+                                                  uint64_t seq, struct stele_pack_window *window,
+                                                  stele_view *ret, stele_err *err);
 STELE_MUST_USE stele_status stele_pack_kseeds(const struct stele_unit *unit, stele_buf *kseeds, stele_err *err);
 STELE_MUST_USE stele_status stele_pack_kseed_find(const struct stele_unit *unit, const stele_buf *kseeds,
                                                   uint64_t first_seq, uint8_t ret[STELE_AT_LEAST(32)],

@@ -166,8 +166,25 @@ stele_status stele_pack_directory(const struct stele_unit *unit, stele_buf *dir,
     return get_exactly(unit, 'p', pack->dir_offset, (size_t)pack->n_items * PACK_DIR_ENTRY_BYTES, dir, err);
 }
 
+/* Some 16 frames of small events. A frame that is larger is read alone. */
+#define WINDOW_BYTES ((uint64_t)32 << 10)
+
+/* Reads [at, end), and what follows it if the item before was read last. */
+static stele_status fill_window(const struct stele_unit *unit, uint64_t at, uint64_t end,
+                                struct stele_pack_window *window, stele_err *err) {
+    uint64_t ahead = at + WINDOW_BYTES < unit->pack->dir_offset ? at + WINDOW_BYTES : unit->pack->dir_offset;
+    uint64_t to = at == window->next && ahead > end ? ahead : end;
+    stele_buf_clear(&window->bytes);
+    stele_status st = get_exactly(unit, 'p', at, (size_t)(to - at), &window->bytes, err);
+    if (st != STELE_OK) {
+        stele_buf_clear(&window->bytes);
+    }
+    window->at = at;
+    return st;
+}
+
 stele_status stele_pack_item_bytes(const struct stele_unit *unit, const stele_buf *dir, uint64_t seq,
-                                   stele_buf *bytes, stele_err *err) {
+                                   struct stele_pack_window *window, stele_view *ret, stele_err *err) {
     const struct stele_pack *pack = unit->pack;
     size_t low = 0;
     size_t high = pack->n_items;
@@ -186,8 +203,15 @@ stele_status stele_pack_item_bytes(const struct stele_unit *unit, const stele_bu
         return STELE_FAIL(err, CORRUPT, "pack [%" PRIu64 ", ...) of log %s: entry %" PRIu64 " lies at impossible offsets",
                           unit->lo, pack->log, seq);
     }
-    stele_buf_clear(bytes);
-    return get_exactly(unit, 'p', at, (size_t)(end - at), bytes, err);
+    if (at < window->at || end > window->at + window->bytes.size) {
+        stele_status st = fill_window(unit, at, end, window, err);
+        if (st != STELE_OK) {
+            return st;
+        }
+    }
+    window->next = end;
+    *ret = stele_view_of(window->bytes.data + (at - window->at), (size_t)(end - at));
+    return STELE_OK;
 }
 
 stele_status stele_pack_kseeds(const struct stele_unit *unit, stele_buf *kseeds, stele_err *err) {

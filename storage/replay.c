@@ -47,15 +47,14 @@ void stele_replay_free(struct stele_replay *replay) {
 }
 
 /* Times and tags of event i of the frame, as its payload and the log's keys say. */
-static stele_status describe(struct stele_replay *replay, uint8_t i, stele_err *err) {
+static stele_status describe(struct stele_replay *replay, const struct stele_tag_key *key, uint8_t i,
+                             stele_err *err) {
     struct stele_log_reader *reader = replay->reader;
     struct stele_log *log = reader->view->log;
     struct stele_entry *entry = &replay->entry[i];
-    const struct stele_tag_key *key = NULL;
     uint32_t era = reader->cursor.unit->era;
     stele_status st = STELE_OK;
     STELE_TRY(log->map->map(log->map->ctx, reader->content.payload[i], &reader->facts, err));
-    STELE_TRY(stele_keyring_tag_key(log->keyring, log->name, era, false, &key, err));
     *entry = (struct stele_entry){.type = STELE_ENTRY_EVENT,
                                   .era = era,
                                   .seq = reader->item.first_seq + i,
@@ -88,10 +87,14 @@ static void commit(struct stele_replay *replay, size_t n) {
 }
 
 static stele_status open_events(struct stele_replay *replay, stele_err *err) {
-    size_t n = replay->reader->item.n;
+    const struct stele_log_reader *reader = replay->reader;
+    const struct stele_log *log = reader->view->log;
+    const struct stele_tag_key *key = NULL;
+    size_t n = reader->item.n;
     stele_status st = STELE_OK;
+    STELE_TRY(stele_keyring_tag_key(log->keyring, log->name, reader->cursor.unit->era, false, &key, err));
     for (size_t i = 0; i < n; i++) {
-        STELE_TRY(describe(replay, (uint8_t)i, err));
+        STELE_TRY(describe(replay, key, (uint8_t)i, err));
     }
     commit(replay, n);
     for (size_t i = 0; i < n; i++) {
@@ -104,7 +107,8 @@ static stele_status open_events(struct stele_replay *replay, stele_err *err) {
         *given = (struct stele_audit_entry){
             .entry = stele_view_of(bytes, STELE_ENTRY_EVENT_BYTES),
             .tags =
-                stele_view_of(replay->tags[i].tag[0], (size_t)replay->tags[i].n * STELE_TAG_BYTES)};
+                stele_view_of(replay->tags[i].tag[0], (size_t)replay->tags[i].n * STELE_TAG_BYTES),
+            .leaf = replay->leaf + i * STELE_HASH_BYTES};
         memcpy(given->ksalt, replay->ksalt + i * STELE_SALT_BYTES, sizeof given->ksalt);
     }
     stele_hash_leaf_many(replay->bytes, STELE_ENTRY_EVENT_BYTES, n, replay->leaf);
@@ -114,7 +118,8 @@ cleanup:
 
 static void open_single(struct stele_replay *replay) {
     const struct stele_item *item = &replay->reader->item;
-    replay->given[0] = (struct stele_audit_entry){.entry = item->entry, .body = item->body};
+    replay->given[0] = (struct stele_audit_entry){
+        .entry = item->entry, .body = item->body, .leaf = replay->leaf};
     stele_hash_leaf(item->entry, replay->leaf);
 }
 
@@ -129,7 +134,7 @@ static stele_status open_item(struct stele_replay *replay, uint64_t seq, stele_e
         open_single(replay);
     }
     for (size_t i = 0; i < reader->item.n; i++) {
-        if (memcmp(replay->leaf + i * STELE_HASH_BYTES, reader->leaves.data + i * STELE_HASH_BYTES,
+        if (memcmp(replay->leaf + i * STELE_HASH_BYTES, reader->leaf + i * STELE_HASH_BYTES,
                    STELE_HASH_BYTES) != 0) {
             return STELE_FAIL(err, CORRUPT,
                               "log %s: what is stored for entry %" PRIu64

@@ -101,6 +101,8 @@ STELE_MUST_USE stele_status stele_seal__writer_new(const struct stele_seal__targ
 void stele_seal__writer_free(struct stele_seal__writer *w);
 STELE_MUST_USE stele_status stele_seal__begin_key(struct stele_seal__writer *w,
                                                   const uint8_t tag[STELE_AT_LEAST(16)], stele_err *err);
+/* Postings of this seq will be added soon: what is known of it is fetched meanwhile. */
+void stele_seal__expect(const struct stele_seal__writer *w, uint64_t seq);
 /* Of the newest key; seqs and reps ascend. */
 STELE_MUST_USE stele_status stele_seal__add_posting(struct stele_seal__writer *w, uint64_t seq,
                                                     stele_err *err);

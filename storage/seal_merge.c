@@ -12,6 +12,9 @@
 #include "storage/cursor.h"
 #include "storage/seal_format.h"
 
+/* Postings whose hashes are on their way from memory while those before them are added. */
+#define AHEAD ((size_t)16)
+
 stele_status stele_seal_build(struct stele_segment *segment, struct stele_leaf_source leaves,
                               stele_write_fn write, void *ctx, struct stele_descriptor *ret, stele_err *err) {
     const struct stele_seal__target target = {segment, leaves, write, ctx, true};
@@ -50,6 +53,9 @@ stele_status stele_seal_build_of(struct stele_segment *segment, const struct ste
     stele_status st = STELE_OK;
     STELE_TRY(stele_seal__writer_new(&target, &writer, err));
     for (size_t i = 0; i < n; i++) {
+        if (i + AHEAD < n) {
+            stele_seal__expect(writer, lo + postings[i + AHEAD].offset);
+        }
         if (i == 0 || stele_tag_order(postings[i].tag, postings[i - 1].tag) != 0) {
             STELE_TRY(stele_seal__begin_key(writer, postings[i].tag, err));
         }

@@ -240,6 +240,12 @@ static stele_status add(struct stele_seal__writer *w, uint64_t rep, uint64_t cou
     return st;
 }
 
+void stele_seal__expect(const struct stele_seal__writer *w, uint64_t seq) {
+    if (w->hashes != NULL && seq < w->info->hi) {
+        __builtin_prefetch(w->hashes + (size_t)(seq - w->info->lo) * STELE_HASH_BYTES);
+    }
+}
+
 stele_status stele_seal__add_posting(struct stele_seal__writer *w, uint64_t seq, stele_err *err) {
     assert(seq >= w->info->lo && seq < w->info->hi); /* the segment's rule */
     return add(w, seq, 1, w->hashes == NULL ? NULL : w->hashes + (size_t)(seq - w->info->lo) * STELE_HASH_BYTES,

@@ -30,7 +30,7 @@ void stele_unit_cursor_init(struct stele_unit_cursor *cursor) {
 void stele_unit_cursor_done(struct stele_unit_cursor *cursor) {
     stele_buf_done(&cursor->dir);
     stele_buf_done(&cursor->kseeds);
-    stele_buf_done(&cursor->bytes);
+    stele_buf_done(&cursor->window.bytes);
     cursor->unit = NULL;
 }
 
@@ -42,6 +42,8 @@ stele_status stele_unit_cursor_enter(struct stele_unit_cursor *cursor, const str
     cursor->unit = NULL;
     stele_buf_clear(&cursor->dir);
     stele_buf_clear(&cursor->kseeds);
+    stele_buf_clear(&cursor->window.bytes);
+    cursor->window.at = cursor->window.next = 0; /* where a pack has its header, and no item */
     if (unit->pack != NULL) {
         stele_status st = stele_pack_directory(unit, &cursor->dir, err);
         if (st != STELE_OK) {
@@ -70,14 +72,13 @@ stele_status stele_unit_item(struct stele_unit_cursor *cursor, uint64_t seq, str
                              stele_err *err) {
     const struct stele_unit *unit = cursor->unit;
     assert(unit != NULL && seq >= unit->lo);
-    stele_view bytes;
+    stele_view bytes = {NULL, 0};
     stele_status st = STELE_OK;
     struct stele_item item;
     if (unit->tail != NULL) {
         bytes = tail_item_bytes(unit->tail, seq);
     } else {
-        STELE_TRY(stele_pack_item_bytes(unit, &cursor->dir, seq, &cursor->bytes, err));
-        bytes = stele_view_buf(&cursor->bytes);
+        STELE_TRY(stele_pack_item_bytes(unit, &cursor->dir, seq, &cursor->window, &bytes, err));
     }
     struct stele_reader r = stele_reader_of(bytes, "stored item");
     STELE_TRY(stele_item_read(&r, &item, err));

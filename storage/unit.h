@@ -69,12 +69,18 @@ struct stele_unit {
 void stele_unit_ref(struct stele_unit *unit);
 void stele_unit_unref(struct stele_unit *unit);
 
+/* Bytes of a pack around the item that was read last. */
+struct stele_pack_window {
+    stele_buf bytes;
+    uint64_t at;   /* where they lie in the pack */
+    uint64_t next; /* where that item ends */
+};
 /* What a reader keeps of the unit it is in, so that ascending reads stay cheap. One thread. */
 struct stele_unit_cursor {
     const struct stele_unit *unit; /* the caller's view holds the reference */
     stele_buf dir;                 /* PACK: its directory, read once */
     stele_buf kseeds;              /* PACK: read when first asked for */
-    stele_buf bytes;               /* PACK: the item */
+    struct stele_pack_window window; /* PACK: the item, and more where items are read one after the other */
 };
 void stele_unit_cursor_init(struct stele_unit_cursor *cursor);
 void stele_unit_cursor_done(struct stele_unit_cursor *cursor);
