@@ -140,12 +140,33 @@ static bool admit_all(struct stele_append *append) {
         key->tenant = admitted.head.tenant;
         key->service = admitted.head.source_service;
         key->event_id = admitted.head.event_id;
-        key->hash = stele_dedup_hash(ingest->dedup[event->region], key);
     }
     return true;
 }
 
 /* ------------------------------------------------------------------ duplicates */
+
+/* The admitted events' hashes, a few of one region at a time. */
+static void hash_all(struct stele_append *append) {
+    enum { AT_ONCE = 16 };
+    struct stele_dedup_key *keys[AT_ONCE];
+    size_t n = 0;
+    uint32_t region = 0;
+    for (size_t i = 0; i <= append->n_events; i++) {
+        struct stele_append_event *event = i < append->n_events ? &append->event[i] : NULL;
+        if (n > 0 && (event == NULL || n == AT_ONCE || event->region != region)) {
+            const struct stele_dedup *dedup = append->ingest->dedup[region];
+            stele_dedup_hash_many(dedup, keys, n);
+            for (; n > 0; n--) {
+                stele_dedup_expect(dedup, keys[n - 1]->hash);
+            }
+        }
+        if (event != NULL && !event->decided) {
+            region = event->region;
+            keys[n++] = &event->claim.key;
+        }
+    }
+}
 
 static uint32_t log_number(struct stele_store *store, const struct stele_log *log) {
     uint32_t i = 0;
@@ -255,6 +276,7 @@ static bool claim_all(struct stele_append *append) {
     struct stele_recall recall = STELE_RECALL_EMPTY;
     const struct stele_log *clear = NULL; /* events of one batch mostly go to one log */
     uint64_t adoptions = 0;
+    hash_all(append);
     for (size_t i = 0; i < append->n_events && !sunk; i++) {
         struct stele_append_event *event = &append->event[i];
         if (event->decided) {

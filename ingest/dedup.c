@@ -13,10 +13,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "storage/cursor.h"
-#include "storage/hash.h"
+#include "storage/hash_lanes.h"
 
 #define CHAINS 65536u /* about as many as claims under full load */
 #define LOG_SHIFT 58  /* a place in 64 bits: the log above, the seq below; logs are at most 64 */
@@ -111,18 +112,46 @@ cleanup:
     return st;
 }
 
+/* What is hashed: sizes, so that no two identities make the same bytes, then the three names, which are as
+ * long as the schema lets them be. */
+enum { SIZES_BYTES = 4, NAMES_BYTES_MAX = 64 + 128 + 64, TURN = 16 };
+
+static size_t put_key(const struct stele_dedup_key *key, uint8_t *out) {
+    const stele_view part[] = {key->tenant, key->service, key->event_id};
+    size_t at = SIZES_BYTES;
+    stele_put_u16(out, (uint16_t)key->tenant.size);
+    stele_put_u16(out + 2, (uint16_t)key->service.size);
+    for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
+        assert(part[i].size <= SIZES_BYTES + NAMES_BYTES_MAX - at);
+        memcpy(out + at, part[i].data, part[i].size);
+        at += part[i].size;
+    }
+    return at;
+}
+
+void stele_dedup_hash_many(const struct stele_dedup *dedup, struct stele_dedup_key *const *keys,
+                           size_t n) {
+    uint8_t bytes[TURN][SIZES_BYTES + NAMES_BYTES_MAX];
+    uint8_t hash[TURN * STELE_HASH_BYTES];
+    struct stele_hash_message message[TURN];
+    for (size_t from = 0; from < n; from += TURN) {
+        size_t part = n - from < TURN ? n - from : TURN;
+        for (size_t i = 0; i < part; i++) {
+            message[i].head_bytes = 0;
+            message[i].body = stele_view_of(bytes[i], put_key(keys[from + i], bytes[i]));
+        }
+        stele_sha256_many(&dedup->keyed, message, part, hash);
+        for (size_t i = 0; i < part; i++) {
+            keys[from + i]->hash = stele_get_u64(hash + i * STELE_HASH_BYTES);
+        }
+    }
+}
+
 uint64_t stele_dedup_hash(const struct stele_dedup *dedup, const struct stele_dedup_key *key) {
-    struct stele_sha256 h = dedup->keyed;
-    uint8_t sizes[4];
-    stele_put_u16(sizes, (uint16_t)key->tenant.size);
-    stele_put_u16(sizes + 2, (uint16_t)key->service.size);
-    stele_sha256_update(&h, stele_view_of(sizes, sizeof sizes));
-    stele_sha256_update(&h, key->tenant);
-    stele_sha256_update(&h, key->service);
-    stele_sha256_update(&h, key->event_id);
-    uint8_t digest[STELE_HASH_BYTES];
-    stele_sha256_final(&h, digest);
-    return stele_get_u64(digest);
+    struct stele_dedup_key hashed = *key;
+    struct stele_dedup_key *keys[] = {&hashed};
+    stele_dedup_hash_many(dedup, keys, 1);
+    return hashed.hash;
 }
 
 /* ------------------------------------------------------------------ the ring and its index */
@@ -161,9 +190,15 @@ static void index_remove(struct stele_dedup *dedup, uint64_t slot) {
     dedup->index[hole] = 0;
 }
 
+/* How far ahead of the oldest its successor's slot is fetched: as many as are settled while memory
+ * answers. */
+#define AHEAD 16u
+
 static void remember(struct stele_dedup *dedup, uint64_t hash, struct stele_dedup_place place) {
     uint32_t position = dedup->next;
     if (dedup->n == dedup->window) {
+        uint32_t soon = position + AHEAD < dedup->window ? position + AHEAD : position;
+        __builtin_prefetch(&dedup->index[(uint32_t)dedup->ring[soon].hash & dedup->mask]);
         index_remove(dedup, slot_of(dedup->ring[position].hash, position));
     } else {
         dedup->n++;
@@ -204,6 +239,11 @@ static bool find_stored(const struct stele_dedup *dedup, uint64_t hash,
 
 static struct stele_dedup_claim **chain_of(struct stele_dedup *dedup, uint64_t hash) {
     return &dedup->chain[(hash >> 32) & (CHAINS - 1)];
+}
+
+void stele_dedup_expect(const struct stele_dedup *dedup, uint64_t hash) {
+    __builtin_prefetch(&dedup->index[(uint32_t)hash & dedup->mask]);
+    __builtin_prefetch(&dedup->chain[(hash >> 32) & (CHAINS - 1)]);
 }
 
 static bool same_key(const struct stele_dedup_key *a, const struct stele_dedup_key *b) {

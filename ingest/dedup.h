@@ -67,6 +67,12 @@ STELE_MUST_USE stele_status stele_dedup_new(uint32_t window_events, struct stele
 void stele_dedup_free(struct stele_dedup *dedup); /* no claim may be left */
 
 uint64_t stele_dedup_hash(const struct stele_dedup *dedup, const struct stele_dedup_key *key);
+/* Sets the hashes of n keys, several at a time. */
+void stele_dedup_hash_many(const struct stele_dedup *dedup, struct stele_dedup_key *const *keys,
+                           size_t n);
+/* A claim or a settlement of this hash comes soon: what they look at is fetched from memory meanwhile, and
+ * not while others wait for the lock. */
+void stele_dedup_expect(const struct stele_dedup *dedup, uint64_t hash);
 
 /*
  * Asks for the identity of claim->key. `not_these` are places already read and found to hold

@@ -71,6 +71,12 @@ static void batch_fail(struct stele_append_batch *batch, uint32_t code, const ch
 static void batch_stored(struct stele_append_batch *batch) {
     struct stele_append *append = batch->append;
     struct stele_dedup_place place = batch->place;
+    const struct stele_dedup *dedup = append->ingest->dedup[batch->region];
+    for (size_t i = 0; i < append->n_events; i++) {
+        if (append->event[i].batch == batch->index + 1) {
+            stele_dedup_expect(dedup, append->event[i].claim.key.hash);
+        }
+    }
     for (size_t i = 0; i < append->n_events; i++) {
         struct stele_append_event *event = &append->event[i];
         if (event->batch == batch->index + 1) {
