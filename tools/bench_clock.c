@@ -44,6 +44,12 @@ uint64_t stele_bench_clock_step_us(struct stele_bench_clock *clock) {
     return at_us(clock, atomic_fetch_add(&clock->n_steps, 1) + 1);
 }
 
+void stele_bench_clock_reach(struct stele_bench_clock *clock, uint64_t n_steps) {
+    uint_fast64_t now = atomic_load(&clock->n_steps);
+    while (now < n_steps && !atomic_compare_exchange_weak(&clock->n_steps, &now, n_steps)) {
+    }
+}
+
 uint64_t stele_bench_clock_now_us(void *ctx) {
     struct stele_bench_clock *clock = ctx;
     return at_us(clock, atomic_load(&clock->n_steps));

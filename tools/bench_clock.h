@@ -21,6 +21,8 @@ STELE_MUST_USE stele_status stele_bench_clock_new(uint32_t step_ms, struct stele
 void stele_bench_clock_free(struct stele_bench_clock *clock); /* NULL is fine */
 /* Steps, and gives the time of the event that is made now: never ahead of what the server reads. */
 uint64_t stele_bench_clock_step_us(struct stele_bench_clock *clock);
+/* Steps to at least so many steps: for events that were made before, in their order. */
+void stele_bench_clock_reach(struct stele_bench_clock *clock, uint64_t n_steps);
 /* A stele_clock_fn; ctx is the clock. */
 uint64_t stele_bench_clock_now_us(void *ctx);
 

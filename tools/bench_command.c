@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_command.c: `stele bench ingest|query|mixed`: measures the whole path over mutual TLS,
+ * tools/bench_command.c: `stele bench ingest|query|proof|export|mixed`: measures the whole path over mutual TLS,
  * and beside it, in the same run, what the parts could do at best on this machine.
  */
 #include <getopt.h>
@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "tools/bench_ceiling.h"
+#include "tools/bench_export.h"
+#include "tools/bench_file.h"
 #include "tools/bench_ingest.h"
 #include "tools/bench_load.h"
 #include "tools/bench_proof.h"
@@ -18,24 +20,33 @@
 #include "tools/flags.h"
 
 static const char usage[] =
-    "usage: stele bench ingest|query|proof|mixed [--config client.conf] [--events N] [--batch N]\n"
-    "                   [--connections N] [--clients N] [--rate N] [--duration SECONDS] [--unary]\n"
-    "                   [--queries N] [--query-rate N] [--clock-step DURATION] [--no-index]\n"
-    "                   [-o text|json]\n"
+    "usage: stele bench ingest|query|proof|export|mixed [--config client.conf] [--events N]\n"
+    "                   [--from FILE] [--batch N] [--connections N] [--clients N] [--rate N]\n"
+    "                   [--duration SECONDS] [--unary] [--queries N] [--cold N] [--query-rate N]\n"
+    "                   [--clock-step DURATION] [--no-index] [-o text|json]\n"
+    "       stele bench events [--events N] [--clock-step DURATION] --out FILE [--rows FILE]\n"
     "\n"
     "ingest: ships N made-up events (default 300,000) as fast as they are acknowledged.\n"
     "        --rate N sends N events a second for --duration (default 60 s) instead, each at its\n"
     "        own fixed time, and counts latency from that time: an open loop. --unary sends each\n"
     "        in a call of its own, at most 64 (--clients) at a time over 2 connections\n"
     "        (--connections); without --rate an answered call makes room for the next.\n"
-    "query:  ships them, then asks for what single actors did, busy and rare ones, --queries "
-    "times\n"
-    "        each.\n"
-    "proof:  ships them, then asks for the same with proof that it is all, and verifies it.\n"
+    "query:  ships them, then asks for what actors of many, of few and of no events did, and for\n"
+    "        an actor, a resource and a type together: --queries times each (default 20), and\n"
+    "        --cold times (default 5, 0 for none) of a server that was started again with nothing\n"
+    "        in the page cache; as root that of the whole machine is dropped, else of its files.\n"
+    "proof:  ships them, then asks for what actors did with proof that it is all, and verifies it.\n"
+    "export: ships them, then takes all of them out: searched, as a complete answer, which is\n"
+    "        verified, as JSON lines, as tiles; and fsck reads the folder.\n"
     "mixed:  single appends (--rate, default 1,000 a second) and searches (--query-rate, default 5 "
     "a\n"
     "        second) at fixed times, for --duration.\n"
+    "events: writes such events to a file, each behind its length as a varint, for --from; --rows\n"
+    "        writes time, type, actor, resource and the event's bytes too, as COPY of PostgreSQL\n"
+    "        reads them.\n"
     "Without --config it starts a server of its own in a temporary folder and removes it.\n"
+    "  --from FILE            ships the events of a file, all of them, made a short time ago and\n"
+    "                         with the same --clock-step\n"
     "  --clock-step DURATION  the log clock of that server, and the events' own time, begin now "
     "and\n"
     "                         move by so much for each event, 50 years at most: 300,000 events at\n"
@@ -57,10 +68,13 @@ static const char usage[] =
 #define UNARY_CLIENTS 64u
 #define RATE_MAX 10000000u /* above what this machine or a larger one takes */
 #define DURATION_S_MAX 604800u
+#define COLD_MAX 1000u /* each starts the server again */
 
 struct bench {
     const char *what, *region;
-    uint64_t events, batch, queries;
+    const char *from, *out, *rows; /* files; NULL: none */
+    struct stele_bench_file file;
+    uint64_t events, batch, queries, cold;
     uint64_t connections, clients;         /* 0: the default of what is measured */
     uint64_t rate, duration_s, query_rate; /* rate 0: as fast as it goes */
     uint32_t clock_step_ms;                /* 0: the real clock */
@@ -77,16 +91,42 @@ static stele_status take_count(const char *name, const char *text, uint64_t max,
                : STELE_FAIL(err, INVALID, "--%s %s: 1 to %" PRIu64, name, text, max);
 }
 
+static bool is_one_of(const char *what, const char *const *words) {
+    while (*words != NULL && strcmp(*words, what) != 0) {
+        words++;
+    }
+    return *words != NULL;
+}
+
+/* Files, and what needs them. Returns an exit code, or STELE_GO_ON. */
+static int judge_files(const struct bench *bench, bool has_config) {
+    bool events = strcmp(bench->what, "events") == 0;
+    if (events != (bench->out != NULL) || (bench->rows != NULL && !events)) {
+        return stele_usage_error("bench", "--out and --rows belong to events, which needs --out");
+    }
+    if (bench->from != NULL && (events || bench->rate > 0 || bench->unary)) {
+        return stele_usage_error("bench", "--from does not go with events, --rate or --unary");
+    }
+    return has_config && (events || strcmp(bench->what, "export") == 0)
+               ? stele_usage_error("bench", "%s works without --config", bench->what)
+               : STELE_GO_ON;
+}
+
 /* What the flags mean together. Returns an exit code, or STELE_GO_ON. */
 static int judge(int n, char **words, bool has_config, struct bench *ret) {
+    static const char *const asking[] = {"query", "proof", "export", "events", NULL};
     ret->what = n == 1 ? words[0] : "";
     bool mixed = strcmp(ret->what, "mixed") == 0;
-    bool query = strcmp(ret->what, "query") == 0 || strcmp(ret->what, "proof") == 0;
+    bool query = is_one_of(ret->what, asking);
     if (!mixed && !query && strcmp(ret->what, "ingest") != 0) {
-        return stele_usage_error("bench", "what? ingest, query, proof or mixed");
+        return stele_usage_error("bench", "what? ingest, query, proof, export, mixed or events");
     }
     if (query && (ret->rate > 0 || ret->unary)) {
         return stele_usage_error("bench", "--rate and --unary belong to ingest and mixed");
+    }
+    int code = judge_files(ret, has_config);
+    if (code != STELE_GO_ON) {
+        return code;
     }
     if (ret->no_index && (has_config || strcmp(ret->what, "ingest") != 0)) {
         return stele_usage_error("bench", "--no-index is for ingest by a server of bench's own");
@@ -120,6 +160,10 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
                                           {"connections", required_argument, NULL, 'k'},
                                           {"clients", required_argument, NULL, 'C'},
                                           {"queries", required_argument, NULL, 'q'},
+                                          {"cold", required_argument, NULL, 'x'},
+                                          {"from", required_argument, NULL, 'f'},
+                                          {"out", required_argument, NULL, 'w'},
+                                          {"rows", required_argument, NULL, 'R'},
                                           {"output", required_argument, NULL, 'o'},
                                           {"rate", required_argument, NULL, 'r'},
                                           {"duration", required_argument, NULL, 'd'},
@@ -134,6 +178,7 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
                           .events = 300000,
                           .batch = 256,
                           .queries = 20,
+                          .cold = 5,
                           .duration_s = 60,
                           .query_rate = 5};
     stele_flags_begin();
@@ -151,6 +196,16 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
             st = take_count("clients", optarg, CONNECTIONS_MAX, &ret->clients, &err);
         } else if (c == 'q') {
             st = take_count("queries", optarg, 1000000, &ret->queries, &err);
+        } else if (c == 'x' && strcmp(optarg, "0") == 0) {
+            ret->cold = 0;
+        } else if (c == 'x') {
+            st = take_count("cold", optarg, COLD_MAX, &ret->cold, &err);
+        } else if (c == 'f') {
+            ret->from = optarg;
+        } else if (c == 'w') {
+            ret->out = optarg;
+        } else if (c == 'R') {
+            ret->rows = optarg;
         } else if (c == 'r') {
             st = take_count("rate", optarg, RATE_MAX, &ret->rate, &err);
         } else if (c == 'd') {
@@ -224,14 +279,35 @@ cleanup:
     return st;
 }
 
+/* What was shipped, asked for. */
+static stele_status measure_asking(const struct bench *bench, const char *config, uint64_t events,
+                                   struct stele_bench_server *server, stele_err *err) {
+    if (strcmp(bench->what, "proof") == 0) {
+        return stele_bench_proofs(config, bench->region, bench->queries, bench->json, err);
+    }
+    if (strcmp(bench->what, "export") == 0) {
+        struct stele_bench_export export = {
+            .config = config, .region = bench->region, .events = events, .server = server};
+        return stele_bench_exports(&export, bench->json, err);
+    }
+    struct stele_bench_query query = {.config = config,
+                                      .region = bench->region,
+                                      .events = events,
+                                      .times = bench->queries,
+                                      .cold_times = bench->cold,
+                                      .server = server};
+    return stele_bench_queries(&query, bench->json, err);
+}
+
 static stele_status measure(struct bench *bench, const char *config,
-                            const struct stele_bench_server *server, stele_err *err) {
+                            struct stele_bench_server *server, stele_err *err) {
     struct stele_bench_ingest ingest = {.config = config,
                                         .region = bench->region,
                                         .events = bench->events,
                                         .batch = bench->batch,
                                         .connections = bench->connections,
                                         .clock = bench->clock,
+                                        .file = bench->from == NULL ? NULL : &bench->file,
                                         .watch_index = bench->clock == NULL && !bench->no_index &&
                                                        strcmp(bench->what, "ingest") == 0,
                                         .server = server};
@@ -241,16 +317,22 @@ static stele_status measure(struct bench *bench, const char *config,
         return measure_load(bench, config, server, err);
     }
     STELE_TRY(stele_bench_ingest_run(&ingest, &figures, err));
-    if (strcmp(bench->what, "query") == 0) {
-        return stele_bench_queries(config, bench->region, bench->queries, bench->json, err);
-    }
-    if (strcmp(bench->what, "proof") == 0) {
-        return stele_bench_proofs(config, bench->region, bench->queries, bench->json, err);
+    if (strcmp(bench->what, "ingest") != 0) {
+        return measure_asking(bench, config, figures.stored, server, err);
     }
     STELE_TRY(stele_bench_ceiling_measure(&figures.ceiling, err));
     stele_bench_ingest_print(&ingest, &figures, bench->json);
 cleanup:
     return st;
+}
+
+static stele_status write_events(const struct bench *bench, stele_err *err) {
+    struct stele_bench_write write = {.events = bench->events,
+                                      .region = STELE_BENCH_REGION,
+                                      .path = bench->out,
+                                      .rows_path = bench->rows,
+                                      .clock = bench->clock};
+    return stele_bench_file_write(&write, err);
 }
 
 int stele_bench_command(const char *config, int argc, char **argv) {
@@ -267,6 +349,14 @@ int stele_bench_command(const char *config, int argc, char **argv) {
     if (bench.clock_step_ms > 0) {
         STELE_TRY(stele_bench_clock_new(bench.clock_step_ms, &bench.clock, &err));
     }
+    if (strcmp(bench.what, "events") == 0) {
+        STELE_TRY(write_events(&bench, &err));
+        goto cleanup;
+    }
+    if (bench.from != NULL) {
+        STELE_TRY(stele_bench_file_open(bench.from, &bench.file, &err));
+        bench.events = bench.file.events;
+    }
     if (own) {
         STELE_TRY(stele_bench_server_start(bench.clock, !bench.no_index, &server, &err));
         config = server.client_conf;
@@ -276,7 +366,8 @@ int stele_bench_command(const char *config, int argc, char **argv) {
     STELE_TRY(measure(&bench, config, own ? &server : NULL, &err));
 cleanup:
     stele_client_config_free(client);
-    if (own && server.pid > 0) {
+    stele_bench_file_close(&bench.file);
+    if (own && server.dir[0] != '\0') {
         stele_bench_server_stop(&server);
     }
     stele_bench_clock_free(bench.clock);

@@ -15,6 +15,9 @@
 
 #define N_MODELS 24u
 #define N_DATASETS 5000u
+#define ACTORS_MIN 10000u
+#define ACTORS_MAX 990000u /* six digits, less STELE_BENCH_ABSENT_ACTOR and some */
+#define EVENTS_AN_ACTOR 100u
 
 /* splitmix64: fast, and the same on every machine. */
 static uint64_t next(struct stele_bench_events *events) {
@@ -41,6 +44,26 @@ static uint32_t zipf(struct stele_bench_events *events, struct stele_bench_zipf 
         (double)(u & ((UINT64_C(1) << REST_BITS) - 1)) / (double)(UINT64_C(1) << REST_BITS);
     double rank = line[0] + along * (line[1] - line[0]);
     return rank >= n ? n - 1 : (uint32_t)rank;
+}
+
+/* The rank whose probability is wanted / events: log((rank + 2) / (rank + 1)) / log(n + 1). */
+static uint32_t rank_of(uint64_t wanted, uint64_t events, uint32_t n) {
+    double share = (double)wanted / (double)events;
+    double rank = 1.0 / expm1(share * log1p((double)n)) - 1.0;
+    return rank <= 0 ? 0 : rank >= n - 1 ? n - 1 : (uint32_t)(rank + 0.5);
+}
+
+uint32_t stele_bench_actors(uint64_t events) {
+    uint64_t n = events / EVENTS_AN_ACTOR;
+    return n < ACTORS_MIN ? ACTORS_MIN : n > ACTORS_MAX ? ACTORS_MAX : (uint32_t)n;
+}
+
+uint32_t stele_bench_actor_of(uint64_t wanted, uint64_t events) {
+    return rank_of(wanted, events, stele_bench_actors(events));
+}
+
+uint32_t stele_bench_dataset_of(uint64_t wanted, uint64_t events) {
+    return rank_of(wanted, events, N_DATASETS);
 }
 
 /* ------------------------------------------------------------------ the one they are copied from */
@@ -213,6 +236,11 @@ void stele_bench_actor(uint32_t rank, char out[STELE_AT_LEAST(32)]) {
     put_digits((uint8_t *)out + strlen(ACTOR) - 6, rank, 10, 6);
 }
 
+void stele_bench_dataset(uint32_t rank, char out[STELE_AT_LEAST(32)]) {
+    memcpy(out, DATASET, sizeof DATASET);
+    put_digits((uint8_t *)out + strlen(DATASET) - 5, rank, 10, 5);
+}
+
 stele_status stele_bench_event(struct stele_bench_events *events, stele_buf *payload,
                                stele_err *err) {
     const struct stele_bench_places *places = &events->places;
@@ -227,8 +255,11 @@ stele_status stele_bench_event(struct stele_bench_events *events, stele_buf *pay
     for (unsigned i = 0; i < 8; i++) { /* little-endian on the wire */
         at[places->time + i] = (uint8_t)(now >> (8 * i));
     }
-    put_digits(at + places->actor + strlen(ACTOR) - 6, zipf(events, &events->actors, events->n_actors), 10, 6);
-    put_digits(at + places->dataset + strlen(DATASET) - 5, zipf(events, &events->datasets, N_DATASETS), 10, 5);
+    uint32_t actor = zipf(events, &events->actors, events->n_actors);
+    uint32_t dataset = zipf(events, &events->datasets, N_DATASETS);
+    events->made = (struct stele_bench_made){now, actor, dataset};
+    put_digits(at + places->actor + strlen(ACTOR) - 6, actor, 10, 6);
+    put_digits(at + places->dataset + strlen(DATASET) - 5, dataset, 10, 5);
     put_random(events, at + places->digest, 32);
     put_number(events, at + places->size, 3);
     put_digits(at + places->model + strlen(MODEL) - 2, zipf(events, &events->models, N_MODELS), 10, 2);

@@ -23,6 +23,12 @@ struct stele_bench_places {
     size_t id, time, actor, dataset, digest, size, model, trace, span, duration, rows, columns;
 };
 
+/* What the event made last says, for those who keep it in columns. */
+struct stele_bench_made {
+    uint64_t time_unix_nano;
+    uint32_t actor, dataset; /* ranks */
+};
+
 /* Set the first four; the rest is zero at first. */
 struct stele_bench_events {
     uint64_t state; /* of the generator; a seed */
@@ -33,12 +39,24 @@ struct stele_bench_events {
     uint8_t event[STELE_BENCH_EVENT_BYTES_MAX]; /* the one they are copied from */
     size_t size;                                /* of it; 0: none yet */
     struct stele_bench_places places;
+    struct stele_bench_made made;
 };
+
+/* How many actors there are among so many events: one for 100, so that the rarest have about ten;
+ * at least 10,000, at most as many as have a name. */
+uint32_t stele_bench_actors(uint64_t events);
+/* The actor, and the dataset, of about `wanted` of `events` events; the busiest or the rarest one
+ * where there is none. */
+uint32_t stele_bench_actor_of(uint64_t wanted, uint64_t events);
+uint32_t stele_bench_dataset_of(uint64_t wanted, uint64_t events);
 
 /* Appends one event that happens now, on that clock. Errors: NO_MEMORY. */
 STELE_MUST_USE stele_status stele_bench_event(struct stele_bench_events *events, stele_buf *payload,
                                               stele_err *err);
 /* "user-000042". */
 void stele_bench_actor(uint32_t rank, char out[STELE_AT_LEAST(32)]);
+#define STELE_BENCH_ABSENT_ACTOR 999999u /* a name that no event has */
+/* "dataset://features/part-00042". */
+void stele_bench_dataset(uint32_t rank, char out[STELE_AT_LEAST(32)]);
 
 #endif

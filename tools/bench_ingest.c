@@ -15,17 +15,26 @@
 #include "proto/time.h"
 #include "tools/bench_events.h"
 #include "tools/bench_load.h"
-#include "tools/bench_query.h"
 #include "tools/cli.h"
 #include "tools/shipper.h"
 
 #define SAMPLES_MAX 1000000u
 #define TENTHS_MIN 100000u /* below it a tenth is a few acknowledgements, and tells nothing */
 
+/* Where in the file of events the connections are. */
+struct taking {
+    pthread_mutex_t lock;
+    stele_view rest;
+    uint64_t n_taken;
+};
+
 struct feeder {
     const struct stele_bench_ingest *bench;
     struct stele_cli cli;
     uint64_t seed, n;
+    struct taking *taking; /* of a file */
+    stele_view block;      /* what is left of this connection's part of it */
+    uint64_t block_at, block_end;
     uint64_t stored, refused;
     uint64_t first_ns, last_ns;  /* log times */
     double begun_s, tenth_s[10]; /* when each tenth of the events was acknowledged */
@@ -60,6 +69,42 @@ static void shipped(void *ctx, const struct stele_shipped *event) {
     }
 }
 
+/* The next block of the file is this connection's. Its events are found by their lengths, under the
+ * lock: a look at each, and a call of the lock a batch. */
+static stele_status take_block(struct feeder *feeder, uint64_t n_left, stele_err *err) {
+    struct taking *taking = feeder->taking;
+    uint64_t n = n_left < feeder->bench->batch ? n_left : feeder->bench->batch;
+    stele_view payload;
+    stele_status st = STELE_OK;
+    (void)pthread_mutex_lock(&taking->lock);
+    feeder->block = taking->rest;
+    feeder->block_at = taking->n_taken;
+    for (uint64_t i = 0; st == STELE_OK && i < n; i++) {
+        st = stele_bench_file_next(&taking->rest, &payload, err);
+        taking->n_taken += st == STELE_OK;
+    }
+    feeder->block_end = taking->n_taken;
+    (void)pthread_mutex_unlock(&taking->lock);
+    return st == STELE_END ? STELE_FAIL(err, BUG, "a file of events ended early") : st;
+}
+
+/* The connection's next event of a file. Batches are shipped about in the order of the file, so
+ * that a clock that steps is never behind an event, and far ahead of none. */
+static stele_status from_file(struct feeder *feeder, uint64_t n_left, stele_view *ret,
+                              stele_err *err) {
+    stele_status st = STELE_OK;
+    if (feeder->block_at == feeder->block_end) {
+        STELE_TRY(take_block(feeder, n_left, err));
+    }
+    STELE_TRY(stele_bench_file_next(&feeder->block, ret, err));
+    feeder->block_at++;
+    if (feeder->bench->clock != NULL) {
+        stele_bench_clock_reach(feeder->bench->clock, feeder->block_at);
+    }
+cleanup:
+    return st;
+}
+
 static void *feed(void *arg) {
     struct feeder *feeder = arg;
     struct stele_shipper *shipper = NULL;
@@ -68,7 +113,7 @@ static void *feed(void *arg) {
     stele_status st = STELE_OK;
     struct stele_bench_events events = {.state = feeder->seed,
                                         .region = feeder->bench->region,
-                                        .n_actors = STELE_BENCH_ACTORS,
+                                        .n_actors = stele_bench_actors(feeder->bench->events),
                                         .clock = feeder->bench->clock};
     /* What waits in the window is older than the log time it gets: with a stepping clock by
      * months, unless the window is small. */
@@ -79,9 +124,15 @@ static void *feed(void *arg) {
     feeder->begun_s = now_s(CLOCK_MONOTONIC);
     STELE_TRY(stele_shipper_open(feeder->cli.client, &options, shipped, feeder, &shipper, err));
     for (uint64_t i = 0; i < feeder->n; i++) {
-        stele_buf_clear(&payload);
-        STELE_TRY(stele_bench_event(&events, &payload, err));
-        STELE_TRY(stele_shipper_put(shipper, i, stele_view_buf(&payload), err));
+        stele_view event;
+        if (feeder->bench->file != NULL) {
+            STELE_TRY(from_file(feeder, feeder->n - i, &event, err));
+        } else {
+            stele_buf_clear(&payload);
+            STELE_TRY(stele_bench_event(&events, &payload, err));
+            event = stele_view_buf(&payload);
+        }
+        STELE_TRY(stele_shipper_put(shipper, i, event, err));
     }
     STELE_TRY(stele_shipper_finish(shipper, err));
 cleanup:
@@ -150,14 +201,19 @@ static stele_status ship_all(const struct stele_bench_ingest *bench,
                              struct stele_bench_ingest_figures *figures, stele_err *err) {
     struct feeder *feeders = stele_alloc(bench->connections, sizeof *feeders);
     pthread_t thread[STELE_BENCH_CLIENTS_MAX];
+    struct taking taking = {.lock = PTHREAD_MUTEX_INITIALIZER};
     stele_status st = STELE_OK;
     uint64_t n_threads = 0;
     if (feeders == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for %" PRIu64 " connections",
                           bench->connections);
     }
+    if (bench->file != NULL) {
+        taking.rest = bench->file->bytes;
+    }
     for (uint64_t i = 0; i < bench->connections; i++) {
         feeders[i] = (struct feeder){.bench = bench,
+                                     .taking = &taking,
                                      .seed = (uint64_t)time(NULL) * 1000003u + i,
                                      .n = bench->events / bench->connections,
                                      .latency_us = stele_alloc(SAMPLES_MAX, sizeof(uint32_t))};

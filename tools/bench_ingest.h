@@ -8,6 +8,7 @@
 
 #include "tools/bench_ceiling.h"
 #include "tools/bench_clock.h"
+#include "tools/bench_file.h"
 #include "tools/bench_kept.h"
 #include "tools/bench_lag.h"
 #include "tools/bench_server.h"
@@ -16,6 +17,7 @@ struct stele_bench_ingest {
     const char *config, *region;
     uint64_t events, batch, connections;     /* connections: at most STELE_BENCH_CLIENTS_MAX */
     struct stele_bench_clock *clock;         /* of the events; NULL: the real one */
+    const struct stele_bench_file *file;     /* the events; NULL: made up meanwhile */
     bool watch_index;                        /* how far it falls behind */
     const struct stele_bench_server *server; /* NULL: not a server of bench's own */
 };

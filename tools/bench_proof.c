@@ -126,9 +126,9 @@ stele_status stele_bench_proofs(const char *config, const char *region, uint64_t
                    {100, false, false},
                    {1000, false, false},
                    {STELE_BENCH_ACTORS - 1, false, false},
-                   {STELE_BENCH_ACTORS + 1, false, false},
+                   {STELE_BENCH_ABSENT_ACTOR, false, false},
                    {0, true, false},
-                   {STELE_BENCH_ACTORS + 1, false, true}};
+                   {STELE_BENCH_ABSENT_ACTOR, false, true}};
     struct stele_cli cli = {0};
     struct stele_bench_asked busiest;
     char actor[32];

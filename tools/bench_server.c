@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,6 +29,11 @@ extern char **environ;
 
 static sigset_t signals; /* that stop a server; set before one starts */
 
+/* Holds whoever changes what runs; who stops the server keeps it, so that it is stopped once. */
+static pthread_mutex_t stopping = PTHREAD_MUTEX_INITIALIZER;
+static struct stele_bench_server started; /* what a signal stops */
+static pid_t tool;                        /* that runs beside the server; 0: none */
+
 /* The folder this program is in. */
 static stele_status own_folder(char ret[4096], stele_err *err) {
     ssize_t n = readlink("/proc/self/exe", ret, 4095);
@@ -43,14 +49,25 @@ static stele_status own_folder(char ret[4096], stele_err *err) {
     return STELE_OK;
 }
 
-static stele_status run(char *const argv[], const char *output, pid_t *ret, stele_err *err) {
+/* `takes_signals`: it ends with Ctrl-C by itself; else whoever started it stops it. */
+static stele_status run(char *const argv[], const char *output, bool takes_signals, pid_t *ret,
+                        stele_err *err) {
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)posix_spawnattr_init(&attributes);
+    if (takes_signals) {
+        (void)posix_spawnattr_setsigmask(&attributes, &none);
+        (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    }
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output,
                                            O_WRONLY | O_CREAT | O_APPEND, 0600);
     (void)posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-    int failed = posix_spawn(ret, argv[0], &actions, NULL, argv, environ);
+    int failed = posix_spawn(ret, argv[0], &actions, &attributes, argv, environ);
     (void)posix_spawn_file_actions_destroy(&actions);
+    (void)posix_spawnattr_destroy(&attributes);
     return failed == 0 ? STELE_OK : STELE_FAIL_ERRNO(err, failed, "cannot run '%s'", argv[0]);
 }
 
@@ -76,18 +93,16 @@ static stele_status make_folder(const struct stele_bench_server *server, const c
                     NULL};
     pid_t pid = 0;
     int status = 0;
-    stele_status st = run(argv, output, &pid, err);
+    stele_status st = run(argv, output, false, &pid, err);
     if (st == STELE_OK && (waitpid(pid, &status, 0) != pid || status != 0)) {
         st = STELE_FAIL(err, IO, "`stele init` failed; its output is in %s", output);
     }
     return st;
 }
 
-/* The end of what the server printed, for a message. */
-static const char *read_output(const struct stele_bench_server *server) {
+/* The end of what a program printed, for a message. */
+static const char *read_output(const char *path) {
     static char text[401];
-    char path[STELE_BENCH_PATH_BYTES];
-    (void)snprintf(path, sizeof path, "%s/output", server->dir);
     FILE *file = fopen(path, "re");
     size_t n = 0;
     if (file != NULL) {
@@ -100,6 +115,13 @@ static const char *read_output(const struct stele_bench_server *server) {
     return text;
 }
 
+/* The end of what the server printed. */
+static const char *server_output(const struct stele_bench_server *server) {
+    char path[STELE_BENCH_PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/output", server->dir);
+    return read_output(path);
+}
+
 /* Until the ready file is there: the address, as one line. */
 static stele_status await_ready(struct stele_bench_server *server, const char *ready,
                                 stele_buf *address, stele_err *err) {
@@ -109,7 +131,7 @@ static stele_status await_ready(struct stele_bench_server *server, const char *r
         if (waitpid(server->pid, NULL, WNOHANG) == server->pid) {
             server->pid = 0;
             return STELE_FAIL(err, CLOSED, "the server ended at once; its output was: %.400s",
-                              read_output(server));
+                              server_output(server));
         }
         (void)nanosleep(&pause, NULL);
         st = stele_file_read(ready, 512, address, err);
@@ -140,6 +162,7 @@ static stele_status connect_config(struct stele_bench_server *server, const char
                                (const char *)address.data, end + 1));
     (void)snprintf(server->client_conf, sizeof server->client_conf, "%s/data/bench.conf",
                    server->dir);
+    (void)unlink(server->client_conf); /* of the start before */
     STELE_TRY(stele_file_create(server->client_conf, stele_view_buf(&out), err));
 cleanup:
     stele_buf_done(&address);
@@ -195,10 +218,6 @@ static stele_status fork_server(const char *config, const char *ready, const cha
 }
 
 /* ------------------------------------------------------------------ start, stop, signals */
-
-/* Holds whoever stops the server; whoever comes second finds it stopped. */
-static pthread_mutex_t stopping = PTHREAD_MUTEX_INITIALIZER;
-static struct stele_bench_server started; /* a copy for the thread below; set before it starts */
 
 static void *stop_on_signal(void *arg) {
     int number = 0;
@@ -278,7 +297,7 @@ stele_status stele_bench_server_start(struct stele_bench_clock *clock, bool inde
     }
     (void)snprintf(program, sizeof program, "%s/steled", folder);
     char *argv[] = {program, (char[]){"--config"}, config, (char[]){"--ready-file"}, ready, NULL};
-    STELE_TRY(clock == NULL ? run(argv, output, &server.pid, err)
+    STELE_TRY(clock == NULL ? run(argv, output, false, &server.pid, err)
                             : fork_server(config, ready, output, clock, &server.pid, err));
     STELE_TRY(watch_signals(&server, err));
     STELE_TRY(connect_config(&server, ready, err));
@@ -352,6 +371,79 @@ stele_status stele_bench_server_usage(const struct stele_bench_server *server,
     return STELE_OK;
 }
 
+/* With the lock. */
+static void halt(struct stele_bench_server *server) {
+    if (server->pid > 0) {
+        (void)kill(server->pid, SIGTERM);
+        (void)waitpid(server->pid, NULL, 0);
+    }
+    server->pid = 0;
+}
+
+void stele_bench_server_halt(struct stele_bench_server *server) {
+    (void)pthread_mutex_lock(&stopping);
+    halt(server);
+    started.pid = 0;
+    (void)pthread_mutex_unlock(&stopping);
+}
+
+stele_status stele_bench_server_restart(struct stele_bench_server *server, stele_err *err) {
+    char folder[4096];
+    char program[4200];
+    char config[STELE_BENCH_PATH_BYTES];
+    char ready[STELE_BENCH_PATH_BYTES];
+    char output[STELE_BENCH_PATH_BYTES];
+    stele_status st = STELE_OK;
+    (void)snprintf(config, sizeof config, "%s/data/steled.conf", server->dir);
+    (void)snprintf(ready, sizeof ready, "%s/ready", server->dir);
+    (void)snprintf(output, sizeof output, "%s/output", server->dir);
+    char *argv[] = {program, (char[]){"--config"}, config, (char[]){"--ready-file"}, ready, NULL};
+    STELE_TRY(own_folder(folder, err));
+    (void)snprintf(program, sizeof program, "%s/steled", folder);
+    stele_bench_server_halt(server);
+    (void)unlink(ready);
+    (void)pthread_mutex_lock(&stopping);
+    st = run(argv, output, false, &server->pid, err);
+    started.pid = st == STELE_OK ? server->pid : 0;
+    (void)pthread_mutex_unlock(&stopping);
+    STELE_TRY(st);
+    STELE_TRY(connect_config(server, ready, err));
+cleanup:
+    return st;
+}
+
+stele_status stele_bench_server_run(char *const argv[], const char *output, double *ret_cpu_s,
+                                    stele_err *err) {
+    enum { WORDS_MAX = 31 };
+    char folder[4096];
+    char program[4200];
+    char *words[WORDS_MAX + 1] = {program};
+    struct rusage used;
+    int status = 0;
+    pid_t pid = 0;
+    stele_status st = STELE_OK;
+    STELE_TRY(own_folder(folder, err));
+    (void)snprintf(program, sizeof program, "%s/%s", folder, argv[0]);
+    for (size_t i = 1; i < WORDS_MAX && argv[i] != NULL; i++) {
+        words[i] = argv[i];
+    }
+    (void)pthread_mutex_lock(&stopping);
+    st = run(words, output, true, &pid, err);
+    tool = st == STELE_OK ? pid : 0;
+    (void)pthread_mutex_unlock(&stopping);
+    STELE_TRY(st);
+    pid_t ended = wait4(pid, &status, 0, &used);
+    tool = 0;
+    if (ended != pid || status != 0) {
+        STELE_TRY(STELE_FAIL(err, IO, "`%s %s` failed: %.400s", argv[0],
+                             argv[1] == NULL ? "" : argv[1], read_output(output)));
+    }
+    *ret_cpu_s = (double)used.ru_utime.tv_sec + (double)used.ru_utime.tv_usec / 1e6 +
+                 (double)used.ru_stime.tv_sec + (double)used.ru_stime.tv_usec / 1e6;
+cleanup:
+    return st;
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
     (void)st;
     (void)type;
@@ -361,11 +453,10 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 void stele_bench_server_stop(struct stele_bench_server *server) {
     (void)pthread_mutex_lock(&stopping); /* never unlocked: there is one server, stopped once */
-    if (server->pid > 0) {
-        (void)kill(server->pid, SIGTERM);
-        (void)waitpid(server->pid, NULL, 0);
-        server->pid = 0;
+    if (tool > 0) {
+        (void)kill(tool, SIGKILL); /* what it works on goes */
     }
+    halt(server);
     if (server->dir[0] != '\0') {
         (void)nftw(server->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     }

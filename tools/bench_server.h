@@ -41,6 +41,19 @@ STELE_MUST_USE stele_status stele_bench_server_start(struct stele_bench_clock *c
                                                      stele_err *err);
 STELE_MUST_USE stele_status stele_bench_server_usage(const struct stele_bench_server *server,
                                                      struct stele_bench_usage *ret, stele_err *err);
+/* SIGTERM and wait; the folder stays. Nothing where it has stopped. */
+void stele_bench_server_halt(struct stele_bench_server *server);
+/*
+ * Halts it and runs steled on the folder. The server has another port then, and the real clock: log
+ * time stands still where another clock had brought it. Errors: those of starting.
+ */
+STELE_MUST_USE stele_status stele_bench_server_restart(struct stele_bench_server *server,
+                                                       stele_err *err);
+/* Runs a program to its end, beside the server: argv[0] is its name, looked for beside this one;
+ * what it prints goes to the file `output`, which is made. *ret_cpu_s is user and system time.
+ * Errors: IO, with the end of its output, unless it ends with 0. */
+STELE_MUST_USE stele_status stele_bench_server_run(char *const argv[], const char *output,
+                                                   double *ret_cpu_s, stele_err *err);
 /* SIGTERM, wait, remove the folder. */
 void stele_bench_server_stop(struct stele_bench_server *server);
 

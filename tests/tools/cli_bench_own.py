@@ -53,11 +53,78 @@ class Bench(Case):
         done = self.ends(stele('bench', 'ingest', '--events', '4000', '--batch', '100', '--connections', '4'), DONE)
         self.assertIn('events            4000 in ', done.out)
 
+    def query(self, *words):
+        return json.loads(self.ends(stele('bench', 'query', '--queries', '2', '-o', 'json', *words), DONE).out)
+
     def test_query(self):
-        done = self.ends(stele('bench', 'query', '--events', '4000', '--queries', '2', '-o', 'json'), DONE)
-        rows = json.loads(done.out)
-        self.assertGreater(rows[0]['events'], rows[-1]['events'])
-        self.assertEqual(rows[-1]['events'], 0)  # an actor that is not there
+        figures = self.query('--events', '4000', '--cold', '1')
+        many, few, combined, absent = figures['rows']
+        self.assertEqual(figures['events'], 4000)
+        self.assertIn('dropped', figures['cold'])
+        self.assertGreater(many['events'], few['events'])
+        self.assertGreater(few['events'], 0)
+        self.assertEqual((absent['events'], absent['rows_examined'], absent['postings_read']), (0, 0, 0))
+        for row in figures['rows']:
+            self.assertEqual((row['warm_last']['n'], row['cold_last']['n']), (2, 1))
+            self.assertGreaterEqual(row['cold_last']['max_ms'], row['cold_first']['max_ms'])
+
+    def test_query_of_three_keys_reads_the_rarest(self):
+        figures = self.query('--events', '4000', '--cold', '0')
+        row = figures['rows'][2]
+        keys = {key['key'].split(' = ')[0]: key['postings'] for key in row['keys']}
+        self.assertEqual(set(keys), {'actor', 'resource', 'event_type', 'tenant'})
+        self.assertEqual(keys['event_type'], 4000)
+        self.assertEqual((row['postings_read'], row['rows_examined']), (min(keys.values()),) * 2)
+        self.assertLess(row['events'], row['rows_examined'])
+        self.assertIsNone(row['cold_first'])
+        self.assertEqual(figures['cold'], 'not asked')
+
+    def test_query_in_words(self):
+        done = self.ends(stele('bench', 'query', '--events', '2000', '--queries', '1', '--cold', '1'), DONE)
+        for word in ('an actor without events', 'warm: first p50', 'cold: first p50', ' of event_type = 3', 'server started again'):
+            self.assertIn(word, done.out)
+
+    def test_export(self):
+        words = ('bench', 'export', '--events', '4000')
+        figures = json.loads(self.ends(stele(*words, '-o', 'json'), DONE).out)
+        self.assertEqual(list(figures), ['search', 'answer', 'verify', 'jsonl', 'tiles', 'fsck'])
+        for name, way in figures.items():
+            self.assertEqual(way['events'], 4000, name)
+            self.assertGreater(way['events_per_s'], 0, name)
+        self.assertGreater(figures['answer']['file_bytes'], 4000 * 300)
+        self.assertIn('tile export (stele tiles)', self.ends(stele(*words), DONE).out)
+
+    def test_events_of_a_file(self):
+        path, rows_path = self.folder.name + '/events', self.folder.name + '/rows'
+        words = ('--events', '3000', '--clock-step', '1h')
+        self.assertEqual(self.ends(stele('bench', 'events', *words, '--out', path, '--rows', rows_path), DONE).out, '')
+        with open(rows_path) as file:
+            rows = [line.rstrip('\n').split('\t') for line in file]
+        self.assertEqual({len(row) for row in rows}, {5})
+        with open(path, 'rb') as file:
+            data = file.read()
+        at = 0
+        for time, event_type, actor, resource, payload in rows:
+            size, at = (data[at] & 127 | data[at + 1] << 7, at + 2)  # all are 128 to 16,383 bytes long
+            self.assertEqual(payload, '\\\\x' + data[at:at + size].hex())
+            self.assertIn(actor.encode(), data[at:at + size])
+            self.assertIn(resource.encode(), data[at:at + size])
+            self.assertEqual(event_type, '3')
+            at += size
+        self.assertEqual((at, len(rows)), (len(data), 3000))
+        self.assertEqual([row[0] for row in rows], sorted(row[0] for row in rows))
+
+        busy = max({row[2] for row in rows}, key=lambda actor: sum(row[2] == actor for row in rows))
+        figures = self.query('--from', path, '--clock-step', '1h', '--cold', '0')
+        self.assertEqual((figures['events'], figures['rows'][0]['actor']), (3000, busy))
+        self.assertEqual(figures['rows'][0]['events'], sum(row[2] == busy for row in rows))
+        done = self.ends(stele('bench', 'ingest', '--from', path, '--clock-step', '1h', '--batch', '7', '-o', 'json'), DONE)
+        self.assertEqual(json.loads(done.out)['events'], 3000)
+        with open(path, 'ab') as file:
+            file.write(b'\x05half')
+        self.refuses(stele('bench', 'ingest', '--from', path), 'is no file of events: event 3000')
+        for name in (path, rows_path):
+            os.unlink(name)
 
     def test_clock_step_lives_through_months(self):
         """4,000 events, three hours each, are 500 days of log time; the tail of a window is missing at each end."""
@@ -65,8 +132,9 @@ class Bench(Case):
         self.assertTrue(400 < days(figures) <= 500.1, figures)
         begins = datetime.fromisoformat(figures['first_log_time'][:19])
         self.assertLess(abs((begins - datetime.utcnow()).days), 100)
-        rows = json.loads(stele('bench', 'query', '--events', '4000', '--queries', '1', '--clock-step', '3h', '-o', 'json').out)
-        self.assertGreater(rows[0]['events'], 100)
+        rows = json.loads(stele('bench', 'query', '--events', '4000', '--queries', '1', '--cold', '0', '--clock-step', '3h',
+                                '-o', 'json').out)
+        self.assertGreater(rows['rows'][0]['events'], 100)
 
     def test_clock_step_has_an_end(self):
         figures = self.ingest('--clock-step', '1000h', '--batch', '16')
@@ -88,7 +156,10 @@ class Bench(Case):
 
     def test_wrong_calls(self):
         for words, said in (
-                ((), 'ingest, query'), (('fly',), 'ingest, query'), (('ingest', 'query'), 'ingest, query'),
+                ((), 'ingest, query'), (('events',), '--out'), (('ingest', '--out', 'x'), '--out'),
+                (('events', '--out', 'x', '--config', 'y'), 'without --config'), (('export', '--config', 'y'), 'without --config'),
+                (('ingest', '--from', 'x', '--rate', '5'), '--from'), (('ingest', '--from', '/nowhere/x'), "'/nowhere/x'"),
+                (('query', '--cold', 'x'), 'x'), (('fly',), 'ingest, query'), (('ingest', 'query'), 'ingest, query'),
                 (('ingest', '--events', '0'), '--events'), (('ingest', '--events', 'many'), 'many'),
                 (('ingest', '--batch', '1001'), '--batch'), (('ingest', '--connections', '100000'), '--connections'),
                 (('ingest', '-o', 'csv'), '-o csv'), (('ingest', '--clock-step', '0s'), 'is no duration'),
