@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_command.c: `stele bench ingest|query|proof|export|mixed`: measures the whole path over mutual TLS,
- * and beside it, in the same run, what the parts could do at best on this machine.
+ * tools/bench_command.c: `stele bench ingest|query|proof|export|mixed`: measures the whole path
+ * over mutual TLS, and beside it, in the same run, what the parts could do at best on this machine.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -35,7 +35,8 @@ static const char usage[] =
     "        an actor, a resource and a type together: --queries times each (default 20), and\n"
     "        --cold times (default 5, 0 for none) of a server that was started again with nothing\n"
     "        in the page cache; as root that of the whole machine is dropped, else of its files.\n"
-    "proof:  ships them, then asks for what actors did with proof that it is all, and verifies it.\n"
+    "proof:  ships them, then asks for what actors did with proof that it is all, and verifies "
+    "it.\n"
     "export: ships them, then takes all of them out: searched, as a complete answer, which is\n"
     "        verified, as JSON lines, as tiles; and fsck reads the folder.\n"
     "mixed:  single appends (--rate, default 1,000 a second) and searches (--query-rate, default 5 "
@@ -152,6 +153,36 @@ static int judge(int n, char **words, bool has_config, struct bench *ret) {
     return STELE_GO_ON;
 }
 
+/* The flags whose value is a number. Errors: INVALID; NOT_FOUND for another flag. */
+static stele_status take_number(int flag, const char *text, struct bench *ret, stele_err *err) {
+    const struct {
+        int flag;
+        const char *name;
+        uint64_t max;
+        uint64_t *into;
+    } numbers[] = {
+        {'n', "events", UINT64_C(10000000000), &ret->events},
+        {'b', "batch", 1000, &ret->batch},
+        {'k', "connections", CONNECTIONS_MAX, &ret->connections},
+        {'C', "clients", CONNECTIONS_MAX, &ret->clients},
+        {'q', "queries", 1000000, &ret->queries},
+        {'x', "cold", COLD_MAX, &ret->cold},
+        {'r', "rate", RATE_MAX, &ret->rate},
+        {'d', "duration", DURATION_S_MAX, &ret->duration_s},
+        {'Q', "query-rate", 1000, &ret->query_rate},
+    };
+    if (flag == 'x' && strcmp(text, "0") == 0) {
+        ret->cold = 0;
+        return STELE_OK;
+    }
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (numbers[i].flag == flag) {
+            return take_count(numbers[i].name, text, numbers[i].max, numbers[i].into, err);
+        }
+    }
+    return STELE_NOT_FOUND;
+}
+
 /* Returns an exit code, or STELE_GO_ON. */
 static int parse(int argc, char **argv, struct bench *ret, const char **config) {
     static const struct option names[] = {{"config", required_argument, NULL, 'c'},
@@ -183,35 +214,19 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
                           .query_rate = 5};
     stele_flags_begin();
     for (int c = 0; (c = getopt_long(argc, argv, ":o:h", names, NULL)) != -1;) {
-        stele_status st = STELE_OK;
-        if (c == 'c') {
+        stele_status st = optarg == NULL ? STELE_NOT_FOUND : take_number(c, optarg, ret, &err);
+        bool number = st != STELE_NOT_FOUND;
+        st = number ? st : STELE_OK;
+        if (number) {
+            /* taken, or wrong: below */
+        } else if (c == 'c') {
             *config = optarg;
-        } else if (c == 'n') {
-            st = take_count("events", optarg, UINT64_C(10000000000), &ret->events, &err);
-        } else if (c == 'b') {
-            st = take_count("batch", optarg, 1000, &ret->batch, &err);
-        } else if (c == 'k') {
-            st = take_count("connections", optarg, CONNECTIONS_MAX, &ret->connections, &err);
-        } else if (c == 'C') {
-            st = take_count("clients", optarg, CONNECTIONS_MAX, &ret->clients, &err);
-        } else if (c == 'q') {
-            st = take_count("queries", optarg, 1000000, &ret->queries, &err);
-        } else if (c == 'x' && strcmp(optarg, "0") == 0) {
-            ret->cold = 0;
-        } else if (c == 'x') {
-            st = take_count("cold", optarg, COLD_MAX, &ret->cold, &err);
         } else if (c == 'f') {
             ret->from = optarg;
         } else if (c == 'w') {
             ret->out = optarg;
         } else if (c == 'R') {
             ret->rows = optarg;
-        } else if (c == 'r') {
-            st = take_count("rate", optarg, RATE_MAX, &ret->rate, &err);
-        } else if (c == 'd') {
-            st = take_count("duration", optarg, DURATION_S_MAX, &ret->duration_s, &err);
-        } else if (c == 'Q') {
-            st = take_count("query-rate", optarg, 1000, &ret->query_rate, &err);
         } else if (c == 's') {
             st = stele_cli_duration(optarg, &ret->clock_step_ms, &err);
         } else if (c == 'u') {

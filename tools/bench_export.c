@@ -65,14 +65,13 @@ static stele_status begin(struct run *run, stele_err *err) {
     return st;
 }
 
-/* tool_cpu_s: of the command that was run; 0: this process was the client. */
-static stele_status end(struct run *run, int way, uint64_t events, double tool_cpu_s,
-                        stele_err *err) {
-    struct took *took = &run->took[way];
+/* The caller has set the events, and client_cpu_s of a command that was run; 0: this process was
+ * the client. */
+static stele_status end(const struct run *run, struct took *took, stele_err *err) {
     struct stele_bench_usage used = {.cpu_s = run->start_server_s};
     took->seconds = (double)stele_monotonic_us() / 1e6 - run->start_s;
-    took->client_cpu_s = tool_cpu_s > 0 ? tool_cpu_s : process_cpu_s() - run->start_cpu_s;
-    took->events = events;
+    took->client_cpu_s =
+        took->client_cpu_s > 0 ? took->client_cpu_s : process_cpu_s() - run->start_cpu_s;
     stele_status st = run->export->server->pid == 0
                           ? STELE_OK
                           : stele_bench_server_usage(run->export->server, &used, err);
@@ -94,7 +93,8 @@ static stele_status search_all(struct run *run, struct stele_cli *cli,
     set_question(run, request);
     STELE_TRY(begin(run, err));
     STELE_TRY(stele_bench_search(cli, request, &asked, err));
-    STELE_TRY(end(run, SEARCH, asked.events, 0, err));
+    run->took[SEARCH].events = asked.events;
+    STELE_TRY(end(run, &run->took[SEARCH], err));
     memcpy(run->log, asked.log, sizeof run->log);
 cleanup:
     return st;
@@ -114,7 +114,8 @@ static stele_status receive_answer(struct run *run, struct stele_cli *cli,
     STELE_TRY(stele_save_open(run->answer, &save, err));
     STELE_TRY(begin(run, err));
     STELE_TRY(stele_receive_proof(cli->client, request, TIMEOUT_MS, take, &save, err));
-    STELE_TRY(end(run, ANSWER, run->took[SEARCH].events, 0, err));
+    run->took[ANSWER].events = run->took[SEARCH].events;
+    STELE_TRY(end(run, &run->took[ANSWER], err));
     STELE_TRY(stele_save_commit(&save, err));
     if (stat(run->answer, &info) == 0) {
         run->took[ANSWER].bytes = (uint64_t)info.st_size;
@@ -124,13 +125,13 @@ cleanup:
     return st;
 }
 
-static stele_status run_tool(struct run *run, int way, char *const argv[], uint64_t events,
+static stele_status run_tool(struct run *run, struct took *took, char *const argv[],
                              stele_err *err) {
-    double cpu_s = 0;
     stele_status st = STELE_OK;
+    took->events = run->took[SEARCH].events;
     STELE_TRY(begin(run, err));
-    STELE_TRY(stele_bench_server_run(argv, run->output, &cpu_s, err));
-    STELE_TRY(end(run, way, events, cpu_s, err));
+    STELE_TRY(stele_bench_server_run(argv, run->output, &took->client_cpu_s, err));
+    STELE_TRY(end(run, took, err));
 cleanup:
     return st;
 }
@@ -145,26 +146,26 @@ static stele_status run_tools(struct run *run, stele_err *err) {
     char vkeys[PATH_BYTES];
     char tiles[PATH_BYTES];
     char data[PATH_BYTES];
-    uint64_t events = run->took[SEARCH].events;
     stele_status st = STELE_OK;
     char *config = word(run->export->config);
     (void)snprintf(vkeys, sizeof vkeys, "%s/data/vkeys", server->dir);
     (void)snprintf(tiles, sizeof tiles, "%s/tiles", server->dir);
     (void)snprintf(data, sizeof data, "%s/data", server->dir);
     char *verify[] = {word("stele"), word("verify"), run->answer, word("--key"), vkeys, NULL};
-    STELE_TRY(run_tool(run, VERIFY, verify, events, err));
-    char *jsonl[] = {word("stele"),  word("--config"), config,         word("query"),
-                     word("--tenant"), word("acme"),     word("--type"), word("access"),
-                     word("-o"),     word("jsonl"),    NULL};
+    STELE_TRY(run_tool(run, &run->took[VERIFY], verify, err));
+    char *jsonl[] = {
+        word("stele"), word("--config"), config,         word("query"), word("--tenant"),
+        word("acme"),  word("--type"),   word("access"), word("-o"),    word("jsonl"),
+        NULL};
     (void)snprintf(run->output, sizeof run->output, "/dev/null");
-    STELE_TRY(run_tool(run, JSONL, jsonl, events, err));
+    STELE_TRY(run_tool(run, &run->took[JSONL], jsonl, err));
     (void)snprintf(run->output, sizeof run->output, "%s/output", server->dir);
     char *out[] = {word("stele"), word("--config"), config, word("tiles"), word("--log"),
                    run->log,      word("--out"),    tiles,  NULL};
-    STELE_TRY(run_tool(run, TILES, out, events, err));
+    STELE_TRY(run_tool(run, &run->took[TILES], out, err));
     stele_bench_server_halt(run->export->server);
     char *fsck[] = {word("stele"), word("fsck"), word("--data"), data, NULL};
-    STELE_TRY(run_tool(run, FSCK, fsck, events, err));
+    STELE_TRY(run_tool(run, &run->took[FSCK], fsck, err));
 cleanup:
     return st;
 }
@@ -178,12 +179,12 @@ static void print(const struct run *run, bool json) {
         double client_us = took->client_cpu_s * 1e6 / n;
         double server_us = took->server_cpu_s * 1e6 / n;
         if (json) {
-            (void)json_object_set_new(
-                out, ways[i].name,
-                json_pack("{s:I, s:f, s:f, s:f, s:f, s:I}", "events", (json_int_t)took->events,
-                          "seconds", took->seconds, "events_per_s", rate, "client_cpu_us_per_event",
-                          client_us, "server_cpu_us_per_event", server_us, "file_bytes",
-                          (json_int_t)took->bytes));
+            (void)json_object_set_new(out, ways[i].name,
+                                      json_pack("{s:I, s:f, s:f, s:f, s:f, s:I}", "events",
+                                                (json_int_t)took->events, "seconds", took->seconds,
+                                                "events_per_s", rate, "client_cpu_us_per_event",
+                                                client_us, "server_cpu_us_per_event", server_us,
+                                                "file_bytes", (json_int_t)took->bytes));
             continue;
         }
         (void)printf("%-44s %8.0f events/s   CPU: client %.2f, server %.2f us an event",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_file.h: made-up events in files, so that what is measured beside Stele stores the very
- * same ones. Layer: tools.
+ * tools/bench_file.h: made-up events in files, so that what is measured beside Stele stores the
+ * very same ones. Layer: tools.
  *
  * A file of events is each event's bytes behind their length as a varint, as protobuf libraries
  * write delimited messages. The rows beside it have the event's time, type, actor, first resource
@@ -30,7 +30,8 @@ struct stele_bench_file {
 /* Errors: INVALID for a file that is not there, is empty, or holds anything else. */
 STELE_MUST_USE stele_status stele_bench_file_open(const char *path, struct stele_bench_file *ret,
                                                   stele_err *err);
-/* Takes the next event off `rest`, at first all bytes. It borrows the file. Errors: END; INVALID. */
+/* Takes the next event off `rest`, at first all bytes. It borrows the file. Errors: END; INVALID.
+ */
 STELE_MUST_USE stele_status stele_bench_file_next(stele_view *rest, stele_view *ret_payload,
                                                   stele_err *err);
 void stele_bench_file_close(struct stele_bench_file *file); /* takes a zeroed one */

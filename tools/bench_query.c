@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_query.c: searches for single actors, by how often they act. Events are counted as they
- * arrive and not unpacked: what is measured is the server and the way to the client.
+ * tools/bench_query.c: searches for single actors, by how often they act. Events are counted as
+ * they arrive and not unpacked: what is measured is the server and the way to the client.
  */
 #include "tools/bench_query.h"
 
@@ -35,8 +35,8 @@ struct row {
     size_t n_keys;
 };
 
-static stele_status take_message(stele_view rest, uint64_t start_us, struct stele_bench_asked *asked,
-                                 stele_err *err) {
+static stele_status take_message(stele_view rest, uint64_t start_us,
+                                 struct stele_bench_asked *asked, stele_err *err) {
     struct stele_search_part part;
     stele_status st = STELE_OK;
     while ((st = stele_search_response_next(&rest, &part, err)) == STELE_OK) {
@@ -221,12 +221,11 @@ static void print_row(const struct row *row) {
 
 static void put_times(json_t *out, const char *name, const struct stele_bench_histogram *of) {
     (void)json_object_set_new(out, name,
-                              of->n == 0
-                                  ? json_null()
-                                  : json_pack("{s:I, s:f, s:f, s:f}", "n", (json_int_t)of->n,
-                                              "p50_ms", stele_bench_histogram_ms(of, 0.5), "p99_ms",
-                                              stele_bench_histogram_ms(of, 0.99), "max_ms",
-                                              (double)of->max_us / 1e3));
+                              of->n == 0 ? json_null()
+                                         : json_pack("{s:I, s:f, s:f, s:f}", "n", (json_int_t)of->n,
+                                                     "p50_ms", stele_bench_histogram_ms(of, 0.5),
+                                                     "p99_ms", stele_bench_histogram_ms(of, 0.99),
+                                                     "max_ms", (double)of->max_us / 1e3));
 }
 
 static json_t *row_json(const struct row *row) {
@@ -235,11 +234,11 @@ static json_t *row_json(const struct row *row) {
         (void)json_array_append_new(keys, json_pack("{s:s, s:I}", "key", row->key[i].text,
                                                     "postings", (json_int_t)row->key[i].postings));
     }
-    json_t *out = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "what", row->what, "actor",
-                            row->actor, "resource", row->resource, "events",
-                            (json_int_t)row->events, "rows_examined",
-                            (json_int_t)row->rows_examined, "postings_read",
-                            (json_int_t)row->postings_read, "keys", keys);
+    json_t *out =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "what", row->what, "actor", row->actor,
+                  "resource", row->resource, "events", (json_int_t)row->events, "rows_examined",
+                  (json_int_t)row->rows_examined, "postings_read", (json_int_t)row->postings_read,
+                  "keys", keys);
     put_times(out, "warm_first", &row->first);
     put_times(out, "warm_last", &row->all);
     put_times(out, "cold_first", &row->cold_first);
@@ -268,8 +267,7 @@ static void print_all(const struct stele_bench_query *query, const struct row *r
     }
 }
 
-stele_status stele_bench_queries(const struct stele_bench_query *query, bool json,
-                                 stele_err *err) {
+stele_status stele_bench_queries(const struct stele_bench_query *query, bool json, stele_err *err) {
     struct stele_cli cli = {0};
     struct row *row = stele_alloc(N_ROWS, sizeof *row);
     struct stele_search_request *request = stele_alloc(1, sizeof *request);
