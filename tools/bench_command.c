@@ -214,30 +214,31 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
                           .query_rate = 5};
     stele_flags_begin();
     for (int c = 0; (c = getopt_long(argc, argv, ":o:h", names, NULL)) != -1;) {
-        stele_status st = optarg == NULL ? STELE_NOT_FOUND : take_number(c, optarg, ret, &err);
+        const char *value = optarg == NULL ? "" : optarg;
+        stele_status st = take_number(c, value, ret, &err);
         bool number = st != STELE_NOT_FOUND;
         st = number ? st : STELE_OK;
         if (number) {
             /* taken, or wrong: below */
         } else if (c == 'c') {
-            *config = optarg;
+            *config = value;
         } else if (c == 'f') {
-            ret->from = optarg;
+            ret->from = value;
         } else if (c == 'w') {
-            ret->out = optarg;
+            ret->out = value;
         } else if (c == 'R') {
-            ret->rows = optarg;
+            ret->rows = value;
         } else if (c == 's') {
-            st = stele_cli_duration(optarg, &ret->clock_step_ms, &err);
+            st = stele_cli_duration(value, &ret->clock_step_ms, &err);
         } else if (c == 'u') {
             ret->unary = true;
         } else if (c == 'i') {
             ret->no_index = true;
         } else if (c == 'o') {
-            ret->json = strcmp(optarg, "json") == 0;
-            st = ret->json || strcmp(optarg, "text") == 0
+            ret->json = strcmp(value, "json") == 0;
+            st = ret->json || strcmp(value, "text") == 0
                      ? STELE_OK
-                     : STELE_FAIL(&err, INVALID, "-o %s: text or json", optarg);
+                     : STELE_FAIL(&err, INVALID, "-o %s: text or json", value);
         } else {
             return stele_flag_other("bench", usage, c, argv);
         }
