@@ -241,7 +241,7 @@ static stele_status add(struct stele_seal__writer *w, uint64_t rep, uint64_t cou
 }
 
 void stele_seal__expect(const struct stele_seal__writer *w, uint64_t seq) {
-    if (w->hashes != NULL && seq < w->info->hi) {
+    if (w->hashes != NULL && seq >= w->info->lo && seq < w->info->hi) {
         __builtin_prefetch(w->hashes + (size_t)(seq - w->info->lo) * STELE_HASH_BYTES);
     }
 }

@@ -118,6 +118,25 @@ static bool insert(uint8_t tags[][STELE_TAG_BYTES], size_t *n, const uint8_t *ta
     return true;
 }
 
+/* Each tag goes where the number of those below it says: no branch has to be guessed, as in sorting by
+ * exchanges one in two would be. False: two begin alike. */
+static bool place(uint8_t turn[][STELE_TAG_BYTES], size_t n, uint8_t out[][STELE_TAG_BYTES]) {
+    uint64_t first[TURN];
+    size_t n_pairs = 0;
+    for (size_t i = 0; i < n; i++) {
+        first[i] = stele_get_u64(turn[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t below = 0;
+        for (size_t k = 0; k < n; k++) {
+            below += first[k] < first[i];
+        }
+        memcpy(out[below], turn[i], STELE_TAG_BYTES);
+        n_pairs += below;
+    }
+    return n_pairs == n * (n - 1) / 2; /* of two that are alike neither is below the other */
+}
+
 stele_status stele_tag_set_of(const struct stele_tag_key *key,
                               const struct stele_event_facts *facts, bool late,
                               struct stele_tag_set *ret, stele_err *err) {
@@ -131,6 +150,10 @@ stele_status stele_tag_set_of(const struct stele_tag_key *key,
         size_t n = facts->n_keys - first < TURN ? facts->n_keys - first : TURN;
         uint8_t turn[TURN][STELE_TAG_BYTES];
         hash_turn(key, facts->tenant, facts->key + first, n, late, turn[0]);
+        if (n == facts->n_keys && place(turn, n, ret->tag)) {
+            ret->n = (uint16_t)n;
+            return STELE_OK;
+        }
         for (size_t i = 0; i < n; i++) {
             if (!insert(tags, &n_tags, turn[i])) {
                 return STELE_FAIL(err, LIMIT,

@@ -106,7 +106,7 @@ static void test_tag__a_set_ascends_without_duplicates(void **state) {
         size_t distinct = 0;
         bool seen[256] = {false};
         facts.tenant = stele_view_str("acme");
-        facts.n_keys = (size_t)rng_below(&rng, 200);
+        facts.n_keys = (size_t)rng_below(&rng, round % 2 == 0 ? 200 : 18);
         for (size_t i = 0; i < facts.n_keys; i++) {
             values[i] = (uint8_t)rng_below(&rng, 100);
             distinct += !seen[values[i]];
