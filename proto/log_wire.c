@@ -22,6 +22,9 @@ static const struct stele_wire_member tile_members[] = {MEMBER(1, TEXT, log),
                                                         MEMBER(2, TEXT, path)};
 static const struct stele_wire_member entries_members[] = {
     MEMBER(1, TEXT, log), MEMBER(2, NUMBER, first), MEMBER(3, NUMBER, count)};
+static const struct stele_wire_member replay_members[] = {MEMBER(1, TEXT, log), MEMBER(2, NUMBER, first),
+                                                         MEMBER(3, NUMBER, count),
+                                                         MEMBER(4, FLAG, index)};
 
 static const struct stele_wire_member seal_members[] = {MEMBER(1, TEXT, log),
                                                         MEMBER(2, NUMBER, wait_ms)};
@@ -38,7 +41,7 @@ static const struct stele_wire_form forms[] = {
     {"status request", list_members, 1},
     {"seal request", seal_members, 2},
     {"era cut request", cut_members, 1},
-    {"replay request", entries_members, 3},
+    {"replay request", replay_members, 4},
 };
 
 stele_status stele_log_request_read(stele_log_request_kind kind, stele_view message,

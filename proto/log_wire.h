@@ -19,6 +19,7 @@ struct stele_log_request {
     stele_view path; /* GetTile */
     uint64_t first;  /* GetEntries, Replay */
     uint64_t count;
+    bool index;       /* Replay */
     uint64_t wait_ms; /* Seal */
 };
 typedef enum stele_log_request_kind {

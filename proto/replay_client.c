@@ -12,9 +12,9 @@ struct stele_replay_stream {
     size_t capacity;
 };
 
-stele_status stele_replay_stream_open(struct stele_rpc_client *client, const char *log,
-                                      uint64_t first, uint64_t count,
-                                      struct stele_replay_stream **ret, stele_err *err) {
+static stele_status open_stream(struct stele_rpc_client *client, const char *log, uint64_t first,
+                                uint64_t count, bool index, struct stele_replay_stream **ret,
+                                stele_err *err) {
     struct stele_replay_stream *stream = stele_alloc(1, sizeof *stream);
     stele_status st = STELE_OK;
     if (stream == NULL) {
@@ -25,6 +25,7 @@ stele_status stele_replay_stream_open(struct stele_rpc_client *client, const cha
     stele_wire_out_bytes(&w, 1, stele_view_str(log));
     stele_wire_out_uint(&w, 2, first);
     stele_wire_out_uint(&w, 3, count);
+    stele_wire_out_uint(&w, 4, index);
     STELE_TRY(stele_wire_out_done(&w, 0, err));
     STELE_TRY(stele_rpc_stream_open(client, "/stele.v1.Log/Replay", 0, &stream->rpc, err));
     /* A refused send shows again, with its reason, at the first receive. */
@@ -36,6 +37,12 @@ stele_status stele_replay_stream_open(struct stele_rpc_client *client, const cha
 cleanup:
     stele_replay_stream_close(stream);
     return st;
+}
+
+stele_status stele_replay_stream_open(struct stele_rpc_client *client, const char *log,
+                                      uint64_t first, uint64_t count,
+                                      struct stele_replay_stream **ret, stele_err *err) {
+    return open_stream(client, log, first, count, false, ret, err);
 }
 
 void stele_replay_stream_close(struct stele_replay_stream *stream) {
@@ -66,9 +73,9 @@ static stele_status make_room(struct stele_replay_stream *stream, size_t n, stel
     return STELE_OK;
 }
 
-stele_status stele_replay_stream_next(struct stele_replay_stream *stream,
-                                      const struct stele_audit_entry **ret, size_t *ret_n,
-                                      stele_err *err) {
+/* The next message. ret_first: the number of its first entry. */
+static stele_status receive(struct stele_replay_stream *stream, uint64_t *ret_first, size_t *ret_n,
+                            stele_err *err) {
     struct stele_replay_response response;
     size_t n = 0;
     stele_status st = STELE_OK;
@@ -80,13 +87,46 @@ stele_status stele_replay_stream_next(struct stele_replay_stream *stream,
         n += st == STELE_OK;
     } while (st == STELE_OK);
     STELE_TRY(st == STELE_END ? STELE_OK : st);
-    if (n == 0 || response.first != stream->next) {
+    *ret_first = response.first;
+    *ret_n = n;
+    return STELE_OK;
+cleanup:
+    return st;
+}
+
+stele_status stele_replay_stream_next(struct stele_replay_stream *stream,
+                                      const struct stele_audit_entry **ret, size_t *ret_n,
+                                      stele_err *err) {
+    uint64_t first = 0;
+    size_t n = 0;
+    stele_status st = receive(stream, &first, &n, err);
+    if (st != STELE_OK) {
+        return st;
+    }
+    if (n == 0 || first != stream->next) {
         return STELE_FAIL(err, INVALID, "the server's replay goes on where nobody asked it to");
     }
     stream->next += n;
     *ret = stream->entry;
     *ret_n = n;
     return STELE_OK;
+}
+
+stele_status stele_client_newest_index(struct stele_rpc_client *client, const char *log,
+                                       uint64_t *ret_seq, stele_buf *descriptors, stele_err *err) {
+    struct stele_replay_stream *stream = NULL;
+    size_t n = 0;
+    stele_status st = STELE_OK;
+    /* An older server takes it for a question for entry 0. */
+    STELE_TRY(open_stream(client, log, 0, 1, true, &stream, err));
+    STELE_TRY(receive(stream, ret_seq, &n, err));
+    if (n != 1 || stream->entry[0].descriptors.size == 0) {
+        STELE_TRY(STELE_FAIL(err, UNSUPPORTED,
+                             "the server does not show what its index commits to: it is of an "
+                             "earlier version, which can be audited without --sample"));
+    }
+    STELE_TRY(stele_buf_append(descriptors, stream->entry[0].descriptors, err));
 cleanup:
+    stele_replay_stream_close(stream);
     return st;
 }

@@ -22,6 +22,12 @@ STELE_MUST_USE stele_status stele_replay_stream_open(struct stele_rpc_client *cl
 STELE_MUST_USE stele_status stele_replay_stream_next(struct stele_replay_stream *stream,
                                                      const struct stele_audit_entry **ret,
                                                      size_t *ret_n, stele_err *err);
+/* The newest INDEX entry, and what the server says of its segments, appended: see
+ * stele_replay_index. Errors: NOT_FOUND (there is none, or no such log), UNSUPPORTED (an older
+ * server), the server's. */
+STELE_MUST_USE stele_status stele_client_newest_index(struct stele_rpc_client *client,
+                                                      const char *log, uint64_t *ret_seq,
+                                                      stele_buf *descriptors, stele_err *err);
 /* For cancelling it; borrowed. */
 struct stele_rpc_stream *stele_replay_stream_rpc(const struct stele_replay_stream *stream);
 void stele_replay_stream_close(struct stele_replay_stream *stream);

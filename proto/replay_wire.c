@@ -9,7 +9,7 @@
 
 /* Member numbers of ReplayResponse and ReplayedEntry. */
 enum { FIRST = 1, ENTRY = 2 };
-enum { BYTES = 1, BODY = 2, TAGS = 3, KSALT = 4 };
+enum { BYTES = 1, BODY = 2, TAGS = 3, KSALT = 4, DESCRIPTORS = 5 };
 
 stele_status stele_replay_response_begin(uint64_t first, stele_buf *out, stele_err *err) {
     size_t before = out->size;
@@ -29,6 +29,7 @@ stele_status stele_replay_response_put(stele_buf *out, const struct stele_audit_
     if (entry->entry.size > 0 && entry->entry.data[0] == STELE_ENTRY_EVENT) {
         stele_wire_out_bytes(&w, KSALT, stele_view_of(entry->ksalt, sizeof entry->ksalt));
     }
+    stele_wire_out_bytes(&w, DESCRIPTORS, entry->descriptors);
     stele_wire_out_end(&w, mark);
     return stele_wire_out_done(&w, before, err);
 }
@@ -71,7 +72,7 @@ static stele_status read_entry(stele_view bytes, struct stele_audit_entry *ret, 
     while (!stele_wire_at_end(&wire)) {
         struct stele_wire_record record;
         if (stele_wire_next(&wire, &record) != STELE_OK ||
-            (record.number <= KSALT && record.type != STELE_WIRE_BYTES)) {
+            (record.number <= DESCRIPTORS && record.type != STELE_WIRE_BYTES)) {
             return refuse(&wire, err);
         }
         if (record.number == BYTES) {
@@ -87,6 +88,8 @@ static stele_status read_entry(stele_view bytes, struct stele_audit_entry *ret, 
                                   record.bytes.size);
             }
             memcpy(entry.ksalt, record.bytes.data, sizeof entry.ksalt);
+        } else if (record.number == DESCRIPTORS) {
+            entry.descriptors = record.bytes;
         }
     }
     *ret = entry;

@@ -2,6 +2,7 @@
 /*
  * query/replay_rpc.c: Replay: a log's entries with what they commit to, for an auditor. One message
  * is made, sent, and dropped before the next is begun; between two messages the call is a number.
+ * Or of its newest INDEX entry alone, with what it commits to, for one who samples.
  */
 #include <inttypes.h>
 
@@ -73,6 +74,24 @@ cleanup:
     return st;
 }
 
+/* The newest INDEX entry, in the one message there is. */
+static stele_status fill_index(struct replay_call *this, stele_buf *message, stele_err *err) {
+    const struct stele_audit_entry *given = NULL;
+    stele_buf descriptors = STELE_BUF_EMPTY;
+    size_t n = 0;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_replay_index(this->view, UINT64_MAX, &this->next, &descriptors, err));
+    STELE_TRY(stele_replay_at(this->replay, this->next, &given, &n, err));
+    struct stele_audit_entry index = *given;
+    index.descriptors = stele_view_buf(&descriptors);
+    STELE_TRY(stele_replay_response_begin(this->next, message, err));
+    STELE_TRY(stele_replay_response_put(message, &index, err));
+    this->next = this->end;
+cleanup:
+    stele_buf_done(&descriptors);
+    return st;
+}
+
 static stele_status step(struct stele_call *call, stele_call_step *ret, stele_err *err) {
     struct replay_call *this = of(call);
     stele_buf message = STELE_BUF_EMPTY;
@@ -88,7 +107,7 @@ static stele_status step(struct stele_call *call, stele_call_step *ret, stele_er
     if (this->replay == NULL) {
         STELE_TRY(stele_replay_new(this->view, &this->replay, err));
     }
-    STELE_TRY(fill(this, &message, err));
+    STELE_TRY(this->request.index ? fill_index(this, &message, err) : fill(this, &message, err));
     STELE_TRY(stele_rpc_send(call->rpc, stele_view_buf(&message), err));
     *ret = STELE_CALL_SENT;
     if (atomic_load(&call->query->n_searches) > STELE_QUERY_WARM_SEARCHES) {

@@ -26,6 +26,9 @@ struct stele_auditor {
     struct stele_audit_ranges *ranges;
     uint64_t *hi; /* of the newest INDEX */
     size_t n_hi, hi_capacity;
+    uint64_t lo; /* where it began; above 0: a part */
+    const struct stele_descriptor *known;
+    size_t n_known;
 };
 
 stele_status stele_auditor_new(struct stele_audit_work *work, unsigned block_shift,
@@ -140,6 +143,25 @@ static stele_status begin_era(struct stele_auditor *a, const struct stele_entry 
     return st;
 }
 
+stele_status stele_auditor_begin(struct stele_auditor *a, const struct stele_audit_part *part,
+                                 stele_err *err) {
+    struct stele_entry epoch;
+    stele_status st = stele_entry_decode(part->epoch.entry, &epoch, err);
+    STELE_TRY(stele_corrupt(st, err));
+    a->lo = part->lo;
+    a->head.frontier = part->frontier;
+    STELE_TRY(stele_head_begin_part(&a->head, &epoch, part->epoch.body, err));
+    stele_audit_ranges_begin(a->ranges, part->lo);
+    STELE_TRY(begin_era(a, &epoch, err));
+cleanup:
+    return st;
+}
+
+void stele_auditor_know(struct stele_auditor *a, const struct stele_descriptor *known, size_t n) {
+    a->known = known;
+    a->n_known = n;
+}
+
 /* Genesis stands before the first EPOCH, in its era: both wait for it. */
 static bool opens_era(const struct stele_entry *entry) {
     return entry->type == STELE_ENTRY_CONTROL && entry->as.control.kind == STELE_CONTROL_EPOCH;
@@ -168,11 +190,47 @@ size_t stele_auditor_n_segments(const struct stele_auditor *a) {
     return a->n_hi;
 }
 
+/* What others know of entries [lo, hi). */
+static stele_status get_known(const struct stele_auditor *a, uint64_t lo, uint64_t hi,
+                              struct stele_descriptor *ret, stele_err *err) {
+    for (size_t i = 0; i < a->n_known; i++) {
+        if (a->known[i].info.lo == lo && a->known[i].info.hi == hi) {
+            *ret = a->known[i];
+            return STELE_OK;
+        }
+    }
+    return STELE_FAIL(err, NOT_FOUND,
+                      "entries %" PRIu64 " to %" PRIu64 " are not in the sample, nor one segment of "
+                      "the newest index",
+                      lo, hi);
+}
+
+static uint64_t segment_lo(const struct stele_auditor *a, size_t segment) {
+    return segment == 0 ? 0 : a->hi[segment - 1];
+}
+
+/* Its entries were not given to this auditor. */
+static bool is_elsewhere(const struct stele_auditor *a, size_t segment) {
+    return segment_lo(a, segment) < a->lo || a->hi[segment] > a->head.frontier.size_leaves;
+}
+
 stele_status stele_auditor_segment(struct stele_auditor *a, size_t segment,
                                    struct stele_descriptor *ret, struct stele_segment_ref **ret_ref,
                                    stele_err *err) {
-    uint64_t lo = segment == 0 ? 0 : a->hi[segment - 1];
-    return stele_audit_ranges_get(a->ranges, lo, a->hi[segment], ret, ret_ref, err);
+    uint64_t lo = segment_lo(a, segment);
+    uint64_t hi = a->hi[segment];
+    if (is_elsewhere(a, segment)) {
+        if (ret_ref != NULL) {
+            *ret_ref = NULL;
+        }
+        return get_known(a, lo, hi, ret, err);
+    }
+    return stele_audit_ranges_get(a->ranges, lo, hi, ret, ret_ref, err);
+}
+
+stele_status stele_auditor_name(struct stele_auditor *a, const struct stele_entry_index *index,
+                                stele_view boundaries, stele_err *err) {
+    return stele_corrupt(read_boundaries(a, index, boundaries, err, err), err);
 }
 
 static stele_status check_index(struct stele_auditor *a, const struct stele_entry *entry,
@@ -200,8 +258,12 @@ static stele_status check_index(struct stele_auditor *a, const struct stele_entr
     STELE_TRY(stele_tree_shape_root(stele_hash_manifest_inner, hash, a->n_hi, root, err));
     if (memcmp(root, entry->as.index.manifest_root, sizeof root) != 0) {
         (void)STELE_FAIL(why, UNVERIFIED,
-                         "entry %" PRIu64 ": this INDEX does not commit to the index of the "
-                         "entries it covers, 0 to %" PRIu64,
+                         a->n_hi > 0 && is_elsewhere(a, 0)
+                             ? "entry %" PRIu64 ": this INDEX, of entries 0 to %" PRIu64 ", and the "
+                               "newest one contradict each other: one of them is wrong, which one "
+                               "a full audit shows"
+                             : "entry %" PRIu64 ": this INDEX does not commit to the index of the "
+                               "entries it covers, 0 to %" PRIu64,
                          entry->seq, entry->as.index.covered);
         *ret_verdict = STELE_AUDIT_WRONG_INDEX;
     }
@@ -219,7 +281,8 @@ static stele_status admit(struct stele_auditor *a, const struct stele_audit_entr
     }
     if (st == STELE_OK) {
         stele_view body = ret->type == STELE_ENTRY_EVENT ? stele_view_of(NULL, 0) : given->body;
-        st = stele_head_admit(&a->head, ret, seq, body, why);
+        st = a->lo > 0 ? stele_head_admit_part(&a->head, ret, seq, body, why)
+                       : stele_head_admit(&a->head, ret, seq, body, why);
     }
     return st;
 }

@@ -32,6 +32,21 @@ struct stele_auditor;
 STELE_MUST_USE stele_status stele_auditor_new(struct stele_audit_work *work, unsigned block_shift,
                                               struct stele_auditor **ret, stele_err *err);
 void stele_auditor_free(struct stele_auditor *a);
+/* A part of a log, to be replayed without what comes before it. All borrowed. */
+struct stele_audit_part {
+    uint64_t lo;                    /* above 0 */
+    struct stele_audit_entry epoch; /* the newest EPOCH before it, which its reader has proven */
+    struct stele_frontier frontier; /* of the entries before it */
+};
+/* Of a new auditor: it begins there, and not with entry 0; see stele_head_admit_part for what it
+ * then passes over. Errors: CORRUPT (that is no EPOCH), NO_MEMORY. */
+STELE_MUST_USE stele_status stele_auditor_begin(struct stele_auditor *a,
+                                                const struct stele_audit_part *part,
+                                                stele_err *err);
+/* What others have made or checked of the index outside the part: n descriptors, ascending, of
+ * which those with hi 0 are missing. Borrowed. An INDEX whose other segments are not among them is
+ * UNCHECKED. */
+void stele_auditor_know(struct stele_auditor *a, const struct stele_descriptor *known, size_t n);
 /*
  * The next entries, from 0 on: of the n that are given those events that come first, or the one
  * entry that comes first and is none. Of an INDEX, check_index false passes over rebuilding what it
@@ -61,12 +76,18 @@ void stele_auditor_root(const struct stele_auditor *a, uint8_t ret[STELE_AT_LEAS
 const struct stele_head *stele_auditor_head(const struct stele_auditor *a);
 
 /* ------------------------------------------------------------------ what is wrong in an INDEX */
-/* The segments that the INDEX of the last call names, as they should be. */
+/* The segments that the INDEX of the last call names, as they should be. Errors: also NOT_FOUND: it
+ * is in no part that was replayed. */
 STELE_MUST_USE stele_status stele_auditor_segment(struct stele_auditor *a, size_t segment,
                                                   struct stele_descriptor *ret,
                                                   struct stele_segment_ref **ret_ref,
                                                   stele_err *err);
 size_t stele_auditor_n_segments(const struct stele_auditor *a);
+/* Takes this INDEX as that of the last call, without checking what it commits to. Errors: CORRUPT
+ * (its boundary list), NO_MEMORY. */
+STELE_MUST_USE stele_status stele_auditor_name(struct stele_auditor *a,
+                                               const struct stele_entry_index *index,
+                                               stele_view boundaries, stele_err *err);
 
 /* The first posting that only one of two segments has. */
 struct stele_audit_difference {

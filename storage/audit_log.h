@@ -17,6 +17,14 @@ STELE_MUST_USE stele_status stele_audit_log(struct stele_log *log,
                                             const struct stele_audit_options *options,
                                             struct stele_audit_report *ret, stele_err *err);
 
+/* The same in its steps: a log of a store as a source, pinned at its size and newest checkpoint. */
+struct stele_audit_stored;
+STELE_MUST_USE stele_status stele_audit_stored_open(struct stele_log *log,
+                                                    struct stele_audit_stored **ret,
+                                                    stele_err *err);
+const struct stele_audit_source *stele_audit_stored_source(const struct stele_audit_stored *stored);
+void stele_audit_stored_close(struct stele_audit_stored *stored);
+
 /* ------------------------------------------------------------------ for audit_log.c alone */
 /*
  * Appends the proof of what is wrong in the INDEX entry of the auditor's last call, whose boundary

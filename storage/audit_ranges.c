@@ -22,6 +22,10 @@ stele_status stele_audit_ranges_new(struct stele_audit_work *work, unsigned bloc
     return STELE_OK;
 }
 
+void stele_audit_ranges_begin(struct stele_audit_ranges *r, uint64_t lo) {
+    r->next = r->block_lo = r->kept_lo = lo;
+}
+
 void stele_audit_ranges_free(struct stele_audit_ranges *r) {
     if (r != NULL) {
         stele_free(r->eras.item);
@@ -368,7 +372,7 @@ stele_status stele_audit_ranges_era(struct stele_audit_ranges *r,
     STELE_TRY(first ? STELE_OK : stele_audit__close_block(r, err));
     STELE_TRY(stele_audit__make_room(&r->eras, 1, sizeof(struct stele_audit__era), err));
     ((struct stele_audit__era *)r->eras.item)[r->eras.n++] =
-        (struct stele_audit__era){.lo = first ? 0 : r->next, .epoch = *epoch};
+        (struct stele_audit__era){.lo = first ? r->block_lo : r->next, .epoch = *epoch};
     STELE_TRY(drop_whole_eras(r, err));
 cleanup:
     return st;

@@ -30,6 +30,9 @@ STELE_MUST_USE stele_status stele_audit_ranges_new(struct stele_audit_work *work
                                                    struct stele_audit_ranges **ret, stele_err *err);
 void stele_audit_ranges_free(struct stele_audit_ranges *r);
 
+/* New ones are of the entries from lo on, and not from 0 on. The era of the first is given next. */
+void stele_audit_ranges_begin(struct stele_audit_ranges *r, uint64_t lo);
+
 /* The descriptor fields that an era's EPOCH decides. */
 struct stele_audit_epoch {
     uint32_t era;

@@ -7,13 +7,13 @@
 #include "storage/audit_run.h"
 #include "storage/cursor.h"
 
-stele_status stele_audit__write_report(const struct stele_audit_report *report,
-                                       const struct stele_audit_options *options, uint64_t chance,
-                                       stele_buf *out, stele_err *err) {
+#define NONE_BYTES 24u /* samples once went on, too: their size, seed and choice stood there */
+
+stele_status stele_audit__write_report(const struct stele_audit_report *report, stele_buf *out,
+                                       stele_err *err) {
+    static const uint8_t none[NONE_BYTES];
     struct stele_writer w = stele_writer_to(out);
-    stele_write_u64(&w, options->sample);
-    stele_write_u64(&w, options->sample > 0 ? options->seed : 0);
-    stele_write_u64(&w, chance);
+    stele_write_view(&w, stele_view_of(none, sizeof none));
     stele_write_u8(&w, (uint8_t)report->verdict);
     stele_write_u8(&w, report->root_differs ? 1 : 0);
     stele_write_u64(&w, report->at);
@@ -41,40 +41,23 @@ static stele_status read_text(struct stele_reader *r, char *ret, size_t ret_byte
     return st;
 }
 
-/* The sample decides what was checked so far: an audit goes on only with the same. */
-static stele_status read_choice(struct stele_reader *r, const struct stele_audit_options *options,
-                                uint64_t *ret_chance, stele_err *err) {
-    uint64_t sample = 0;
-    uint64_t seed = 0;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_read_u64(r, &sample, err));
-    STELE_TRY(stele_read_u64(r, &seed, err));
-    STELE_TRY(stele_read_u64(r, ret_chance, err));
-    if (sample == 0 && options->sample > 0) {
-        return STELE_FAIL(err, INVALID,
-                          "the audit in the work folder is of all INDEX entries: go on without "
-                          "--sample, or give another folder");
-    }
-    if (sample != options->sample || (sample > 0 && seed != options->seed)) {
-        return STELE_FAIL(err, INVALID,
-                          "the audit in the work folder is of another sample: go on with --sample "
-                          "%" PRIu64 " --seed %" PRIu64 ", or give another folder",
-                          sample, seed);
-    }
-cleanup:
-    return st;
-}
-
-stele_status stele_audit__read_report(stele_view bytes, const struct stele_audit_options *options,
-                                      struct stele_audit_report *ret, uint64_t *ret_chance,
+stele_status stele_audit__read_report(stele_view bytes, struct stele_audit_report *ret,
                                       stele_err *err) {
     struct stele_reader r = stele_reader_of(bytes, "what an audit found");
     uint8_t verdict = 0;
     uint8_t differs = 0;
     uint32_t proof_bytes = 0;
     stele_view proof;
+    stele_view none;
     stele_status st = STELE_OK;
-    STELE_TRY(read_choice(&r, options, ret_chance, err));
+    STELE_TRY(stele_read_view(&r, NONE_BYTES, &none, err));
+    for (size_t i = 0; i < none.size; i++) {
+        if (none.data[i] != 0) {
+            return STELE_FAIL(err, INVALID,
+                              "the audit in the work folder is a sample of an earlier version: "
+                              "give another folder");
+        }
+    }
     STELE_TRY(stele_read_u8(&r, &verdict, err));
     STELE_TRY(stele_read_u8(&r, &differs, err));
     STELE_TRY(stele_read_u64(&r, &ret->at, err));

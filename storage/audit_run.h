@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/audit_run.h: the full audit of one log wherever its entries come from: everything
- * storage/audit.h checks, the root against the newest signed checkpoint, and going on after a stop.
- * Layer: storage. One thread.
+ * storage/audit_run.h: the audit of one log wherever its entries come from: everything
+ * storage/audit.h checks, the root against the newest signed checkpoint, and going on after a stop;
+ * or a sample of it, which costs what it reads. Layer: storage. One thread.
  */
 #ifndef STELE_STORAGE_AUDIT_RUN_H
 #define STELE_STORAGE_AUDIT_RUN_H
@@ -13,10 +13,10 @@
 typedef void (*stele_audit_progress_fn)(void *ctx, const char *log, uint64_t done, uint64_t total);
 
 struct stele_audit_options {
-    /* Of the INDEX entries so many are checked, chosen by chance, and a few more, because how many
-     * there are is not known before the end; 0: all. */
+    /* So many segments of the newest INDEX that is signed are made again, each as likely as
+     * another; no entry outside them is read but single ones. 0: all of the log is replayed. */
     uint64_t sample;
-    uint64_t seed;                    /* of the choice */
+    uint64_t seed;                    /* of the choice: nobody may know it before the log signed */
     stele_audit_progress_fn progress; /* may be NULL */
     uint64_t progress_every;          /* entries; 0: as often as an eye follows */
     bool (*stop)(void *ctx);          /* true: the audit ends with CLOSED; may be NULL */
@@ -32,13 +32,24 @@ struct stele_audit_options {
     2000u /* what is lost of a killed audit, beside at most 2^16 entries                           \
            */
 
+/* How far a sample went. */
+struct stele_audit_sampled {
+    uint64_t asked, seed;
+    uint64_t index_seq;             /* the INDEX whose segments they are */
+    uint64_t covered, n_segments;   /* it covers so many entries; 0 segments: there is no INDEX */
+    uint64_t n_made;                /* segments made again */
+    uint64_t n_unknown;             /* of these, not by chance: the source has them no more */
+    uint64_t n_single;              /* entries read for themselves, beside those replayed */
+};
 struct stele_audit_report {
     stele_audit_verdict
         verdict;              /* of the log's first entry that is wrong, or UNCHECKED, or HOLDS */
     uint64_t at;              /* that entry */
     char why[512];            /* what is wrong with it */
     uint64_t entries, events; /* replayed */
-    uint64_t n_indexes, n_checked, n_wrong, n_unchecked;
+    uint64_t n_indexes, n_checked, n_wrong, n_unchecked; /* sample: of INDEX entries it met */
+    bool is_sample;
+    struct stele_audit_sampled sampled;
     uint64_t went_on_at; /* entries of an earlier audit that this one went on from; 0: none */
     bool has_checkpoint;
     struct stele_checkpoint checkpoint;     /* the newest one */
@@ -73,6 +84,11 @@ struct stele_audit_source {
      * NOT_FOUND: none can be made from here; the text says why. */
     stele_status (*prove)(void *ctx, struct stele_auditor *auditor, const struct stele_entry *index,
                           stele_buf *out, stele_err *err);
+    /* For a sample, which needs `node` too: as stele_replay_index, of entries below size_leaves and
+     * the checkpoint's. */
+    stele_status (*index)(void *ctx, uint64_t *ret_seq, stele_buf *descriptors, stele_err *err);
+    /* What is read next is of entries [lo, hi); may be NULL. */
+    void (*want)(void *ctx, uint64_t lo, uint64_t hi);
 };
 /* Fills in what a signed checkpoint says: itself, the log's origin and its size. `note` and `keys`
  * are borrowed. Errors: those of stele_checkpoint_open. */
@@ -109,15 +125,12 @@ STELE_MUST_USE stele_status stele_audit__blame_fork(const struct stele_audit_sou
                                                     stele_err *err);
 
 /* ------------------------------------------------------------------ audit_report.c */
-/* What a report says so far, and the state of the choice, appended; and into a zeroed report.
- * Errors: INVALID: also that of an audit with another sample. */
+/* What a report of a full audit says so far, appended; and into a zeroed report. Errors: INVALID.
+ */
 STELE_MUST_USE stele_status stele_audit__write_report(const struct stele_audit_report *report,
-                                                      const struct stele_audit_options *options,
-                                                      uint64_t chance, stele_buf *out,
-                                                      stele_err *err);
+                                                      stele_buf *out, stele_err *err);
 STELE_MUST_USE stele_status stele_audit__read_report(stele_view bytes,
-                                                     const struct stele_audit_options *options,
                                                      struct stele_audit_report *ret,
-                                                     uint64_t *ret_chance, stele_err *err);
+                                                     stele_err *err);
 
 #endif

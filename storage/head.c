@@ -32,6 +32,27 @@ cleanup:
     return st;
 }
 
+/* A control body is the one its entry commits to. */
+static stele_status check_body(const struct stele_entry *entry, uint64_t seq, stele_view body, stele_err *err) {
+    const struct stele_entry_control *control = &entry->as.control;
+    uint8_t digest[STELE_HASH_BYTES];
+    stele_hash_body(body, digest);
+    if (memcmp(digest, control->body_digest, STELE_HASH_BYTES) != 0) {
+        return STELE_FAIL(err, CORRUPT, "entry %llu: the control body is not the one its entry commits to",
+                          (unsigned long long)seq);
+    }
+    if (control->kind == STELE_CONTROL_EPOCH && (body.size < 4 || stele_get_u32(body.data) != entry->era)) {
+        return STELE_FAIL(err, CORRUPT, "entry %llu: the EPOCH of era %u has a body of another",
+                          (unsigned long long)seq, entry->era);
+    }
+    return STELE_OK;
+}
+
+static bool opens_era(const struct stele_entry *entry) {
+    return entry->type == STELE_ENTRY_CONTROL && (entry->as.control.kind == STELE_CONTROL_GENESIS ||
+                                                  entry->as.control.kind == STELE_CONTROL_EPOCH);
+}
+
 static stele_status admit_control(struct stele_head *head, const struct stele_entry *entry, uint64_t seq,
                                   stele_view body, stele_err *err) {
     const struct stele_entry_control *control = &entry->as.control;
@@ -42,15 +63,7 @@ static stele_status admit_control(struct stele_head *head, const struct stele_en
                           (unsigned long long)seq, (unsigned long long)control->prev,
                           (unsigned long long)head->control);
     }
-    stele_hash_body(body, digest);
-    if (memcmp(digest, control->body_digest, STELE_HASH_BYTES) != 0) {
-        return STELE_FAIL(err, CORRUPT, "entry %llu: the control body is not the one its entry commits to",
-                          (unsigned long long)seq);
-    }
-    if (control->kind == STELE_CONTROL_EPOCH && (body.size < 4 || stele_get_u32(body.data) != entry->era)) {
-        return STELE_FAIL(err, CORRUPT, "entry %llu: the EPOCH of era %u has a body of another",
-                          (unsigned long long)seq, entry->era);
-    }
+    STELE_TRY(check_body(entry, seq, body, err));
     STELE_TRY(stele_control_apply(control->kind, body, seq, &head->state, err));
     STELE_TRY(stele_state_root(&head->state, digest, err));
     if (head->state.n != control->n_state || memcmp(digest, control->state_root, STELE_HASH_BYTES) != 0) {
@@ -58,20 +71,36 @@ static stele_status admit_control(struct stele_head *head, const struct stele_en
                           (unsigned long long)seq);
     }
     head->control = seq;
-    if (control->kind == STELE_CONTROL_GENESIS || control->kind == STELE_CONTROL_EPOCH) {
+    if (opens_era(entry)) {
         head->era = entry->era;
     }
 cleanup:
     return stele_corrupt(st, err);
 }
 
+/* Without what earlier entries said: an EPOCH is all of the state that is known. */
+static stele_status admit_control_of_part(struct stele_head *head, const struct stele_entry *entry, uint64_t seq,
+                                          stele_view body, stele_err *err) {
+    stele_status st = check_body(entry, seq, body, err);
+    if (st == STELE_OK && entry->as.control.kind == STELE_CONTROL_EPOCH) {
+        st = stele_control_apply(STELE_CONTROL_EPOCH, body, seq, &head->state, err);
+        head->era = entry->era;
+    }
+    return stele_corrupt(st, err);
+}
+
+static stele_status check_month(const struct stele_head *head, const struct stele_entry *entry, stele_err *err) {
+    return stele_entry_month(entry->time_us) == head->era / 100
+               ? STELE_OK
+               : STELE_FAIL(err, CORRUPT, "entry %llu: an INDEX before the EPOCH of its month",
+                            (unsigned long long)entry->seq);
+}
+
 static stele_status admit_index(struct stele_head *head, const struct stele_entry *entry, stele_view body,
                                 stele_err *err) {
     const struct stele_entry_index *index = &entry->as.index;
-    if (stele_entry_month(entry->time_us) != head->era / 100) {
-        return STELE_FAIL(err, CORRUPT, "entry %llu: an INDEX before the EPOCH of its month",
-                          (unsigned long long)entry->seq);
-    }
+    stele_status st = STELE_OK;
+    STELE_TRY(check_month(head, entry, err));
     if (index->control != head->control) {
         return STELE_FAIL(err, CORRUPT, "entry %llu: an INDEX that names control entry %llu, the newest is %llu",
                           (unsigned long long)entry->seq, (unsigned long long)index->control,
@@ -82,29 +111,27 @@ static stele_status admit_index(struct stele_head *head, const struct stele_entr
                           (unsigned long long)entry->seq, (unsigned long long)index->covered,
                           (unsigned long long)head->covered);
     }
-    stele_status st = stele_boundaries_read(body, index, NULL, err);
-    if (st == STELE_OK) {
-        head->covered = index->covered;
-    }
+    STELE_TRY(stele_boundaries_read(body, index, NULL, err));
+    head->covered = index->covered;
+cleanup:
     return stele_corrupt(st, err);
 }
 
 /* What an era may be followed by: itself, and at an EPOCH the next cut of its month, or a later month. */
-static bool era_follows(const struct stele_head *head, const struct stele_entry *entry, bool opens_era) {
+static bool era_follows(const struct stele_head *head, const struct stele_entry *entry) {
     if (entry->seq == 0) {
         return entry->era % 100 == 0;
     }
-    if (!opens_era || entry->seq == 1) {
+    if (!opens_era(entry) || entry->seq == 1) {
         return entry->era == head->era;
     }
     return entry->era / 100 == head->era / 100 ? entry->era == head->era + 1
                                                : entry->era > head->era && entry->era % 100 == 0;
 }
 
-stele_status stele_head_admit(struct stele_head *head, const struct stele_entry *entry, uint64_t seq,
-                              stele_view body, stele_err *err) {
-    bool opens_era = entry->type == STELE_ENTRY_CONTROL && (entry->as.control.kind == STELE_CONTROL_GENESIS ||
-                                                            entry->as.control.kind == STELE_CONTROL_EPOCH);
+/* What an entry says of its own place. */
+static stele_status check_place(const struct stele_head *head, const struct stele_entry *entry, uint64_t seq,
+                                stele_err *err) {
     if (entry->seq != seq) {
         return STELE_FAIL(err, CORRUPT, "entry %llu: says it is entry %llu", (unsigned long long)seq,
                           (unsigned long long)entry->seq);
@@ -122,22 +149,51 @@ stele_status stele_head_admit(struct stele_head *head, const struct stele_entry 
             return STELE_FAIL(err, CORRUPT, "entry %llu: era %u is not of the month of its time",
                               (unsigned long long)seq, entry->era);
         }
-        if (!era_follows(head, entry, opens_era)) {
+        if (!era_follows(head, entry)) {
             return STELE_FAIL(err, CORRUPT, "entry %llu: era %u, the log is in era %u", (unsigned long long)seq,
                               entry->era, head->era);
         }
     }
-    stele_status st = STELE_OK;
-    if (entry->type == STELE_ENTRY_INDEX) {
+    return STELE_OK;
+}
+
+stele_status stele_head_admit(struct stele_head *head, const struct stele_entry *entry, uint64_t seq,
+                              stele_view body, stele_err *err) {
+    stele_status st = check_place(head, entry, seq, err);
+    if (st == STELE_OK && entry->type == STELE_ENTRY_INDEX) {
         st = admit_index(head, entry, body, err);
-    } else if (entry->type == STELE_ENTRY_CONTROL) {
+    } else if (st == STELE_OK && entry->type == STELE_ENTRY_CONTROL) {
         st = admit_control(head, entry, seq, body, err);
     }
-    if (st != STELE_OK) {
-        return st;
+    if (st == STELE_OK) {
+        head->time_us = entry->time_us;
     }
-    head->time_us = entry->time_us;
-    return STELE_OK;
+    return st;
+}
+
+stele_status stele_head_begin_part(struct stele_head *head, const struct stele_entry *epoch, stele_view body,
+                                   stele_err *err) {
+    if (epoch->type != STELE_ENTRY_CONTROL || epoch->as.control.kind != STELE_CONTROL_EPOCH) {
+        return STELE_FAIL(err, CORRUPT, "entry %llu: an EPOCH should stand there", (unsigned long long)epoch->seq);
+    }
+    stele_status st = admit_control_of_part(head, epoch, epoch->seq, body, err);
+    head->time_us = epoch->time_us;
+    return st;
+}
+
+stele_status stele_head_admit_part(struct stele_head *head, const struct stele_entry *entry, uint64_t seq,
+                                   stele_view body, stele_err *err) {
+    stele_status st = check_place(head, entry, seq, err);
+    if (st == STELE_OK && entry->type == STELE_ENTRY_INDEX) {
+        st = check_month(head, entry, err);
+        st = st == STELE_OK ? stele_corrupt(stele_boundaries_read(body, &entry->as.index, NULL, err), err) : st;
+    } else if (st == STELE_OK && entry->type == STELE_ENTRY_CONTROL) {
+        st = admit_control_of_part(head, entry, seq, body, err);
+    }
+    if (st == STELE_OK) {
+        head->time_us = entry->time_us;
+    }
+    return st;
 }
 
 stele_status stele_head_encode(const struct stele_head *head, stele_buf *out, stele_err *err) {

@@ -32,6 +32,15 @@ STELE_MUST_USE stele_status stele_head_copy(const struct stele_head *from, struc
  */
 STELE_MUST_USE stele_status stele_head_admit(struct stele_head *head, const struct stele_entry *entry,
                                              uint64_t seq, stele_view body, stele_err *err);
+/*
+ * A part of a log, for who has not read what comes before it: it begins behind an EPOCH, the newest one before
+ * it. What is checked is what rests on that and on the part's own entries: not what CONTROL entries make of the
+ * state, which of them an entry names, and that M never falls. The frontier is the caller's. Errors: CORRUPT.
+ */
+STELE_MUST_USE stele_status stele_head_begin_part(struct stele_head *head, const struct stele_entry *epoch,
+                                                  stele_view body, stele_err *err);
+STELE_MUST_USE stele_status stele_head_admit_part(struct stele_head *head, const struct stele_entry *entry,
+                                                  uint64_t seq, stele_view body, stele_err *err);
 /* Snapshot: u64 time | u32 era | u64 control | u64 covered | frontier | state. */
 STELE_MUST_USE stele_status stele_head_encode(const struct stele_head *head, stele_buf *out, stele_err *err);
 STELE_MUST_USE stele_status stele_head_decode(stele_view bytes, struct stele_head *ret, stele_err *err);

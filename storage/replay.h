@@ -19,6 +19,7 @@ struct stele_audit_entry {
      * of `entry`, an EVENT's over the keys commitment it has computed of `ksalt` and `tags`. NULL: an
      * auditor computes both, as of all that it is given from elsewhere. */
     const uint8_t *leaf;
+    stele_view descriptors; /* INDEX, where they were asked for: as stele_replay_index appends them */
 };
 
 /* Entries that are given at a time are at most these: a frame's. */
@@ -35,5 +36,15 @@ void stele_replay_free(struct stele_replay *replay);
 STELE_MUST_USE stele_status stele_replay_at(struct stele_replay *replay, uint64_t seq,
                                             const struct stele_audit_entry **ret, size_t *ret_n,
                                             stele_err *err);
+
+/*
+ * The newest INDEX entry below entry `below` of a view, and the descriptors of its segments,
+ * appended, 144 bytes each; of a segment that is there no more, which was merged before this
+ * process began, zeros. What they are worth the manifest root says. Errors: NOT_FOUND (there is no
+ * such entry), CORRUPT, those of reading.
+ */
+STELE_MUST_USE stele_status stele_replay_index(struct stele_log_view *view, uint64_t below,
+                                               uint64_t *ret_seq, stele_buf *descriptors,
+                                               stele_err *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "storage/cursor.h"
+#include "storage/descriptor.h"
 
 static const char magic[] = "stele/replay@v1\n";
 
@@ -70,6 +71,32 @@ stele_replay_bundle_read(stele_view entries, stele_view bundle,
     }
     STELE_TRY(stele_reader_end(&r, err));
     *ret_n = n;
+cleanup:
+    return st;
+}
+
+static const char index_magic[] = "stele/index@v1\n";
+
+stele_status stele_replay_index_write(uint64_t seq, stele_view descriptors, stele_buf *out,
+                                      stele_err *err) {
+    struct stele_writer w = stele_writer_to(out);
+    stele_write_view(&w, stele_view_str(index_magic));
+    stele_write_u64(&w, seq);
+    stele_write_u32(&w, (uint32_t)(descriptors.size / STELE_DESCRIPTOR_BYTES));
+    stele_write_view(&w, descriptors);
+    return stele_writer_end(&w, err);
+}
+
+stele_status stele_replay_index_read(stele_view bytes, uint64_t *ret_seq,
+                                     stele_view *ret_descriptors, stele_err *err) {
+    struct stele_reader r = stele_reader_of(bytes, "newest index");
+    uint32_t n = 0;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_read_expect(&r, stele_view_str(index_magic), err));
+    STELE_TRY(stele_read_u64(&r, ret_seq, err));
+    STELE_TRY(stele_read_u32(&r, &n, err));
+    STELE_TRY(stele_read_view(&r, (size_t)n * STELE_DESCRIPTOR_BYTES, ret_descriptors, err));
+    STELE_TRY(stele_reader_end(&r, err));
 cleanup:
     return st;
 }

@@ -82,6 +82,7 @@ stele_unit_test(audit SOURCES ${malicious_sources} support/audit_bed.c LIBS stel
 stele_fuzz_target(audit_progress LIBS stele-storage)
 stele_fuzz_target(replay_bundle LIBS stele-storage)
 stele_unit_test(audit_entry SOURCES ${malicious_sources} support/audit_bed.c support/tree_model.c LIBS stele-test-store)
+stele_unit_test(audit_sample SOURCES ${malicious_sources} support/audit_bed.c LIBS stele-test-store)
 stele_unit_test(audit_resume SOURCES ${malicious_sources} support/audit_bed.c LIBS stele-test-store)
 # For the tests of `stele audit`: a region whose operator lies.
 add_executable(malicious_store tools/malicious_store.c ${malicious_sources})

@@ -38,8 +38,11 @@ static const char usage[] =
     "\n"
     "  --log L       a log, as 3y, or as eu-1/3y over a server; may be repeated; the default is\n"
     "                all of the data folder\n"
-    "  --sample N    rebuild N INDEX entries by chance, and a few more, instead of all\n"
-    "  --seed S      repeats the choice of an earlier run, which printed it\n"
+    "  --sample N    a spot check: replays and makes again only N segments of the newest index,\n"
+    "                drawn by chance, each as likely as another. It costs what these cost, and\n"
+    "                says what it did not look at\n"
+    "  --seed S      repeats the choice of an earlier sample, which printed it; who knows it\n"
+    "                before a log signs can be honest just there\n"
     "  --fraud FILE  where the proof goes of the first log whose index is false (the default:\n"
     "                audit-LOG.stele-fraud); `stele verify FILE` shows it to anyone\n"
     "  --against NOTE  a checkpoint of the log that you kept: that its entries are still the "
@@ -57,7 +60,7 @@ static const char usage[] =
     "\n"
     "examples:\n"
     "  stele audit --data /var/lib/stele\n"
-    "  stele audit --data /mnt/copy --log 3y --sample 100\n"
+    "  stele --config client.conf audit --log eu-central-1/3y --sample 2\n"
     "  stele --config client.conf audit --log eu-central-1/3y --work audit-3y\n";
 
 #define LOGS_MAX STELE_LOGS_MAX
@@ -148,6 +151,7 @@ static stele_status tell(struct auditing *a, const char *full_name,
         stele_audit_print_json(&told);
     } else {
         stele_audit_print_row(&told, a->n == 0);
+        stele_audit_print_sample(report);
     }
     (void)fflush(stdout);
     stele_audit_print_wrong(&told);
@@ -206,7 +210,8 @@ static stele_status audit_servers(struct auditing *a, const char *config, stele_
     STELE_TRY(stele_cli_open("audit", config, &cli, err));
     for (size_t i = 0; i < a->options->n_logs; i++) {
         const char *log = a->options->log[i];
-        STELE_TRY(stele_cli_named(stele_audit_server_open(&cli, log, &server, err)));
+        STELE_TRY(stele_cli_named(
+            stele_audit_server_open(&cli, log, a->options->sample > 0, &server, err)));
         STELE_TRY(audit_one(a, log, audit_server, &server, err));
         stele_audit_server_close(&server);
     }
@@ -316,12 +321,6 @@ static int finish(const struct auditing *a, stele_status st, const stele_err *er
         int code = stele_cli_failed("audit", st, err);
         return a->n_wrong > 0 ? STELE_EXIT_UNVERIFIED : code;
     }
-    if (a->options->sample > 0) {
-        (void)fprintf(stderr,
-                      "stele audit: a sample; repeat it with --sample %" PRIu64 " --seed %" PRIu64
-                      "\n",
-                      a->options->sample, a->options->seed);
-    }
     if (st != STELE_OK) {
         (void)fprintf(stderr, "stele audit: %s\n", err->text);
     }
@@ -396,6 +395,9 @@ static int check_flags(const struct options *ret) {
     if ((ret->tiles != NULL) != (ret->replay != NULL) ||
         (ret->tiles != NULL) != (ret->key != NULL)) {
         return stele_usage_error("audit", "--tiles DIR, --replay DIR and --key FILE go together");
+    }
+    if (ret->sample > 0 && ret->work != NULL) {
+        return stele_usage_error("audit", "--work is for an audit of everything, not for --sample");
     }
     if (ret->against != NULL && ret->tiles == NULL && ret->n_logs != 1) {
         return stele_usage_error("audit", "--against NOTE is of one log: name it with --log");
@@ -477,7 +479,7 @@ int stele_audit_command(const char *config, int argc, char **argv) {
     }
     options.against_note = stele_view_buf(&against);
     if (!options.has_seed) {
-        options.seed = stele_clock_wall(NULL);
+        options.seed = stele_audit_new_seed();
     }
     /* Before the stores, or the connection, have threads. */
     stele_status st = stele_interrupt_begin(&err);

@@ -6,6 +6,10 @@
 #include <jansson.h>
 #include <stdio.h>
 
+static const char *good_word(const struct stele_audit_report *report) {
+    return report->is_sample ? "sampled" : "holds";
+}
+
 const char *stele_audit_outcome(const struct stele_audit_report *report) {
     if (report->root_differs || report->against_differs ||
         (report->verdict != STELE_AUDIT_HOLDS && report->verdict != STELE_AUDIT_UNCHECKED)) {
@@ -13,7 +17,7 @@ const char *stele_audit_outcome(const struct stele_audit_report *report) {
     }
     bool all =
         report->verdict == STELE_AUDIT_HOLDS && (!report->has_against || report->against_compared);
-    return all ? "holds" : "unchecked";
+    return all ? good_word(report) : "unchecked";
 }
 
 static const char *root_word(const struct stele_audit_report *report) {
@@ -52,6 +56,9 @@ void stele_audit_print_json(const struct stele_audit_told *told) {
         const char *word = report->against_differs ? "differs" : "same";
         (void)json_object_set_new(out, "against",
                                   json_string(report->against_compared ? word : "unchecked"));
+    }
+    if (out != NULL && report->is_sample) {
+        (void)json_object_set_new(out, "sample", stele_audit_sample_json(report));
     }
     if (out != NULL && told->proof_path != NULL) {
         (void)json_object_set_new(out, "fraud_proof", json_string(told->proof_path));

@@ -27,7 +27,8 @@ static stele_status open_stream(struct stele_audit_server *server, uint64_t seq,
     close_stream(server);
     stele_status st =
         stele_replay_stream_open(server->cli->client, server->log, seq,
-                                 server->source.size_leaves - seq, &server->stream, err);
+                                 (seq < server->end ? server->end : server->source.size_leaves) - seq,
+                                 &server->stream, err);
     if (st == STELE_OK) {
         stele_interrupt_watch(stele_replay_stream_rpc(server->stream));
         server->first = seq;
@@ -78,6 +79,40 @@ static stele_status read_entries(void *ctx, uint64_t seq, const struct stele_aud
     return st;
 }
 
+/* A stream that was to go further, or less far, is of no use. */
+static void want(void *ctx, uint64_t lo, uint64_t hi) {
+    struct stele_audit_server *server = ctx;
+    (void)lo;
+    close_stream(server);
+    server->end = hi;
+}
+
+static stele_status read_tile(void *ctx, const struct stele_tile *tile, stele_buf *out,
+                              stele_err *err) {
+    const struct stele_audit_server *server = ctx;
+    char path[STELE_TILE_PATH_BYTES];
+    stele_buf_clear(out);
+    stele_status st = stele_tile_path(tile, path, err);
+    return st == STELE_OK ? stele_client_tile(server->cli->client, server->log, path, TIMEOUT_MS,
+                                              out, err)
+                          : st;
+}
+
+static stele_status node_of(void *ctx, unsigned level, uint64_t index,
+                            uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
+    struct stele_audit_server *server = ctx;
+    return stele_tile_nodes_at(&server->nodes, level, index, ret, err);
+}
+
+static stele_status index_of(void *ctx, uint64_t *ret_seq, stele_buf *descriptors, stele_err *err) {
+    const struct stele_audit_server *server = ctx;
+    if (server->descriptors.size == 0) {
+        return STELE_FAIL(err, NOT_FOUND, "%s has no INDEX entry yet", server->log);
+    }
+    *ret_seq = server->index_seq;
+    return stele_buf_append(descriptors, stele_view_buf(&server->descriptors), err);
+}
+
 /* What was replayed before is the beginning of what the server has signed since. */
 static stele_status check(void *ctx, uint64_t size_leaves, const uint8_t root[STELE_AT_LEAST(32)],
                           bool *ret_root_differs, stele_err *err) {
@@ -120,8 +155,18 @@ static stele_status prove(void *ctx, struct stele_auditor *auditor, const struct
                       index->seq);
 }
 
-stele_status stele_audit_server_open(struct stele_cli *cli, const char *log,
+/* ret_size: what a checkpoint must have so that the INDEX is signed. */
+static stele_status get_index(struct stele_audit_server *server, uint64_t *ret_size,
+                              stele_err *err) {
+    stele_status st = stele_client_newest_index(server->cli->client, server->log,
+                                                &server->index_seq, &server->descriptors, err);
+    *ret_size = st == STELE_OK ? server->index_seq + 1 : 0;
+    return st == STELE_NOT_FOUND ? STELE_OK : st; /* or no such log, which the checkpoint tells */
+}
+
+stele_status stele_audit_server_open(struct stele_cli *cli, const char *log, bool sample,
                                      struct stele_audit_server *ret, stele_err *err) {
+    uint64_t size = 0;
     stele_status st = STELE_OK;
     *ret = (struct stele_audit_server){.cli = cli, .log = log};
     if (cli->config->vkeys == NULL) {
@@ -130,13 +175,20 @@ stele_status stele_audit_server_open(struct stele_cli *cli, const char *log,
                           "(vkeys: FILE)");
     }
     STELE_TRY(stele_vkeys_read(cli->config->vkeys, &ret->keys, &ret->n_keys, err));
-    STELE_TRY(stele_client_checkpoint(cli->client, log, 0, TIMEOUT_MS, &ret->note, err));
+    STELE_TRY(sample ? get_index(ret, &size, err) : STELE_OK);
+    STELE_TRY(stele_client_checkpoint(cli->client, log, size, TIMEOUT_MS, &ret->note, err));
     struct stele_audit_source *source = &ret->source;
     st = stele_audit_source_sign(source, stele_view_buf(&ret->note), ret->keys, ret->n_keys, err);
     STELE_TRY(stele_cli_judged(st));
     source->ctx = ret;
     source->log = log;
     source->read = read_entries;
+    source->node = node_of;
+    source->index = index_of;
+    source->want = want;
+    ret->end = source->size_leaves;
+    ret->nodes = (struct stele_tile_nodes){
+        .size_leaves = source->size_leaves, .read = read_tile, .ctx = ret};
     source->check = check;
     source->prove = prove;
 cleanup:
@@ -146,6 +198,8 @@ cleanup:
 void stele_audit_server_close(struct stele_audit_server *server) {
     close_stream(server);
     stele_buf_done(&server->note);
+    stele_buf_done(&server->descriptors);
+    stele_tile_nodes_done(&server->nodes);
     stele_free(server->keys);
     server->keys = NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "storage/audit_run.h"
 #include "tools/cli.h"
+#include "tools/tile_nodes.h"
 
 /* One that can be closed is zeroed, or was given to _open. */
 struct stele_audit_server {
@@ -21,12 +22,18 @@ struct stele_audit_server {
     const struct stele_audit_entry *entry; /* of its newest message */
     uint64_t first;                        /* the number of entry[0] */
     size_t n;
+    uint64_t end; /* entries from here on are not wanted yet */
+    struct stele_tile_nodes nodes;
+    uint64_t index_seq;    /* of the newest INDEX, for a sample */
+    stele_buf descriptors; /* empty: there is none */
     struct stele_audit_source source; /* borrows this */
 };
-/* Gets the newest checkpoint, and checks it with the vkeys of client.conf. Errors: INVALID (there
- * are none), UNVERIFIED, the server's. */
+/* Gets the newest checkpoint, and checks it with the vkeys of client.conf; for a sample, first the
+ * newest INDEX, and a checkpoint that has it. Errors: INVALID (there are no vkeys), UNVERIFIED, the
+ * server's. */
 STELE_MUST_USE stele_status stele_audit_server_open(struct stele_cli *cli, const char *log,
-                                                    struct stele_audit_server *ret, stele_err *err);
+                                                    bool sample, struct stele_audit_server *ret,
+                                                    stele_err *err);
 void stele_audit_server_close(struct stele_audit_server *server);
 
 #endif

@@ -55,32 +55,41 @@ cleanup:
     return st;
 }
 
-/* A stele_tree_node_fn: from the hash tile that has the nodes below it. */
+static stele_status read_tile(void *ctx, const struct stele_tile *tile, stele_buf *out,
+                              stele_err *err) {
+    const struct stele_audit_tiles *tiles = ctx;
+    return read_file(tiles->folder, tile, out, err);
+}
+
 static stele_status node_of(void *ctx, unsigned level, uint64_t index,
                             uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
     struct stele_audit_tiles *tiles = ctx;
-    unsigned below = level % 8;
-    uint64_t first = index << below;
-    uint64_t hashes = tiles->source.size_leaves >> (level - below);
-    uint64_t whole = hashes / STELE_TILE_WIDTH;
-    struct stele_tile tile = {.level = (uint8_t)(level / 8), .index = first / STELE_TILE_WIDTH};
-    tile.width = tile.index < whole ? 0 : (uint16_t)(hashes % STELE_TILE_WIDTH);
-    stele_status st = read_file(tiles->folder, &tile, &tiles->tile, err);
-    size_t at = (size_t)(first % STELE_TILE_WIDTH);
-    size_t n = (size_t)1 << below;
-    if (st != STELE_OK) {
-        return st;
+    return stele_tile_nodes_at(&tiles->nodes, level, index, ret, err);
+}
+
+static stele_status index_of(void *ctx, uint64_t *ret_seq, stele_buf *descriptors, stele_err *err) {
+    const struct stele_audit_tiles *tiles = ctx;
+    char path[STELE_FILE_PATH_MAX];
+    stele_buf bytes = STELE_BUF_EMPTY;
+    stele_view shown;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_file_path(tiles->replay_folder, STELE_REPLAY_INDEX_NAME, path, err));
+    st = stele_file_read(path, STELE_REPLAY_INDEX_BYTES_MAX, &bytes, err);
+    STELE_TRY(st == STELE_NOT_FOUND
+                  ? STELE_FAIL(err, UNSUPPORTED,
+                               "'%.160s' does not have what a sample needs: write it again with "
+                               "`stele tiles --replay`, or audit it without --sample",
+                               tiles->replay_folder)
+                  : st);
+    STELE_TRY(stele_corrupt(
+        stele_replay_index_read(stele_view_buf(&bytes), ret_seq, &shown, err), err));
+    if (shown.size == 0) {
+        STELE_TRY(STELE_FAIL(err, NOT_FOUND, "%s has no INDEX entry yet", tiles->source.log));
     }
-    if (tiles->tile.size / STELE_HASH_BYTES < at + n) {
-        return STELE_FAIL(err, INVALID, "tile %" PRIu64 " of level %u in '%.120s' is cut short",
-                          tile.index, (unsigned)tile.level, tiles->folder);
-    }
-    uint8_t *hash = tiles->tile.data + at * STELE_HASH_BYTES;
-    for (size_t pairs = n / 2; pairs > 0; pairs /= 2) {
-        stele_hash_inner_many(hash, pairs, hash);
-    }
-    memcpy(ret, hash, STELE_HASH_BYTES);
-    return STELE_OK;
+    STELE_TRY(stele_buf_append(descriptors, shown, err));
+cleanup:
+    stele_buf_done(&bytes);
+    return st;
 }
 
 static stele_status check(void *ctx, uint64_t size_leaves, const uint8_t root[STELE_AT_LEAST(32)],
@@ -143,6 +152,9 @@ stele_status stele_audit_tiles_open(const struct stele_audit_tiles_names *names,
         source->ctx = ret;
         source->log = slash == NULL ? source->origin : slash + 1;
         source->node = node_of;
+        source->index = index_of;
+        ret->nodes = (struct stele_tile_nodes){
+            .size_leaves = source->size_leaves, .read = read_tile, .ctx = ret};
         source->read = read_entries;
         source->check = check;
         source->prove = prove;
@@ -154,6 +166,6 @@ void stele_audit_tiles_close(struct stele_audit_tiles *tiles) {
     stele_buf_done(&tiles->entries);
     stele_buf_done(&tiles->replay);
     stele_buf_done(&tiles->note);
-    stele_buf_done(&tiles->tile);
+    stele_tile_nodes_done(&tiles->nodes);
     stele_free(tiles->keys);
 }

@@ -6,6 +6,7 @@
 
 #include "storage/audit_run.h"
 #include "storage/replay_bundle.h"
+#include "tools/tile_nodes.h"
 
 struct stele_audit_tiles_names {
     const char *folder, *replay_folder;
@@ -13,7 +14,8 @@ struct stele_audit_tiles_names {
 };
 struct stele_audit_tiles {
     const char *folder, *replay_folder; /* borrowed */
-    stele_buf entries, replay, note, tile;
+    stele_buf entries, replay, note;
+    struct stele_tile_nodes nodes;
     struct stele_vkey *keys;
     size_t n_keys;
     uint64_t bundle; /* which one is open, if n > 0 */

@@ -186,6 +186,24 @@ cleanup:
     return st;
 }
 
+/* What a sample needs to know of the newest INDEX. ret_size: so many entries a checkpoint must have
+ * to be one that has it. */
+static stele_status write_index(struct stele_cli *cli, const char *log, const char *dir,
+                                uint64_t *ret_size, stele_err *err) {
+    stele_buf descriptors = STELE_BUF_EMPTY;
+    stele_buf file = STELE_BUF_EMPTY;
+    uint64_t seq = STELE_NO_SEQ;
+    stele_status st = stele_client_newest_index(cli->client, log, &seq, &descriptors, err);
+    STELE_TRY(st == STELE_NOT_FOUND ? STELE_OK : st);
+    *ret_size = descriptors.size > 0 ? seq + 1 : 0;
+    STELE_TRY(stele_replay_index_write(seq, stele_view_buf(&descriptors), &file, err));
+    st = write_public(dir, STELE_REPLAY_INDEX_NAME, stele_view_buf(&file), err);
+cleanup:
+    stele_buf_done(&descriptors);
+    stele_buf_done(&file);
+    return st;
+}
+
 /* The entries with what an auditor needs beside them. */
 static stele_status replay_entries(struct stele_cli *cli, const char *log, struct levels *levels,
                                    stele_err *err) {
@@ -214,6 +232,7 @@ static stele_status export(struct stele_cli *cli, const char *log, const char *d
     struct stele_checkpoint checkpoint;
     stele_buf note = STELE_BUF_EMPTY;
     uint8_t root[STELE_HASH_BYTES];
+    uint64_t least = 0;
     stele_status st = STELE_OK;
     if (cli->config->vkeys == NULL) {
         return STELE_FAIL(
@@ -223,7 +242,9 @@ static stele_status export(struct stele_cli *cli, const char *log, const char *d
     levels->dir = dir;
     stele_frontier_init(&levels->frontier);
     STELE_TRY(stele_vkeys_read(cli->config->vkeys, &keys, &n_keys, err));
-    STELE_TRY(stele_client_checkpoint(cli->client, log, 0, TIMEOUT_MS, &note, err));
+    STELE_TRY(levels->replay_dir != NULL ? write_index(cli, log, levels->replay_dir, &least, err)
+                                         : STELE_OK);
+    STELE_TRY(stele_client_checkpoint(cli->client, log, least, TIMEOUT_MS, &note, err));
     st = stele_checkpoint_open(stele_view_buf(&note), keys, n_keys, &checkpoint, err);
     STELE_TRY(stele_cli_judged(st));
     levels->size_wanted = checkpoint.size_leaves;

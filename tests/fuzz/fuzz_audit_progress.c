@@ -10,9 +10,7 @@ static void take(stele_view bytes) {
     struct stele_audit_progress progress;
     struct stele_auditor *auditor = NULL;
     struct stele_audit_report report = {.verdict = STELE_AUDIT_HOLDS};
-    struct stele_audit_options options = {.sample = 0};
     stele_buf again = STELE_BUF_EMPTY;
-    uint64_t chance = 0;
     if (stele_audit_progress_read(bytes, &progress, NULL) == STELE_OK) {
         fuzz_require(stele_audit_progress_write(&progress, &again, NULL) == STELE_OK);
         fuzz_require(stele_view_equal(stele_view_buf(&again), bytes));
@@ -20,8 +18,7 @@ static void take(stele_view bytes) {
         if (stele_auditor_restore(auditor, progress.head, progress.ranges, NULL) == STELE_OK) {
             fuzz_require(stele_auditor_size(auditor) == progress.size_leaves);
         }
-        stele_status st =
-            stele_audit__read_report(progress.report, &options, &report, &chance, NULL);
+        stele_status st = stele_audit__read_report(progress.report, &report, NULL);
         fuzz_require(st == STELE_OK || st == STELE_INVALID);
     }
     stele_audit_report_done(&report);

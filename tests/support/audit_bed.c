@@ -79,6 +79,10 @@ void audit_bed_assert_same(const struct stele_audit_report *a, const struct stel
     assert_int_equal(a->n_checked, b->n_checked);
     assert_int_equal(a->n_wrong, b->n_wrong);
     assert_int_equal(a->n_unchecked, b->n_unchecked);
+    assert_int_equal(a->sampled.n_segments, b->sampled.n_segments);
+    assert_int_equal(a->sampled.n_made, b->sampled.n_made);
+    assert_int_equal(a->sampled.n_unknown, b->sampled.n_unknown);
+    assert_int_equal(a->sampled.n_single, b->sampled.n_single);
     assert_int_equal(a->root_differs, b->root_differs);
     assert_true(stele_view_equal(stele_view_buf(&a->proof), stele_view_buf(&b->proof)));
 }
@@ -147,12 +151,15 @@ void audit_bed_check_proof(struct audit_bed *bed, const struct stele_audit_repor
 }
 
 void audit_bed_check_found(struct audit_bed *bed, stele_fraud_kind kind) {
+    static const uint64_t samples[] = {0, UINT64_MAX};
     struct stele_audit_report report;
     audit_bed_seal(bed);
-    audit_bed_audit(bed, 0, &report);
-    assert_int_equal(report.verdict, STELE_AUDIT_WRONG_INDEX);
-    assert_true(report.n_wrong >= 1);
-    assert_false(report.root_differs);
-    audit_bed_check_proof(bed, &report, kind);
-    stele_audit_report_done(&report);
+    for (size_t i = 0; i < 2; i++) {
+        audit_bed_audit(bed, samples[i], &report);
+        assert_int_equal(report.verdict, STELE_AUDIT_WRONG_INDEX);
+        assert_true(report.n_wrong >= 1);
+        assert_false(report.root_differs);
+        audit_bed_check_proof(bed, &report, kind);
+        stele_audit_report_done(&report);
+    }
 }

@@ -36,7 +36,7 @@ void audit_bed_assert_same(const struct stele_audit_report *a, const struct stel
 /* The proof holds by this log's key, and proves nothing against another log of the operator. */
 void audit_bed_check_proof(struct audit_bed *bed, const struct stele_audit_report *report,
                            stele_fraud_kind kind);
-/* Seals, audits, and finds an INDEX that is wrong in that way. */
+/* Seals, audits, and finds an INDEX that is wrong in that way; so does a sample of everything. */
 void audit_bed_check_found(struct audit_bed *bed, stele_fraud_kind kind);
 
 #endif

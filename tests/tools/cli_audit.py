@@ -35,11 +35,17 @@ class Honest(Case):
             table = self.ends(self.audit('--region', REGION, '--log', '3y'), DONE).out.splitlines()
             self.assertEqual(len(table), 2)
             self.assertTrue(table[0].startswith('LOG ') and table[1].startswith(LOG) and table[1].endswith('holds'))
-            # A sample says how it is repeated.
-            done = self.ends(self.audit('--log', '3y', '--sample', '2', '-o', 'json'), DONE, '--sample 2 --seed ')
-            again = self.ends(self.audit('--log', '3y', '--sample', '2', '--seed', done.err.split()[-1], '-o', 'json'), DONE)
-            self.assertEqual(done.out, again.out)
-            self.assertIn(done.lines()[0]['checked'], (2, 3, 4))
+            # A sample says what it did not look at, and how it is repeated.
+            sampled, = self.ends(self.audit('--log', '3y', '--sample', '2', '-o', 'json'), DONE).lines()
+            self.assertEqual((sampled['outcome'], sampled['sample']['segments'], sampled['sample']['looked_at']), ('sampled', 1, 1))
+            self.assertIn('all segments of that INDEX were looked at', sampled['sample']['not_seen'])
+            seed = str(sampled['sample']['seed'])
+            again = self.ends(self.audit('--log', '3y', '--sample', '2', '--seed', seed, '-o', 'json'), DONE)
+            self.assertEqual(again.lines(), [sampled])
+            table = self.ends(self.audit('--sample', '2', '--seed', seed), DONE).out
+            self.assertIn(f'sampled 1 of 1 segments of the INDEX at entry {sampled["sample"]["index"]}: ', table)
+            self.assertIn(f'(--seed {seed})', table)
+            self.assertIn('there was nothing to sample', table)  # of the logs without an index
 
     def test_a_work_folder(self):
         with self.server as server:
@@ -57,7 +63,8 @@ class Honest(Case):
 
     def test_mistakes(self):
         for words, said in ((('--log', 'none'), 'none'), (('--region', 'none'), 'none'), (('-o', 'csv'), 'table and json'),
-                            (('--sample', '0'), '--sample'), (('--seed', '1'), '--sample'), (('x',), "'x'")):
+                            (('--sample', '0'), '--sample'), (('--seed', '1'), '--sample'), (('--sample', '1', '--work', 'x'), '--work'),
+                            (('x',), "'x'")):
             self.refuses(self.audit(*words), said)
         self.refuses(stele('audit'), '--data')
         self.refuses(stele('audit', '--data', '/nowhere'), "'/nowhere/steled.conf'")
@@ -90,6 +97,14 @@ class Online(Case):
             words = ('audit', '--tiles', tiles, '--replay', replay, '--key', server.vkeys, '-o', 'json')
             offline, = self.ends(stele(*words), DONE).lines()
             self.assertEqual(offline, first)
+            # So do samples of both.
+            wanted = {'segments': 1, 'looked_at': 1, 'entries_of_log': first['entries']}
+            for done in (server('audit', '--log', LOG, '--sample', '3', '-o', 'json'), stele(*words, '--sample', '3')):
+                sampled, = self.ends(done, DONE).lines()
+                self.assertEqual((sampled['outcome'], sampled['root'], sampled['events']), ('sampled', 'signed', 120))
+                self.assertEqual({name: sampled['sample'][name] for name in wanted}, wanted)
+            os.rename(os.path.join(replay, 'index'), os.path.join(replay, 'was'))
+            self.ends(stele(*words, '--sample', '3'), UNVERIFIED, 'tiles --replay')
             for folder, name in ((tiles, 'tile/entries/000.p'), (replay, 'tile/entries/000.p')):
                 path = os.path.join(folder, name, str(first['entries']))
                 for at in range(20, os.path.getsize(path), os.path.getsize(path) // 5):
@@ -204,6 +219,43 @@ class Malicious(Case):
             online, = done.lines()
             self.assertEqual((online['outcome'], online['at'], online['reason']), ('wrong', line['at'], line['reason']))
             self.assertNotIn('fraud_proof', online)
+
+    def test_a_sample_sees_it_where_it_looks(self):
+        """Over all sources; and says that it did not look elsewhere."""
+        self.lies('omit')
+        words = ('audit', '--data', self.server.data, '--log', '3y', '-o', 'json', '--sample', '1', '--seed')
+        by_seed, missed, seen = [], None, None
+        while missed is None or seen is None:
+            done = stele(*words, str(len(by_seed)), cwd=self.server.folder)
+            line, = done.lines()
+            if done.code == DONE:
+                missed = len(by_seed)
+            elif line['at'] == line['sample']['index']:
+                seen = len(by_seed)
+            by_seed.append(done)
+            self.assertLess(len(by_seed), 100)
+        line, = by_seed[missed].lines()
+        sample = line['sample']
+        self.assertEqual((line['outcome'], line['wrong'], sample['looked_at']), ('sampled', 0, 1))
+        self.assertLess(sample['entries_read'], sample['entries_of_log'])
+        self.assertIn(f'not looked at: {sample["segments"] - 1} segments', sample['not_seen'])
+        self.assertIn('would not be seen', sample['not_seen'])
+        self.assertAlmostEqual(sample['chance_percent'], 100 / sample['segments'])
+        line, = by_seed[seen].lines()
+        self.assertEqual(line['outcome'], 'wrong')
+        path = self.proof(line, 'omission')
+        other = Server(REGION)
+        self.addCleanup(other.remove)
+        self.ends(stele('verify', path, '--key', other.vkeys), UNVERIFIED, 'REFUSED')
+        with self.server as server:
+            tiles, replay = os.path.join(server.folder, 'tiles'), os.path.join(server.folder, 'replay')
+            self.ends(server('tiles', '--log', LOG, '--out', tiles, '--replay', replay), DONE)
+            online = ('audit', '--log', LOG, '-o', 'json', '--sample', '1', '--seed')
+            offline = ('audit', '--tiles', tiles, '--replay', replay, '--key', server.vkeys, '-o', 'json', '--sample', '1', '--seed')
+            for run_with in (lambda seed: server(*online, str(seed)), lambda seed: stele(*offline, str(seed))):
+                found, = self.ends(run_with(seen), UNVERIFIED, f'{LOG}: WRONG', '--data').lines()
+                self.assertEqual((found['at'], found['reason'], found['sample']), (line['at'], line['reason'], line['sample']))
+                self.assertEqual(self.ends(run_with(missed), DONE).lines(), by_seed[missed].lines())
 
     def test_a_posting_too_many_is_proven(self):
         self.proof(self.lies('add'), 'phantom')

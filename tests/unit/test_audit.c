@@ -44,11 +44,6 @@ static void test_audit__an_honest_log_holds(void **state) {
     assert_false(report.root_differs);
     assert_int_equal(report.proof.size, 0);
     stele_audit_report_done(&report);
-    audit_bed_audit(&bed, 5, &report);
-    assert_int_equal(report.verdict, STELE_AUDIT_HOLDS);
-    assert_true(report.n_checked >= 5 && report.n_checked < report.n_indexes);
-    assert_false(report.root_differs);
-    stele_audit_report_done(&report);
     fixture_done(&bed.f);
 }
 
@@ -120,14 +115,16 @@ static void test_audit__one_false_index_among_honest_ones_is_found(void **state)
     uint64_t seq = malicious_false_index(audit_bed_log_of(&bed));
     audit_bed_append(&bed, 30);
     audit_bed_seal(&bed);
-    audit_bed_audit(&bed, 0, &report);
-    assert_int_equal(report.verdict, STELE_AUDIT_WRONG_INDEX);
-    assert_int_equal(report.at, seq);
-    assert_int_equal(report.n_wrong, 1);
-    assert_true(report.entries > seq + 30); /* the replay goes on */
-    assert_int_equal(report.proof.size, 0); /* nobody has the index that was committed to */
-    assert_true(strlen(report.no_proof) > 0);
-    stele_audit_report_done(&report);
+    for (size_t i = 0; i < 2; i++) { /* all of it, and a sample of everything */
+        audit_bed_audit(&bed, i == 0 ? 0 : UINT64_MAX, &report);
+        assert_int_equal(report.verdict, STELE_AUDIT_WRONG_INDEX);
+        assert_int_equal(report.at, seq);
+        assert_int_equal(report.n_wrong, 1);
+        assert_true(report.entries > seq + 30 - i); /* the replay goes on */
+        assert_int_equal(report.proof.size, 0);     /* nobody has the index that was committed to */
+        assert_true(strlen(report.no_proof) > 0);
+        stele_audit_report_done(&report);
+    }
     fixture_done(&bed.f);
 }
 

@@ -124,7 +124,7 @@ static void refuses(struct audit_bed *bed, const struct stele_audit_options *opt
     stele_audit_report_done(&report);
 }
 
-/* Of another log, another history, another sample; of fewer entries. */
+/* Of another log, another history; of fewer entries. A sample does not go on. */
 static void test_audit_resume__progress_of_something_else_is_refused(void **state) {
     struct audit_bed bed;
     struct audit_bed other;
@@ -140,7 +140,7 @@ static void test_audit_resume__progress_of_something_else_is_refused(void **stat
     audit_bed_audit_as(&bed, &options, &report);
     stele_audit_report_done(&report);
     options.sample = 3;
-    refuses(&bed, &options, STELE_INVALID, "without --sample");
+    refuses(&bed, &options, STELE_INVALID, "without --work");
     options.sample = 0;
     options.block_shift = SMALL_BLOCK_SHIFT + 1;
     refuses(&bed, &options, STELE_INVALID, "2^8 entries, not of 2^9");

@@ -17,7 +17,8 @@ static void write_message(stele_buf *out) {
     assert_ok(stele_replay_response_begin(300, out, NULL));
     assert_ok(stele_replay_response_put(out, &entry, NULL));
     entry = (struct stele_audit_entry){.entry = stele_view_of(index_entry, sizeof index_entry),
-                                       .body = stele_view_str("ab")};
+                                       .body = stele_view_str("ab"),
+                                       .descriptors = stele_view_str("cde")};
     assert_ok(stele_replay_response_put(out, &entry, NULL));
 }
 
@@ -36,6 +37,8 @@ static void test_replay_wire__is_what_protobuf_c_reads(void **state) {
     assert_int_equal(got->entry[0]->body.len, 0);
     assert_int_equal(got->entry[1]->ksalt.len, 0);
     assert_memory_equal(got->entry[1]->body.data, "ab", 2);
+    assert_int_equal(got->entry[0]->descriptors.len, 0);
+    assert_memory_equal(got->entry[1]->descriptors.data, "cde", 3);
     assert_int_equal(stele__v1__replay_response__pack(got, again), message.size);
     assert_memory_equal(again, message.data, message.size);
     stele__v1__replay_response__free_unpacked(got, NULL);
@@ -56,6 +59,7 @@ static void test_replay_wire__is_read_back(void **state) {
     assert_int_equal(entry.ksalt[15], 7);
     assert_ok(stele_replay_response_next(&response, &entry, NULL));
     assert_true(stele_view_is(entry.body, "ab"));
+    assert_true(stele_view_is(entry.descriptors, "cde"));
     assert_int_equal(entry.ksalt[15], 0);
     assert_status(stele_replay_response_next(&response, &entry, NULL), END);
     stele_buf_done(&message);

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/test_audit_sample.c: spot checks of real stores: what they read, what they see, and
+ * what they say they did not look at.
+ */
+#include <string.h>
+
+#include "tests/support/audit_bed.h"
+
+/* Many segments: of months, and of a tail. */
+static void start_months(struct audit_bed *bed, const char *test, size_t months) {
+    audit_bed_start(bed, test);
+    for (size_t i = 0; i < months; i++) {
+        audit_bed_append(bed, 300 + rng_below(&bed->rng, 60));
+        atomic_fetch_add(&bed->f.now_us, DAY_US * 32);
+    }
+    audit_bed_append(bed, 40);
+    fixture_wait_packed(&bed->f, "3y");
+    audit_bed_seal(bed);
+}
+
+static void sample_as(struct audit_bed *bed, uint64_t n, uint64_t seed,
+                      struct stele_audit_report *ret) {
+    struct stele_audit_options options = {
+        .sample = n, .seed = seed, .block_shift = SMALL_BLOCK_SHIFT};
+    audit_bed_audit_as(bed, &options, ret);
+}
+
+static void check_holds(const struct stele_audit_report *report) {
+    if (report->verdict != STELE_AUDIT_HOLDS || report->root_differs) {
+        fail_msg("entry %" PRIu64 ": %s", report->at, report->why);
+    }
+    assert_int_equal(report->n_wrong, 0);
+    assert_int_equal(report->proof.size, 0);
+}
+
+static void test_audit_sample__an_honest_log_holds(void **state) {
+    struct audit_bed bed;
+    struct stele_audit_report report;
+    uint32_t era = 0;
+    (void)state;
+    audit_bed_start(&bed, "audit_sample");
+    for (size_t round = 0; round < 24; round++) {
+        audit_bed_append(&bed, 1 + rng_below(&bed.rng, rng_below(&bed.rng, 3) == 0 ? 900 : 60));
+        switch (rng_below(&bed.rng, 8)) {
+        case 0:
+            atomic_fetch_add(&bed.f.now_us, DAY_US * rng_below(&bed.rng, 40));
+            break;
+        case 1:
+            assert_ok(stele_log_cut_era(audit_bed_log_of(&bed), &era, NULL));
+            break;
+        case 2:
+            fixture_close(&bed.f); /* no manifest outlives it */
+            fixture_open(&bed.f);
+            break;
+        case 3:
+            fixture_wait_packed(&bed.f, "3y");
+            break;
+        default:
+            break;
+        }
+        if (rng_below(&bed.rng, 3) > 0) {
+            audit_bed_seal(&bed);
+        }
+        audit_bed_sign(&bed);
+        for (uint64_t n = 1; n <= 9; n += 4) {
+            sample_as(&bed, n, rng_next(&bed.rng), &report);
+            check_holds(&report);
+            const struct stele_audit_sampled *sampled = &report.sampled;
+            uint64_t wanted = n + sampled->n_unknown;
+            assert_int_equal(sampled->n_made,
+                             wanted < sampled->n_segments ? wanted : sampled->n_segments);
+            assert_true(report.entries <= sampled->covered);
+            stele_audit_report_done(&report);
+        }
+    }
+    fixture_done(&bed.f);
+}
+
+/* ------------------------------------------------------------------ what is read */
+
+static struct {
+    stele_status (*read)(void *ctx, uint64_t seq, const struct stele_audit_entry **ret,
+                         size_t *ret_n, stele_err *err);
+    uint64_t n_read;
+    uint64_t alter; /* this entry is shown otherwise */
+} tap;
+
+/* Counts what an audit gets of a log; entries that it gets again are counted again. */
+static stele_status read_tapped(void *ctx, uint64_t seq, const struct stele_audit_entry **ret,
+                                size_t *ret_n, stele_err *err) {
+    static struct stele_audit_entry entry;
+    static uint8_t bytes[STELE_ENTRY_BYTES_MAX];
+    stele_status st = tap.read(ctx, seq, ret, ret_n, err);
+    if (st == STELE_OK) {
+        tap.n_read += *ret_n;
+    }
+    if (st == STELE_OK && tap.alter >= seq && tap.alter - seq < *ret_n) {
+        *ret_n = 1;
+        if (seq == tap.alter) {
+            entry = **ret;
+            memcpy(bytes, entry.entry.data, entry.entry.size);
+            bytes[40] ^= 1; /* of an event, in its payload commitment */
+            entry.entry = stele_view_of(bytes, entry.entry.size);
+            entry.leaf = NULL;
+            *ret = &entry;
+        }
+    }
+    return st;
+}
+
+static void sample_tapped(struct audit_bed *bed, const struct stele_audit_options *options,
+                          uint64_t alter, struct stele_audit_report *ret) {
+    struct stele_audit_stored *stored = NULL;
+    stele_err err = {.text = ""};
+    assert_ok(stele_audit_stored_open(audit_bed_log_of(bed), &stored, NULL));
+    struct stele_audit_source source = *stele_audit_stored_source(stored);
+    tap.read = source.read;
+    tap.n_read = 0;
+    tap.alter = alter;
+    source.read = read_tapped;
+    memset(ret, 0, sizeof *ret);
+    stele_status st = stele_audit_run(&source, options, ret, &err);
+    if (st != STELE_OK) {
+        fail_msg("%s: %s", stele_status_name(st), err.text);
+    }
+    stele_audit_stored_close(stored);
+}
+
+static void test_audit_sample__one_of_many_reads_only_its_entries(void **state) {
+    struct audit_bed bed;
+    struct stele_audit_report report;
+    (void)state;
+    start_months(&bed, "audit_sample_reads", 12);
+    audit_bed_sign(&bed);
+    struct stele_audit_options options = {.sample = 0};
+    sample_tapped(&bed, &options, UINT64_MAX, &report);
+    uint64_t all = tap.n_read;
+    assert_true(all >= 12 * 300);
+    stele_audit_report_done(&report);
+    options.sample = 1;
+    for (options.seed = 0; options.seed < 20; options.seed++) {
+        sample_tapped(&bed, &options, UINT64_MAX, &report);
+        check_holds(&report);
+        assert_true(report.is_sample);
+        assert_int_equal(report.sampled.n_made, 1);
+        assert_int_equal(report.sampled.n_unknown, 0);
+        assert_true(report.sampled.n_segments >= 12);
+        assert_true(report.entries > 0 && report.entries <= 400);
+        /* Where a read begins or ends inside a frame, the rest of it comes along. */
+        assert_true(tap.n_read <= report.entries + (report.sampled.n_single + 2) *
+                                                       STELE_REPLAY_ENTRIES_MAX);
+        assert_true(tap.n_read * 3 < all);
+        stele_audit_report_done(&report);
+    }
+    fixture_done(&bed.f);
+}
+
+static void test_audit_sample__entries_that_are_not_signed_are_found(void **state) {
+    struct audit_bed bed;
+    struct stele_audit_report report;
+    (void)state;
+    start_months(&bed, "audit_sample_unsigned", 3);
+    audit_bed_sign(&bed);
+    struct stele_audit_options options = {.sample = 1};
+    size_t n_found = 0;
+    for (options.seed = 0; options.seed < 24; options.seed++) {
+        uint64_t alter = audit_bed_posting_of(&bed, rng_below(&bed.rng, 900), 0).seq;
+        sample_tapped(&bed, &options, alter, &report);
+        assert_int_equal(report.proof.size, 0);
+        n_found += report.root_differs;
+        stele_audit_report_done(&report);
+    }
+    assert_true(n_found > 0 && n_found < 24);
+    fixture_done(&bed.f);
+}
+
+/* ------------------------------------------------------------------ what is seen */
+
+static void test_audit_sample__sees_a_wrong_segment_where_it_looks(void **state) {
+    struct audit_bed bed;
+    struct stele_audit_report report;
+    size_t n_found = 0;
+    size_t n_tries = 60;
+    (void)state;
+    start_months(&bed, "audit_sample_wrong", 3);
+    struct malicious_posting posting = audit_bed_posting_of(&bed, 100, 2);
+    malicious_flip_posting(audit_bed_log_of(&bed), &posting);
+    audit_bed_append(&bed, 3);
+    audit_bed_seal(&bed);
+    audit_bed_sign(&bed);
+    for (uint64_t seed = 0; seed < n_tries; seed++) {
+        sample_as(&bed, 1, seed, &report);
+        assert_int_equal(report.sampled.n_made, 1);
+        assert_true(report.sampled.n_segments >= 4);
+        assert_false(report.root_differs);
+        if (report.verdict == STELE_AUDIT_HOLDS) {
+            check_holds(&report);
+        } else {
+            assert_int_equal(report.verdict, STELE_AUDIT_WRONG_INDEX);
+            if (report.at == report.sampled.index_seq) {
+                n_found++;
+                audit_bed_check_proof(&bed, &report, STELE_FRAUD_OMISSION);
+            } else { /* the INDEX of before the lie, among the entries of the tail */
+                assert_non_null(strstr(report.why, "contradict each other"));
+                assert_int_equal(report.proof.size, 0);
+            }
+        }
+        stele_audit_report_done(&report);
+    }
+    print_message("found by %zu of %zu samples\n", n_found, n_tries);
+    assert_true(n_found > 0 && n_found < n_tries / 2);
+    fixture_done(&bed.f);
+}
+
+/* The newest INDEX is false, and nobody has what it committed to. */
+static void test_audit_sample__says_what_it_cannot_compare(void **state) {
+    struct audit_bed bed;
+    struct stele_audit_report report;
+    (void)state;
+    start_months(&bed, "audit_sample_unknown", 3);
+    uint64_t seq = malicious_false_index(audit_bed_log_of(&bed));
+    audit_bed_sign(&bed);
+    sample_as(&bed, 1, 1, &report);
+    assert_int_equal(report.verdict, STELE_AUDIT_UNCHECKED);
+    assert_int_equal(report.at, seq);
+    assert_int_equal(report.sampled.n_made, 0);
+    stele_audit_report_done(&report);
+    sample_as(&bed, UINT64_MAX, 1, &report);
+    assert_int_equal(report.verdict, STELE_AUDIT_WRONG_INDEX);
+    assert_int_equal(report.at, seq);
+    assert_int_equal(report.sampled.n_made, report.sampled.n_segments);
+    stele_audit_report_done(&report);
+    fixture_done(&bed.f);
+}
+
+static void test_audit_sample__compares_a_kept_checkpoint_too(void **state) {
+    struct audit_bed bed;
+    struct stele_audit_report report;
+    stele_buf kept = STELE_BUF_EMPTY;
+    (void)state;
+    start_months(&bed, "audit_sample_against", 2);
+    audit_bed_sign(&bed);
+    assert_ok(stele_log_checkpoint(audit_bed_log_of(&bed), 0, &kept, NULL, NULL));
+    audit_bed_append(&bed, 30);
+    audit_bed_seal(&bed);
+    audit_bed_sign(&bed);
+    struct stele_audit_options options = {.sample = 1, .against = stele_view_buf(&kept)};
+    audit_bed_audit_as(&bed, &options, &report);
+    check_holds(&report);
+    assert_true(report.against_compared);
+    assert_false(report.against_differs);
+    stele_audit_report_done(&report);
+    stele_buf_done(&kept);
+    fixture_done(&bed.f);
+}
+
+static void test_audit_sample__of_a_log_without_an_index_is_empty(void **state) {
+    struct audit_bed bed;
+    struct stele_audit_report report;
+    (void)state;
+    audit_bed_start(&bed, "audit_sample_none");
+    audit_bed_append(&bed, 30);
+    audit_bed_sign(&bed);
+    sample_as(&bed, 2, 1, &report);
+    check_holds(&report);
+    assert_true(report.is_sample);
+    assert_int_equal(report.sampled.n_segments, 0);
+    stele_audit_report_done(&report);
+    fixture_done(&bed.f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_audit_sample__an_honest_log_holds),
+        cmocka_unit_test(test_audit_sample__one_of_many_reads_only_its_entries),
+        cmocka_unit_test(test_audit_sample__entries_that_are_not_signed_are_found),
+        cmocka_unit_test(test_audit_sample__sees_a_wrong_segment_where_it_looks),
+        cmocka_unit_test(test_audit_sample__says_what_it_cannot_compare),
+        cmocka_unit_test(test_audit_sample__compares_a_kept_checkpoint_too),
+        cmocka_unit_test(test_audit_sample__of_a_log_without_an_index_is_empty),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
