@@ -257,14 +257,13 @@ static stele_status check_index(struct stele_auditor *a, const struct stele_entr
     }
     STELE_TRY(stele_tree_shape_root(stele_hash_manifest_inner, hash, a->n_hi, root, err));
     if (memcmp(root, entry->as.index.manifest_root, sizeof root) != 0) {
-        (void)STELE_FAIL(why, UNVERIFIED,
-                         a->n_hi > 0 && is_elsewhere(a, 0)
-                             ? "entry %" PRIu64 ": this INDEX, of entries 0 to %" PRIu64 ", and the "
-                               "newest one contradict each other: one of them is wrong, which one "
-                               "a full audit shows"
-                             : "entry %" PRIu64 ": this INDEX does not commit to the index of the "
-                               "entries it covers, 0 to %" PRIu64,
-                         entry->seq, entry->as.index.covered);
+        (void)STELE_FAIL(why, UNVERIFIED, "entry %" PRIu64 ": this INDEX %s, 0 to %" PRIu64 "%s",
+                         entry->seq,
+                         is_elsewhere(a, 0)
+                             ? "and the newest one contradict each other about entries"
+                             : "does not commit to the index of the entries it covers",
+                         entry->as.index.covered,
+                         is_elsewhere(a, 0) ? ": one is wrong, and a full audit shows which" : "");
         *ret_verdict = STELE_AUDIT_WRONG_INDEX;
     }
 cleanup:

@@ -224,12 +224,9 @@ static stele_status make_unknown(struct sampling *s, bool *ret_goes_on, stele_er
     STELE_TRY(stele_sample_index_is_committed(&s->index, &committed, err));
     *ret_goes_on = committed;
     if (!committed) {
-        (void)snprintf(why, sizeof why,
-                       whole ? "entry %" PRIu64 ": this INDEX does not commit to the index of the "
-                               "entries it covers"
-                             : "entry %" PRIu64 ": nobody here has what this INDEX committed to: "
-                               "audit the whole log",
-                       index->seq);
+        (void)snprintf(why, sizeof why, "entry %" PRIu64 ": %s", index->seq,
+                       whole ? "this INDEX does not commit to the index of the entries it covers"
+                             : "nobody here has what this INDEX committed to: audit the whole log");
         report->n_wrong += whole;
         report->sampled.n_made = whole ? report->sampled.n_made : 0; /* compared with nothing */
         report->sampled.n_unknown = report->sampled.n_made;

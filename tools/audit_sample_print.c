@@ -80,13 +80,13 @@ void stele_audit_print_sample(const struct stele_audit_report *report) {
 
 json_t *stele_audit_sample_json(const struct stele_audit_report *report) {
     const struct stele_audit_sampled *sampled = &report->sampled;
+    json_int_t n_read = (json_int_t)report->entries + (json_int_t)sampled->n_single;
     char text[TEXT_BYTES];
     not_looked(report, text);
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s}", "seed",
                      (json_int_t)sampled->seed, "index", (json_int_t)sampled->index_seq, "segments",
                      (json_int_t)sampled->n_segments, "looked_at", (json_int_t)sampled->n_made,
                      "looked_at_unknown", (json_int_t)sampled->n_unknown, "entries_read",
-                     (json_int_t)(report->entries + sampled->n_single), "entries_of_log",
-                     (json_int_t)report->checkpoint.size_leaves, "chance_percent", chance(sampled),
+                     n_read, "entries_of_log", (json_int_t)report->checkpoint.size_leaves, "chance_percent", chance(sampled),
                      "not_seen", text);
 }
