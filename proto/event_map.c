@@ -308,7 +308,11 @@ static stele_status map_field(struct stele_event_facts *facts, const struct row 
 static stele_status map_message(struct stele_event_facts *facts, uint8_t shape_number,
                                 stele_view bytes, struct frame *f, stele_err *err) {
     const struct shape *shape = &shapes[shape_number];
-    *f = (struct frame){0};
+    f->seen = 0;
+    for (size_t i = 0; i < SLOTS; i++) {
+        f->number[i] = 0;
+        f->text[i] = stele_view_of(NULL, 0);
+    }
     struct stele_wire wire = stele_wire_of(bytes);
     struct stele_wire_record record = {0};
     while (!stele_wire_at_end(&wire)) {

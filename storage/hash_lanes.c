@@ -106,11 +106,12 @@ static bool are_short(const struct lanes *all) {
 
 static void run_short(struct lanes *all) {
     struct stele_hash_ni_state state[STELE_HASH_NI_LANES];
-    uint8_t bytes[STELE_HASH_NI_LANES][BLOCK_BYTES] = {{0}};
+    uint8_t bytes[STELE_HASH_NI_LANES][BLOCK_BYTES];
     const uint8_t *block[STELE_HASH_NI_LANES];
     for (size_t i = 0; i < STELE_HASH_NI_LANES; i++) {
         const struct stele_hash_message *m = &all->next[i];
         size_t size = m->head_bytes + m->body.size;
+        memset(bytes[i], 0, sizeof bytes[i]);
         if (m->head_bytes > 0) {
             memcpy(bytes[i], m->head, m->head_bytes);
         }
@@ -174,7 +175,11 @@ void stele_sha256_many(const struct stele_sha256 *start, const struct stele_hash
     }
     if (stele_hash__ni_available()) {
         uint32_t words[8];
-        struct lanes all = {.next = message, .n_waiting = n, .out = out};
+        struct lanes all; /* lanes are filled as they are entered */
+        all.next = message;
+        all.n_waiting = n;
+        all.out = out;
+        all.n_active = 0;
         all.start_bytes = stele_sha256_state(start, words);
         stele_hash__ni_load(&all.start, words);
         run(&all);

@@ -100,7 +100,7 @@ static stele_status open_events(struct stele_replay *replay, stele_err *err) {
     for (size_t i = 0; i < n; i++) {
         uint8_t *bytes = replay->bytes + i * STELE_ENTRY_EVENT_BYTES;
         struct stele_audit_entry *given = &replay->given[i];
-        uint8_t encoded[STELE_ENTRY_BYTES_MAX] = {0};
+        uint8_t encoded[STELE_ENTRY_BYTES_MAX];
         STELE_TRY(stele_entry_check(&replay->entry[i], err));
         (void)stele_entry_encode(&replay->entry[i], encoded);
         memcpy(bytes, encoded, STELE_ENTRY_EVENT_BYTES);
