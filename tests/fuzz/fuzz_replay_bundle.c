@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A replay bundle that is read beside its entry bundle has one form. The input: u16 size of the
- * entry bundle, it, the replay bundle. */
+/* A replay bundle that is read beside its entry bundle has one form, and so has the file of the
+ * newest index. The input: u16 size of the entry bundle, it, the replay bundle or that file. */
 #include "storage/cursor.h"
 #include "storage/replay_bundle.h"
 #include "tests/fuzz/fuzz.h"
@@ -18,6 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         for (size_t i = 0; i < n; i++) {
             fuzz_require(stele_replay_bundle_append(&again, &entry[i], NULL) == STELE_OK);
         }
+        fuzz_require(stele_view_equal(stele_view_buf(&again), bundle));
+    }
+    uint64_t seq = 0;
+    stele_view descriptors;
+    stele_buf_clear(&again);
+    if (stele_replay_index_read(bundle, &seq, &descriptors, NULL) == STELE_OK) {
+        fuzz_require(stele_replay_index_write(seq, descriptors, &again, NULL) == STELE_OK);
         fuzz_require(stele_view_equal(stele_view_buf(&again), bundle));
     }
     stele_buf_done(&again);

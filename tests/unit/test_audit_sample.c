@@ -82,8 +82,12 @@ static void test_audit_sample__an_honest_log_holds(void **state) {
 static struct {
     stele_status (*read)(void *ctx, uint64_t seq, const struct stele_audit_entry **ret,
                          size_t *ret_n, stele_err *err);
+    stele_status (*index)(void *ctx, uint64_t *ret_seq, stele_buf *descriptors, stele_err *err);
     uint64_t n_read;
-    uint64_t alter; /* this entry is shown otherwise */
+    uint64_t alter;      /* this entry is shown otherwise */
+    size_t alter_index; /* and this byte of the descriptors, less one */
+    uint64_t part_lo;   /* where the part began that was replayed last */
+    uint64_t single;    /* the entry that was read for itself last */
 } tap;
 
 /* Counts what an audit gets of a log; entries that it gets again are counted again. */
@@ -109,22 +113,46 @@ static stele_status read_tapped(void *ctx, uint64_t seq, const struct stele_audi
     return st;
 }
 
-static void sample_tapped(struct audit_bed *bed, const struct stele_audit_options *options,
-                          uint64_t alter, struct stele_audit_report *ret) {
+static stele_status index_tapped(void *ctx, uint64_t *ret_seq, stele_buf *descriptors,
+                                 stele_err *err) {
+    stele_status st = tap.index(ctx, ret_seq, descriptors, err);
+    if (st == STELE_OK && tap.alter_index > 0) {
+        descriptors->data[tap.alter_index - 1] ^= 1;
+    }
+    return st;
+}
+
+static void want_tapped(void *ctx, uint64_t lo, uint64_t hi) {
+    (void)ctx;
+    *(hi - lo > 1 ? &tap.part_lo : &tap.single) = lo;
+}
+
+static stele_status run_tapped(struct audit_bed *bed, const struct stele_audit_options *options,
+                               struct stele_audit_report *ret, stele_err *err) {
     struct stele_audit_stored *stored = NULL;
-    stele_err err = {.text = ""};
     assert_ok(stele_audit_stored_open(audit_bed_log_of(bed), &stored, NULL));
     struct stele_audit_source source = *stele_audit_stored_source(stored);
     tap.read = source.read;
+    tap.index = source.index;
     tap.n_read = 0;
-    tap.alter = alter;
     source.read = read_tapped;
+    source.index = index_tapped;
+    source.want = want_tapped;
     memset(ret, 0, sizeof *ret);
-    stele_status st = stele_audit_run(&source, options, ret, &err);
+    stele_status st = stele_audit_run(&source, options, ret, err);
+    stele_audit_stored_close(stored);
+    return st;
+}
+
+static void sample_tapped(struct audit_bed *bed, const struct stele_audit_options *options,
+                          uint64_t alter, struct stele_audit_report *ret) {
+    stele_err err = {.text = ""};
+    tap.alter = alter;
+    tap.alter_index = 0;
+    stele_status st = run_tapped(bed, options, ret, &err);
     if (st != STELE_OK) {
         fail_msg("%s: %s", stele_status_name(st), err.text);
     }
-    stele_audit_stored_close(stored);
 }
 
 static void test_audit_sample__one_of_many_reads_only_its_entries(void **state) {
@@ -172,6 +200,109 @@ static void test_audit_sample__entries_that_are_not_signed_are_found(void **stat
         stele_audit_report_done(&report);
     }
     assert_true(n_found > 0 && n_found < 24);
+    fixture_done(&bed.f);
+}
+
+/* The INDEX, and the EPOCH that the part goes on from, are entries of the log, or nothing is said. */
+static void test_audit_sample__single_entries_are_proven(void **state) {
+    struct audit_bed bed;
+    struct stele_audit_report report;
+    stele_err err = {.text = ""};
+    (void)state;
+    start_months(&bed, "audit_sample_single", 3);
+    audit_bed_sign(&bed);
+    struct stele_audit_options options = {.sample = 1};
+    do { /* a part that does not begin the log: an EPOCH is read */
+        options.seed++;
+        sample_tapped(&bed, &options, UINT64_MAX, &report);
+        stele_audit_report_done(&report);
+    } while (tap.part_lo == 0);
+    const uint64_t altered[] = {report.sampled.index_seq, tap.single};
+    assert_true(altered[1] < tap.part_lo);
+    for (size_t i = 0; i < 2; i++) {
+        tap.alter = altered[i];
+        assert_int_equal(run_tapped(&bed, &options, &report, &err), STELE_UNVERIFIED);
+        assert_non_null(strstr(err.text, "not in the tree"));
+        stele_audit_report_done(&report);
+    }
+    fixture_done(&bed.f);
+}
+
+static void test_audit_sample__descriptors_are_those_that_were_committed_to(void **state) {
+    struct audit_bed bed;
+    struct stele_audit_report report;
+    stele_err err = {.text = ""};
+    (void)state;
+    start_months(&bed, "audit_sample_descriptors", 2);
+    audit_bed_sign(&bed);
+    struct stele_audit_options options = {.sample = 1};
+    tap.alter = UINT64_MAX;
+    for (size_t at = 1; at <= STELE_DESCRIPTOR_BYTES; at += 7) {
+        tap.alter_index = STELE_DESCRIPTOR_BYTES + at;
+        stele_status st = run_tapped(&bed, &options, &report, &err);
+        if (st == STELE_OK) { /* a segment that can be, but not of this INDEX */
+            assert_int_equal(report.verdict, STELE_AUDIT_UNCHECKED);
+            assert_int_equal(report.sampled.n_made, 0);
+            assert_int_equal(report.n_wrong, 0);
+        } else {
+            assert_int_equal(st, STELE_CORRUPT);
+        }
+        assert_int_equal(report.proof.size, 0);
+        stele_audit_report_done(&report);
+    }
+    fixture_done(&bed.f);
+}
+
+static void test_audit_sample__each_segment_is_as_likely(void **state) {
+    enum { TRIES = 300, SEGMENTS_MAX = 32 };
+    struct audit_bed bed;
+    struct stele_audit_report report;
+    uint64_t lo[SEGMENTS_MAX];
+    size_t count[SEGMENTS_MAX] = {0};
+    size_t n = 0;
+    (void)state;
+    start_months(&bed, "audit_sample_likely", 3);
+    audit_bed_sign(&bed);
+    struct stele_audit_options options = {.sample = 1};
+    for (options.seed = 0; options.seed < TRIES; options.seed++) {
+        size_t i = 0;
+        sample_tapped(&bed, &options, UINT64_MAX, &report);
+        for (i = 0; i < n && lo[i] != tap.part_lo; i++) {
+        }
+        n += i == n;
+        assert_true(n <= SEGMENTS_MAX);
+        lo[i] = tap.part_lo;
+        count[i]++;
+        stele_audit_report_done(&report);
+    }
+    assert_int_equal(n, report.sampled.n_segments);
+    for (size_t i = 0; i < n; i++) { /* half of what is expected is many deviations below it */
+        print_message("entry %" PRIu64 ": %zu\n", lo[i], count[i]);
+        assert_true(count[i] * n * 2 > TRIES && count[i] * n < TRIES * 2);
+    }
+    fixture_done(&bed.f);
+}
+
+/* The INDEX names parts of a unit that is packed since, and the store began anew: its descriptors
+ * are made again, and the rest is drawn. */
+static void test_audit_sample__what_is_kept_no_more_is_made_again(void **state) {
+    struct audit_bed bed;
+    struct stele_audit_report report;
+    (void)state;
+    start_months(&bed, "audit_sample_unknown_made", 4);
+    audit_bed_append(&bed, 400);
+    fixture_wait_packed(&bed.f, "3y");
+    fixture_close(&bed.f);
+    fixture_open(&bed.f);
+    audit_bed_sign(&bed);
+    sample_as(&bed, 1, 1, &report);
+    check_holds(&report);
+    print_message("%" PRIu64 " of %" PRIu64 "\n", report.sampled.n_unknown,
+                  report.sampled.n_segments);
+    assert_true(report.sampled.n_unknown > 0);
+    assert_int_equal(report.sampled.n_made, report.sampled.n_unknown + 1);
+    assert_true(report.sampled.n_made < report.sampled.n_segments);
+    stele_audit_report_done(&report);
     fixture_done(&bed.f);
 }
 
@@ -275,6 +406,10 @@ int main(void) {
         cmocka_unit_test(test_audit_sample__an_honest_log_holds),
         cmocka_unit_test(test_audit_sample__one_of_many_reads_only_its_entries),
         cmocka_unit_test(test_audit_sample__entries_that_are_not_signed_are_found),
+        cmocka_unit_test(test_audit_sample__single_entries_are_proven),
+        cmocka_unit_test(test_audit_sample__descriptors_are_those_that_were_committed_to),
+        cmocka_unit_test(test_audit_sample__each_segment_is_as_likely),
+        cmocka_unit_test(test_audit_sample__what_is_kept_no_more_is_made_again),
         cmocka_unit_test(test_audit_sample__sees_a_wrong_segment_where_it_looks),
         cmocka_unit_test(test_audit_sample__says_what_it_cannot_compare),
         cmocka_unit_test(test_audit_sample__compares_a_kept_checkpoint_too),
