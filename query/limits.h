@@ -17,6 +17,8 @@
  */
 #define STELE_QUERY_MESSAGE_BYTES 262144u
 #define STELE_QUERY_MESSAGE_HITS_MAX 512u
+/* The first message: whoever asks sees the first event at once, and it costs one message. */
+#define STELE_QUERY_FIRST_MESSAGE_HITS 1u
 
 /* A complete answer's bytes go in pieces of this size at most: gRPC clients accept 4 MiB by default. */
 #define STELE_QUERY_PIECE_BYTES (1u << 20)

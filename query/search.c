@@ -235,6 +235,9 @@ static stele_status fill(struct stele_search *search, struct source *source, boo
         }
         if (source->reader == NULL) {
             STELE_TRY(stele_log_reader_new(source->log->view, &source->reader, err));
+            if (!source->scan) {
+                stele_log_reader_follow(source->reader, source->stream);
+            }
         }
         STELE_TRY(stele_log_read(source->reader, source->seq, &source->entry, err));
         if (source->entry.entry.type == STELE_ENTRY_EVENT) {

@@ -19,6 +19,7 @@ struct search_call {
     stele_buf message;               /* hits, or the whole last message */
     stele_buf answer;                /* prove: bytes of the file not sent yet */
     uint32_t message_hits;
+    bool begun; /* a message with hits has been sent */
 };
 
 static struct search_call *of(struct stele_call *call) {
@@ -101,6 +102,7 @@ static stele_status send(struct search_call *search, stele_err *err) {
     STELE_TRY(stele_rpc_send(search->call.rpc, stele_view_buf(&search->message), err));
     stele_buf_done(&search->answer);
     stele_buf_done(&search->message);
+    search->begun = search->begun || search->message_hits > 0;
     search->message_hits = 0;
 cleanup:
     return st;
@@ -138,7 +140,8 @@ cleanup:
 static bool is_full(const struct search_call *search) {
     return search->message.size >= STELE_QUERY_MESSAGE_BYTES ||
            search->answer.size >= STELE_QUERY_MESSAGE_BYTES ||
-           search->message_hits >= STELE_QUERY_MESSAGE_HITS_MAX;
+           search->message_hits >= (search->begun ? STELE_QUERY_MESSAGE_HITS_MAX
+                                                  : STELE_QUERY_FIRST_MESSAGE_HITS);
 }
 
 static stele_status make_message(struct search_call *search, stele_call_step *ret, stele_err *err) {

@@ -78,6 +78,9 @@ struct stele_engine_ops {
     stele_status (*blob_get)(struct stele_engine *e, const char *key, uint64_t offset, size_t size,
                              stele_buf *out, stele_err *err);
     stele_status (*blob_size)(struct stele_engine *e, const char *key, uint64_t *ret_bytes, stele_err *err);
+    /* These bytes will be read soon: many such reads then wait for the disk together and not one after
+     * the other. Nothing depends on it; NULL where it is of no use. */
+    void (*blob_will_need)(struct stele_engine *e, const char *key, uint64_t offset, size_t size);
     /* Keys with `prefix`, bytewise ascending. */
     stele_status (*blob_list)(struct stele_engine *e, const char *prefix, stele_key_fn fn, void *ctx,
                               stele_err *err);

@@ -383,6 +383,12 @@ stele_status stele_blobs_get(struct stele_blobs *b, const char *key, uint64_t of
     return st == STELE_OK ? stele_blob_files_read(b->files, key, offset, size, out, err) : st;
 }
 
+void stele_blobs_will_need(struct stele_blobs *b, const char *key, uint64_t offset, size_t size) {
+    if (stele_blob_key_check(key, NULL) == STELE_OK) {
+        stele_blob_files_will_need(b->files, key, offset, size);
+    }
+}
+
 stele_status stele_blobs_size(struct stele_blobs *b, const char *key, uint64_t *ret_bytes,
                               stele_err *err) {
     stele_status st = stele_blob_key_check(key, err);

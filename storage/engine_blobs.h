@@ -53,6 +53,8 @@ void stele_blob_writer_free(struct stele_blob_writer *w);
 /* As in engine.h. */
 STELE_MUST_USE stele_status stele_blobs_get(struct stele_blobs *b, const char *key, uint64_t offset,
                                             size_t size, stele_buf *out, stele_err *err);
+/* As blob_will_need of engine.h. */
+void stele_blobs_will_need(struct stele_blobs *b, const char *key, uint64_t offset, size_t size);
 STELE_MUST_USE stele_status stele_blobs_size(struct stele_blobs *b, const char *key,
                                              uint64_t *ret_bytes, stele_err *err);
 STELE_MUST_USE stele_status stele_blobs_list(struct stele_blobs *b, const char *prefix,

@@ -211,6 +211,10 @@ static stele_status local_get(struct stele_engine *e, const char *key, uint64_t 
     return stele_blobs_get(local_of(e)->blobs, key, offset, size, out, err);
 }
 
+static void local_will_need(struct stele_engine *e, const char *key, uint64_t offset, size_t size) {
+    stele_blobs_will_need(local_of(e)->blobs, key, offset, size);
+}
+
 static stele_status local_size(struct stele_engine *e, const char *key, uint64_t *ret_bytes,
                                stele_err *err) {
     return stele_blobs_size(local_of(e)->blobs, key, ret_bytes, err);
@@ -385,6 +389,7 @@ static const struct stele_engine_ops local_ops = {
     .blob_abort = stele_blob_writer_free,
     .blob_get = local_get,
     .blob_size = local_size,
+    .blob_will_need = local_will_need,
     .blob_list = local_list,
     .blob_relock = local_relock,
     .blob_expire = local_expire,

@@ -109,6 +109,10 @@ void stele_log_reader_free(struct stele_log_reader *reader);
  */
 STELE_MUST_USE stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq,
                                            struct stele_stored_entry *ret, stele_err *err);
+struct stele_seq_stream;
+/* The entries read are those the stream gives, which lives as long: where they come from a disk, the reader has
+ * those that follow fetched too. */
+void stele_log_reader_follow(struct stele_log_reader *reader, const struct stele_seq_stream *stream);
 /* The event's tags as committed (recomputed), for receipts. Borrows the reader. */
 STELE_MUST_USE stele_status stele_log_read_tags(struct stele_log_reader *reader,
                                                 const struct stele_tag_set **ret, stele_err *err);
@@ -142,6 +146,8 @@ STELE_MUST_USE stele_status stele_seq_stream_open(struct stele_log_view *view,
 STELE_MUST_USE stele_status stele_seq_stream_next(struct stele_seq_stream *stream, uint64_t *ret_seq,
                                                   stele_err *err);
 void stele_seq_stream_close(struct stele_seq_stream *stream);
+/* Seqs that next will give, as far as they are known without reading, at most `max`. Returns how many. */
+size_t stele_seq_stream_ahead(const struct stele_seq_stream *stream, uint64_t *out, size_t max);
 
 /* The tag key of an era, for a proof to those entitled to the whole log: who has it can tell every tag of
  * the era. Errors: NOT_FOUND (no such era), those of the keyring. */

@@ -7,6 +7,12 @@
 #include <string.h>
 
 #include "storage/log_reader_parts.h"
+#include "storage/monotonic.h"
+
+/* Out of memory a read takes some 2 us, from a fast disk 70. */
+#define SLOW_US 30u
+/* So many reads wait for the disk at a time: that is what one does well. */
+#define TOLD_MAX 64u
 
 stele_status stele_log_reader_new(struct stele_log_view *view, struct stele_log_reader **ret, stele_err *err) {
     struct stele_log_reader *reader = stele_alloc(1, sizeof *reader);
@@ -14,6 +20,7 @@ stele_status stele_log_reader_new(struct stele_log_view *view, struct stele_log_
         return STELE_FAIL(err, NO_MEMORY, "no memory for a reader of log %s", view->log->full_name);
     }
     reader->view = view;
+    reader->slow_us = SLOW_US;
     stele_unit_cursor_init(&reader->cursor);
     *ret = reader;
     return STELE_OK;
@@ -52,6 +59,17 @@ static stele_status find_leaves(struct stele_log_reader *reader, const struct st
     return STELE_OK;
 }
 
+void stele_log_reader_follow(struct stele_log_reader *reader, const struct stele_seq_stream *stream) {
+    reader->stream = stream;
+}
+
+/* What of the open unit is read next is fetched. Asked for only where a read was slow: of what is in memory it would
+ * cost as much as reading it. */
+static void tell_ahead(struct stele_log_reader *reader) {
+    uint64_t seq[TOLD_MAX];
+    stele_unit_will_need(&reader->cursor, seq, stele_seq_stream_ahead(reader->stream, seq, TOLD_MAX));
+}
+
 stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
     const struct stele_unit *unit = stele_catalog_unit_of(reader->view->catalog, seq);
     struct stele_compressor *compressor = NULL;
@@ -61,7 +79,11 @@ stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t s
         return STELE_FAIL(err, CORRUPT, "log %s: entry %" PRIu64 " is in no unit", reader->view->log->full_name, seq);
     }
     STELE_TRY(stele_unit_cursor_enter(&reader->cursor, unit, err));
+    uint64_t start_us = reader->stream == NULL ? 0 : stele_monotonic_us();
     STELE_TRY(stele_unit_item(&reader->cursor, seq, &reader->item, err));
+    if (reader->stream != NULL && stele_monotonic_us() - start_us >= reader->slow_us) {
+        tell_ahead(reader);
+    }
     if (reader->item.kind == STELE_ITEM_FRAME) {
         STELE_TRY(stele_compressor_mine(&compressor, err));
         STELE_TRY(stele_frame_open(compressor, reader->item.sealed, reader->item.raw_bytes, reader->item.n,

@@ -20,6 +20,8 @@ struct stele_log_reader {
     uint64_t leaves_lo;
     uint64_t leaves_next; /* where the item ends whose leaf hashes were read last */
     const uint8_t *leaf;  /* of the open item */
+    const struct stele_seq_stream *stream; /* NULL: nobody said what is read next */
+    uint64_t slow_us;                      /* a read that takes so long came from a disk */
     struct stele_event_facts facts;
     struct stele_tag_set tags;
 };

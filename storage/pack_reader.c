@@ -183,8 +183,13 @@ static stele_status fill_window(const struct stele_unit *unit, uint64_t at, uint
     return st;
 }
 
-stele_status stele_pack_item_bytes(const struct stele_unit *unit, const stele_buf *dir, uint64_t seq,
-                                   struct stele_pack_window *window, stele_view *ret, stele_err *err) {
+/* Where an item lies in its pack, as the directory says, and which entries it holds. */
+struct place {
+    uint64_t at, end;
+    uint64_t first_seq, end_seq;
+};
+
+static struct place find_place(const struct stele_unit *unit, const stele_buf *dir, uint64_t seq) {
     const struct stele_pack *pack = unit->pack;
     size_t low = 0;
     size_t high = pack->n_items;
@@ -197,9 +202,48 @@ stele_status stele_pack_item_bytes(const struct stele_unit *unit, const stele_bu
         }
     }
     const uint8_t *row = dir->data + low * PACK_DIR_ENTRY_BYTES;
-    uint64_t at = stele_get_u64(row + 4);
-    uint64_t end = low + 1 < pack->n_items ? stele_get_u64(row + PACK_DIR_ENTRY_BYTES + 4) : pack->dir_offset;
-    if (at < PACK_HEAD_BYTES || at >= end || end > pack->dir_offset || end - at > STELE_RECORD_BYTES_MAX) {
+    const uint8_t *next = low + 1 < pack->n_items ? row + PACK_DIR_ENTRY_BYTES : NULL;
+    return (struct place){
+        .at = stele_get_u64(row + 4),
+        .end = next != NULL ? stele_get_u64(next + 4) : pack->dir_offset,
+        .first_seq = unit->lo + stele_get_u32(row),
+        .end_seq = next != NULL ? unit->lo + stele_get_u32(next) : atomic_load_explicit(&unit->hi, memory_order_relaxed),
+    };
+}
+
+static bool is_possible(const struct stele_unit *unit, const struct place *place) {
+    return place->at >= PACK_HEAD_BYTES && place->at < place->end && place->end <= unit->pack->dir_offset &&
+           place->end - place->at <= STELE_RECORD_BYTES_MAX;
+}
+
+void stele_pack_will_need(const struct stele_unit *unit, const stele_buf *dir, uint64_t seq,
+                          struct stele_pack_window *window) {
+    struct stele_engine *engine = unit->pack->engine;
+    uint64_t hi = atomic_load_explicit(&unit->hi, memory_order_relaxed);
+    struct place place = find_place(unit, dir, seq);
+    char key[STELE_BLOB_KEY_MAX];
+    bool told = place.at >= window->told_lo && place.end <= window->told_hi;
+    if (engine->ops->blob_will_need == NULL || told || !is_possible(unit, &place) ||
+        place.end_seq <= place.first_seq || place.end_seq > hi) {
+        return;
+    }
+    stele_pack_key(unit->pack->log, 'p', unit->lo, hi, key);
+    engine->ops->blob_will_need(engine, key, place.at, (size_t)(place.end - place.at));
+    stele_pack_key(unit->pack->log, 'h', unit->lo, hi, key);
+    engine->ops->blob_will_need(engine, key, (place.first_seq - unit->lo) * STELE_HASH_BYTES,
+                                (size_t)(place.end_seq - place.first_seq) * STELE_HASH_BYTES);
+    bool none = window->told_lo == window->told_hi;
+    window->told_lo = none || place.at < window->told_lo ? place.at : window->told_lo;
+    window->told_hi = none || place.end > window->told_hi ? place.end : window->told_hi;
+}
+
+stele_status stele_pack_item_bytes(const struct stele_unit *unit, const stele_buf *dir, uint64_t seq,
+                                   struct stele_pack_window *window, stele_view *ret, stele_err *err) {
+    const struct stele_pack *pack = unit->pack;
+    struct place place = find_place(unit, dir, seq);
+    uint64_t at = place.at;
+    uint64_t end = place.end;
+    if (!is_possible(unit, &place)) {
         return STELE_FAIL(err, CORRUPT, "pack [%" PRIu64 ", ...) of log %s: entry %" PRIu64 " lies at impossible offsets",
                           unit->lo, pack->log, seq);
     }

@@ -353,3 +353,13 @@ stele_status stele_seq_stream_next(struct stele_seq_stream *stream, uint64_t *re
     stream->next++;
     return STELE_OK;
 }
+
+size_t stele_seq_stream_ahead(const struct stele_seq_stream *stream, uint64_t *out, size_t max) {
+    size_t left = stream->n_seqs - stream->next;
+    size_t n = left < max ? left : max;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = stream->next + i;
+        out[i] = stream->seqs[stream->descending ? stream->n_seqs - 1 - at : at];
+    }
+    return n;
+}

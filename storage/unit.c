@@ -44,6 +44,7 @@ stele_status stele_unit_cursor_enter(struct stele_unit_cursor *cursor, const str
     stele_buf_clear(&cursor->kseeds);
     stele_buf_clear(&cursor->window.bytes);
     cursor->window.at = cursor->window.next = 0; /* where a pack has its header, and no item */
+    cursor->window.told_lo = cursor->window.told_hi = 0;
     if (unit->pack != NULL) {
         stele_status st = stele_pack_directory(unit, &cursor->dir, err);
         if (st != STELE_OK) {
@@ -106,6 +107,16 @@ stele_status stele_unit_kseed(struct stele_unit_cursor *cursor, const struct ste
         }
     }
     return stele_pack_kseed_find(cursor->unit, &cursor->kseeds, frame->first_seq, ret, err);
+}
+
+void stele_unit_will_need(struct stele_unit_cursor *cursor, const uint64_t *seq, size_t n) {
+    const struct stele_unit *unit = cursor->unit;
+    uint64_t hi = atomic_load_explicit(&unit->hi, memory_order_acquire);
+    for (size_t i = 0; unit->pack != NULL && i < n; i++) {
+        if (seq[i] >= unit->lo && seq[i] < hi) {
+            stele_pack_will_need(unit, &cursor->dir, seq[i], &cursor->window);
+        }
+    }
 }
 
 stele_status stele_unit_leaves(const struct stele_unit *unit, uint64_t from, size_t n, stele_buf *out,

@@ -74,6 +74,7 @@ struct stele_pack_window {
     stele_buf bytes;
     uint64_t at;   /* where they lie in the pack */
     uint64_t next; /* where that item ends */
+    uint64_t told_lo, told_hi; /* items in there that are wanted are being fetched */
 };
 /* What a reader keeps of the unit it is in, so that ascending reads stay cheap. One thread. */
 struct stele_unit_cursor {
@@ -93,6 +94,10 @@ STELE_MUST_USE stele_status stele_unit_item(struct stele_unit_cursor *cursor, ui
 /* The keys seed of a frame that stele_unit_item gave last. */
 STELE_MUST_USE stele_status stele_unit_kseed(struct stele_unit_cursor *cursor, const struct stele_item *frame,
                                              uint8_t ret[STELE_AT_LEAST(32)], stele_err *err);
+
+/* Entries that are read next, all that are wanted in either order. A pack's engine is told of those in the unit, of
+ * each item once; a tail is in memory. */
+void stele_unit_will_need(struct stele_unit_cursor *cursor, const uint64_t *seq, size_t n);
 
 /* n leaf hashes from seq `from` on, appended; all in the unit. */
 STELE_MUST_USE stele_status stele_unit_leaves(const struct stele_unit *unit, uint64_t from, size_t n,
