@@ -98,6 +98,7 @@ struct stele_log {
     uint64_t pos, epoch;
     uint8_t prev[STELE_HASH_BYTES];
     struct stele_unit *growing;
+    _Atomic uint64_t packed_us; /* by stele_monotonic_us: when the newest pack came; 0: not since the start */
 
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t work;  /* the committer waits for it */
@@ -271,7 +272,8 @@ STELE_MUST_USE stele_status stele_log__edit(struct stele_log *log, const struct 
 /* Packs the oldest closed tail; *ret_did says whether there was one. The packer's thread. */
 STELE_MUST_USE stele_status stele_log__pack_one(struct stele_log *log, bool *ret_did, stele_err *err);
 /* merger.c: merges some neighbouring segments and their seals, if there are any to merge. The merger's
- * thread. Errors: CLOSED if the store is being closed meanwhile. */
+ * thread. Errors: CLOSED if the store is being closed meanwhile; BUSY if what there is gives way to appends:
+ * ask again later. */
 STELE_MUST_USE stele_status stele_log__merge_one(struct stele_log *log, bool *ret_did, stele_err *err);
 
 /* indexer.c: appends INDEX entries to the logs of a store. */

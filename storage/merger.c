@@ -10,6 +10,7 @@
 
 #include "storage/leaf_window.h"
 #include "storage/log_parts.h"
+#include "storage/monotonic.h"
 #include "storage/pack.h"
 
 /* Spans of an era that still grows: sixteen segments make the next, from the smallest packs of 2^8 on. */
@@ -187,12 +188,29 @@ cleanup:
     return st;
 }
 
+/* A merge of sixteen packs takes half a second of a processor. While a log grows by more than a pack a second it
+ * waits, unless so many segments stand side by side that a question for one key, which reads a block of each, would
+ * take milliseconds more. */
+#define LARGE_PACKS 8u
+#define GROWS_US 1000000u
+#define SEGMENTS_SIDE_BY_SIDE 192u
+
+static bool gives_way(struct stele_log *log, const struct stele_catalog *catalog, struct run run) {
+    uint64_t n_entries = info_of(catalog, run.at + run.n - 1)->hi - info_of(catalog, run.at)->lo;
+    uint64_t packed_us = atomic_load(&log->packed_us);
+    return n_entries >= LARGE_PACKS * (uint64_t)log->pack_entries && catalog->n_segments < SEGMENTS_SIDE_BY_SIDE && packed_us != 0 &&
+           stele_monotonic_us() - packed_us < GROWS_US;
+}
+
 stele_status stele_log__merge_one(struct stele_log *log, bool *ret_did, stele_err *err) {
     struct stele_catalog *catalog = stele_log__pin(log);
     struct run run = find_run(catalog);
     stele_status st = STELE_OK;
-    *ret_did = run.n > 0;
-    if (run.n > 0) {
+    *ret_did = false;
+    if (run.n > 0 && gives_way(log, catalog, run)) {
+        st = STELE_FAIL(err, BUSY, "log %s: merging waits while the log grows fast", log->full_name);
+    } else if (run.n > 0) {
+        *ret_did = true;
         st = merge_run(log, catalog, run, err);
     }
     stele_catalog_unref(catalog);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "storage/log_parts.h"
+#include "storage/monotonic.h"
 #include "storage/pack.h"
 
 struct stele_catalog *stele_log__pin(struct stele_log *log) {
@@ -88,6 +89,7 @@ stele_status stele_log__pack_one(struct stele_log *log, bool *ret_did, stele_err
                                       .segments_in = 1,
                                       .segments = &segment};
     STELE_TRY(stele_log__edit(log, &edit, 1, err));
+    atomic_store(&log->packed_us, stele_monotonic_us());
     *ret_did = true;
     STELE_TRY(trim(log, err));
 cleanup:

@@ -157,7 +157,7 @@ stele_status stele_store_route(struct stele_store *store, stele_view tenant, uin
     return STELE_OK;
 }
 
-/* One round over all logs. Errors are reported and tried again later: nothing is lost, the record chain
+/* One round over all logs; whether another is to come. Errors are reported and tried again later: nothing is lost, the record chain
  * still holds what is not packed, and segments stay until they are merged. */
 static bool work_round(struct worker *worker) {
     struct stele_store *store = worker->store;
@@ -172,7 +172,7 @@ static bool work_round(struct worker *worker) {
                 wake(&store->merger);
             }
         }
-        if (st != STELE_OK && !(st == STELE_CLOSED && stele_store__stopping(store))) {
+        if (st != STELE_OK && st != STELE_BUSY && !(st == STELE_CLOSED && stele_store__stopping(store))) {
             stele_store__report(store, store->log[i]->full_name, &err);
         }
         failed = failed || st != STELE_OK;

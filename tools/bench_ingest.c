@@ -15,6 +15,7 @@
 #include "proto/time.h"
 #include "tools/bench_events.h"
 #include "tools/bench_load.h"
+#include "tools/bench_settle.h"
 #include "tools/cli.h"
 #include "tools/shipper.h"
 
@@ -272,7 +273,8 @@ cleanup:
             st = lag_st;
         }
     }
-    if (st == STELE_OK && bench->server != NULL) {
+    if (st == STELE_OK && bench->server != NULL) { /* what still merges would count twice, or not yet */
+        st = stele_bench_settle(bench->server, err);
         stele_bench_kept_measure(bench->server->dir, &ret->kept);
     }
     return st;
