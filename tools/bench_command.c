@@ -43,8 +43,8 @@ static const char usage[] =
     "a\n"
     "        second) at fixed times, for --duration.\n"
     "events: writes such events to a file, each behind its length as a varint, for --from; --rows\n"
-    "        writes time, type, actor, resource and the event's bytes too, as COPY of PostgreSQL\n"
-    "        reads them.\n"
+    "        writes time, type, actor, resource and the event's bytes too, or with -o json the event\n"
+    "        as JSON, as COPY of PostgreSQL reads them.\n"
     "Without --config it starts a server of its own in a temporary folder and removes it.\n"
     "  --from FILE            ships the events of a file, all of them, made a short time ago and\n"
     "                         with the same --clock-step\n"
@@ -347,6 +347,7 @@ static stele_status write_events(const struct bench *bench, stele_err *err) {
                                       .region = STELE_BENCH_REGION,
                                       .path = bench->out,
                                       .rows_path = bench->rows,
+                                      .json = bench->json,
                                       .clock = bench->clock};
     return stele_bench_file_write(&write, err);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/event_json.h"
 #include "proto/time.h"
 #include "storage/cursor.h"
 #include "tools/bench_events.h"
@@ -17,19 +18,11 @@
 
 #define PENDING_BYTES ((size_t)1 << 20)
 
-static stele_status put_row(const struct stele_bench_made *made, stele_view payload, stele_buf *out,
-                            stele_err *err) {
+static stele_status put_hex(stele_view payload, stele_buf *out, stele_err *err) {
     static const char digit[] = "0123456789abcdef";
-    char time[STELE_TIME_TEXT_BYTES];
-    char actor[32];
-    char dataset[32];
-    stele_time_print(made->time_unix_nano, time);
-    stele_bench_actor(made->actor, actor);
-    stele_bench_dataset(made->dataset, dataset);
-    stele_status st =
-        stele_buf_printf(out, err, "%s\t3\t%s\t%s\t\\\\x", time, actor, dataset); /* 3: access */
+    stele_status st = stele_buf_append(out, stele_view_str("\\\\x"), err);
     if (st == STELE_OK) {
-        st = stele_buf_reserve(out, 2 * payload.size + 1, err);
+        st = stele_buf_reserve(out, 2 * payload.size, err);
     }
     if (st != STELE_OK) {
         return st;
@@ -39,9 +32,39 @@ static stele_status put_row(const struct stele_bench_made *made, stele_view payl
         *at++ = (uint8_t)digit[payload.data[i] >> 4];
         *at++ = (uint8_t)digit[payload.data[i] & 15];
     }
-    *at = '\n';
-    out->size += 2 * payload.size + 1;
+    out->size += 2 * payload.size;
     return STELE_OK;
+}
+
+/* The JSON form has no tab and no newline; a backslash stands twice in a row of COPY. */
+static stele_status put_json(stele_view payload, stele_buf *out, stele_err *err) {
+    stele_buf json = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_event_json_encode(payload, &json, err));
+    for (size_t i = 0; i < json.size; i++) {
+        stele_view one = stele_view_slice(stele_view_buf(&json), i, 1);
+        STELE_TRY(json.data[i] == '\\' ? stele_buf_append(out, one, err) : STELE_OK);
+        STELE_TRY(stele_buf_append(out, one, err));
+    }
+cleanup:
+    stele_buf_done(&json);
+    return st;
+}
+
+static stele_status put_row(const struct stele_bench_made *made, stele_view payload, bool json,
+                            stele_buf *out, stele_err *err) {
+    char time[STELE_TIME_TEXT_BYTES];
+    char actor[32];
+    char dataset[32];
+    stele_status st = STELE_OK;
+    stele_time_print(made->time_unix_nano, time);
+    stele_bench_actor(made->actor, actor);
+    stele_bench_dataset(made->dataset, dataset);
+    STELE_TRY(stele_buf_printf(out, err, "%s\t3\t%s\t%s\t", time, actor, dataset)); /* access */
+    STELE_TRY(json ? put_json(payload, out, err) : put_hex(payload, out, err));
+    STELE_TRY(stele_buf_append(out, stele_view_str("\n"), err));
+cleanup:
+    return st;
 }
 
 static stele_status put_event(stele_view payload, stele_buf *out, stele_err *err) {
@@ -78,7 +101,7 @@ stele_status stele_bench_file_write(const struct stele_bench_write *write, stele
         STELE_TRY(put_event(stele_view_buf(&payload), &pending, err));
         STELE_TRY(pending.size >= PENDING_BYTES ? flush(&save, &pending, err) : STELE_OK);
         if (write->rows_path != NULL) {
-            STELE_TRY(put_row(&events.made, stele_view_buf(&payload), &row, err));
+            STELE_TRY(put_row(&events.made, stele_view_buf(&payload), write->json, &row, err));
             STELE_TRY(row.size >= PENDING_BYTES ? flush(&rows, &row, err) : STELE_OK);
         }
     }

@@ -5,7 +5,8 @@
  *
  * A file of events is each event's bytes behind their length as a varint, as protobuf libraries
  * write delimited messages. The rows beside it have the event's time, type, actor, first resource
- * and its bytes as `\x` and hex digits, with tabs between them: what COPY of PostgreSQL reads.
+ * and its bytes as `\x` and hex digits, or the event as JSON, with tabs between them: what COPY of
+ * PostgreSQL reads.
  */
 #ifndef STELE_TOOLS_BENCH_FILE_H
 #define STELE_TOOLS_BENCH_FILE_H
@@ -17,6 +18,7 @@ struct stele_bench_write {
     uint64_t events;
     const char *region, *path;
     const char *rows_path;           /* NULL: no rows */
+    bool json;                       /* what the rows end with */
     struct stele_bench_clock *clock; /* of the events; NULL: the real one */
 };
 /* Errors: those of writing. */

@@ -23,12 +23,12 @@ COLUMNS = '(time, type, actor, resource, payload)'
 QUESTION = 'SELECT payload FROM events WHERE actor = $1 ORDER BY time'
 COMBINED = 'SELECT payload FROM events WHERE actor = $1 AND resource = $2 AND type = 3 ORDER BY time'
 DIFFERS = '''What differs, beside the ratios:
-- PostgreSQL keeps the event's bytes and four columns, with two indexes, (actor, time) and (resource, time). Stele keeps
+- PostgreSQL keeps {payload} and four columns, with two indexes, (actor, time) and (resource, time). Stele keeps
   the event's bytes and looks it up by eight keys: actor, two resources, type, action, service, tenant, trace.
 - Stele hashes every event into a signed tree, proves answers and that nothing was left out of them, and refuses an event
   that was sent twice. PostgreSQL here does none of it, and rows can be changed.
 - Stele's client speaks gRPC over mutual TLS on TCP, PostgreSQL's its own protocol over a Unix socket without TLS.
-- COPY parses text (the event's bytes are hex digits) and acknowledges {chunk} rows at a time; Stele checks each event
+- COPY parses text ({text}) and acknowledges {chunk} rows at a time; Stele checks each event
   against its schema and acknowledges {batch} at a time. INSERT is one statement of {rows} rows in a transaction.
 - Both sync before they acknowledge. PostgreSQL: {settings}; VACUUM ANALYZE before the questions; queries
   prepared, results binary. Stele's defaults; its log clock steps through the 18 months of the questions' events.
@@ -45,6 +45,8 @@ def parse():
     parser.add_argument('--cold', type=int, default=5, help='times that each is asked cold (5)')
     parser.add_argument('--insert-events', type=int, default=200000, help='events of the batched INSERT, at most (200,000)')
     parser.add_argument('--shared-buffers', default='2GB', help='of PostgreSQL (2GB)')
+    parser.add_argument('--payload', choices=('bytea', 'jsonb'), default='bytea',
+                        help="what PostgreSQL keeps of an event: its bytes (bytea), or what it can search by itself (jsonb)")
     parser.add_argument('--tools', default=os.path.join(HERE, '../../build/release/tools'), help='folder of stele and steled')
     parser.add_argument('--json', help='also write the figures to this file; they are the last line of the output too')
     options = parser.parse_args()
@@ -94,7 +96,8 @@ class Rows:
             if i == n:
                 break
             moment, kind, actor, resource, payload = line.rstrip(b'\n').decode().split('\t')
-            values.append(f"('{moment}',{kind},'{actor}','{resource}','{payload[1:]}')")
+            payload = payload.replace('\\\\', '\\').replace("'", "''")
+            values.append(f"('{moment}',{kind},'{actor}','{resource}','{payload}')")
             if len(values) == BATCH_ROWS or i + 1 == min(n, self.n):
                 made.append(f'INSERT INTO {table} {COLUMNS} VALUES ' + ','.join(values))
                 values = []
@@ -127,9 +130,9 @@ def in_threads(n, work):
     return time.perf_counter() - start
 
 
-def make_table(client, name):
+def make_table(client, name, payload):
     client.run(f'CREATE TABLE {name} (time timestamptz NOT NULL, type smallint NOT NULL, actor text NOT NULL, '
-               f'resource text NOT NULL, payload bytea NOT NULL)')
+               f'resource text NOT NULL, payload {payload} NOT NULL)')
     client.run(f'CREATE INDEX {name}_actor ON {name} (actor, time)')
     client.run(f'CREATE INDEX {name}_resource ON {name} (resource, time)')
 
@@ -190,7 +193,7 @@ class Measure:
         figures = {}
         step = max(1, SPAN_MS // self.options.events)
         self.now, self.spread = self.folder + '/now', self.folder + '/spread'
-        n = ('--events', str(self.options.events))
+        n = ('--events', str(self.options.events), '-o', 'json' if self.options.payload == 'jsonb' else 'text')
         self.stele('events', *n, '--out', self.now, '--rows', self.now + '.rows')
         say('PostgreSQL: COPY and INSERT ...')
         folder = self.folder + '/postgres'
@@ -220,12 +223,12 @@ class Measure:
     def postgres_ingest(self, figures):
         rows, client = Rows(self.now + '.rows'), Client(self.server)
         for connections in (1, 2):
-            make_table(client, 'loaded')
+            make_table(client, 'loaded', self.options.payload)
             figures[f'postgres_copy_{connections}'] = copy_rows(self.server, rows, 'loaded', connections)
             client.run('DROP TABLE loaded')
             client.run('CHECKPOINT')
         n = min(self.options.insert_events, rows.n)
-        make_table(client, 'loaded')
+        make_table(client, 'loaded', self.options.payload)
         statements = rows.statements('loaded', n)
         figures['postgres_insert'] = n / load(self.server, statements, 2, lambda connection, sql: connection.run(sql))
         client.run('DROP TABLE loaded')
@@ -236,7 +239,7 @@ class Measure:
     def postgres_questions(self, figures, asked):
         self.server.start()
         rows, client = Rows(self.spread + '.rows'), Client(self.server)
-        make_table(client, 'events')
+        make_table(client, 'events', self.options.payload)
         before = client.value('SELECT pg_current_wal_lsn() - \'0/0\'')
         copy_rows(self.server, rows, 'events', 2)
         figures['postgres_wal'] = (float(client.value('SELECT pg_current_wal_lsn() - \'0/0\'')) - float(before)) / rows.n
@@ -332,8 +335,10 @@ def main():
     print(table(runs), '\n')
     settings = f'synchronous_commit on, shared_buffers {options.shared_buffers}, max_wal_size 4GB'
     cold = 'dropped' if drop_cache() else 'not dropped, which takes root'
-    print(DIFFERS.format(chunk=f'{CHUNK_ROWS:,}', batch=256, rows=f'{BATCH_ROWS:,}', settings=settings, cold=cold), '\n')
-    figures = {'events': options.events, 'shared_buffers': options.shared_buffers, 'runs': runs}
+    payload, words = (('the event as jsonb', 'the event is JSON') if options.payload == 'jsonb' else
+                      ("the event's bytes", "the event's bytes are hex digits"))
+    print(DIFFERS.format(payload=payload, text=words, chunk=f'{CHUNK_ROWS:,}', batch=256, rows=f'{BATCH_ROWS:,}', settings=settings, cold=cold), '\n')
+    figures = {'events': options.events, 'payload': options.payload, 'shared_buffers': options.shared_buffers, 'runs': runs}
     if options.json:
         with open(options.json, 'w') as file:
             json.dump(figures, file)

@@ -114,6 +114,10 @@ class Bench(Case):
         self.assertEqual((at, len(rows)), (len(data), 3000))
         self.assertEqual([row[0] for row in rows], sorted(row[0] for row in rows))
 
+        self.ends(stele('bench', 'events', *words, '-o', 'json', '--out', path + '.2', '--rows', rows_path + '.2'), DONE)
+        with open(rows_path + '.2') as file:
+            self.assertEqual([json.loads(line.split('\t')[4])['actor']['id'] for line in file], [row[2] for row in rows])
+
         busy = max({row[2] for row in rows}, key=lambda actor: sum(row[2] == actor for row in rows))
         figures = self.query('--from', path, '--clock-step', '1h', '--cold', '0')
         self.assertEqual((figures['events'], figures['rows'][0]['actor']), (3000, busy))
@@ -123,7 +127,7 @@ class Bench(Case):
         with open(path, 'ab') as file:
             file.write(b'\x05half')
         self.refuses(stele('bench', 'ingest', '--from', path), 'is no file of events: event 3000')
-        for name in (path, rows_path):
+        for name in (path, rows_path, path + '.2', rows_path + '.2'):
             os.unlink(name)
 
     def test_clock_step_lives_through_months(self):
