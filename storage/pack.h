@@ -42,8 +42,9 @@ STELE_MUST_USE stele_status stele_pack_directory(const struct stele_unit *unit, 
 STELE_MUST_USE stele_status stele_pack_item_bytes(const struct stele_unit *unit, const stele_buf *dir,
                                                   uint64_t seq, struct stele_pack_window *window,
                                                   stele_view *ret, stele_err *err);
-/* Tells the engine that the item with this entry, and its leaf hashes, are read soon; once. */
-void stele_pack_will_need(const struct stele_unit *unit, const stele_buf *dir, uint64_t seq,
+/* Tells the engine that the items with these entries, and their leaf hashes, are read soon; of each item once.
+ * Entries of other units are passed over. */
+void stele_pack_will_need(const struct stele_unit *unit, const stele_buf *dir, const uint64_t *seq, size_t n,
                           struct stele_pack_window *window);
 STELE_MUST_USE stele_status stele_pack_kseeds(const struct stele_unit *unit, stele_buf *kseeds, stele_err *err);
 STELE_MUST_USE stele_status stele_pack_kseed_find(const struct stele_unit *unit, const stele_buf *kseeds,

@@ -216,25 +216,62 @@ static bool is_possible(const struct stele_unit *unit, const struct place *place
            place->end - place->at <= STELE_RECORD_BYTES_MAX;
 }
 
-void stele_pack_will_need(const struct stele_unit *unit, const stele_buf *dir, uint64_t seq,
-                          struct stele_pack_window *window) {
+/* A call that has a place fetched takes as long as a fast disk takes for this much: what lies nearer is one place. */
+#define NEAR_BYTES ((uint64_t)16 << 10)
+
+/* Bytes of one blob that are asked for together. */
+struct fetch {
+    char kind;
+    uint64_t lo, hi; /* lo == hi: nothing yet */
+};
+
+static void fetch_now(const struct stele_unit *unit, struct fetch *fetch) {
     struct stele_engine *engine = unit->pack->engine;
-    uint64_t hi = atomic_load_explicit(&unit->hi, memory_order_relaxed);
-    struct place place = find_place(unit, dir, seq);
     char key[STELE_BLOB_KEY_MAX];
-    bool told = place.at >= window->told_lo && place.end <= window->told_hi;
-    if (engine->ops->blob_will_need == NULL || told || !is_possible(unit, &place) ||
-        place.end_seq <= place.first_seq || place.end_seq > hi) {
+    if (fetch->lo < fetch->hi) {
+        stele_pack_key(unit->pack->log, fetch->kind, unit->lo, atomic_load_explicit(&unit->hi, memory_order_relaxed), key);
+        engine->ops->blob_will_need(engine, key, fetch->lo, (size_t)(fetch->hi - fetch->lo));
+    }
+    fetch->lo = fetch->hi = 0;
+}
+
+static void fetch_add(const struct stele_unit *unit, struct fetch *fetch, uint64_t lo, uint64_t hi) {
+    if (fetch->lo == fetch->hi || lo > fetch->hi + NEAR_BYTES || hi + NEAR_BYTES < fetch->lo) {
+        fetch_now(unit, fetch);
+        fetch->lo = lo;
+        fetch->hi = hi;
         return;
     }
-    stele_pack_key(unit->pack->log, 'p', unit->lo, hi, key);
-    engine->ops->blob_will_need(engine, key, place.at, (size_t)(place.end - place.at));
-    stele_pack_key(unit->pack->log, 'h', unit->lo, hi, key);
-    engine->ops->blob_will_need(engine, key, (place.first_seq - unit->lo) * STELE_HASH_BYTES,
-                                (size_t)(place.end_seq - place.first_seq) * STELE_HASH_BYTES);
-    bool none = window->told_lo == window->told_hi;
-    window->told_lo = none || place.at < window->told_lo ? place.at : window->told_lo;
-    window->told_hi = none || place.end > window->told_hi ? place.end : window->told_hi;
+    fetch->lo = lo < fetch->lo ? lo : fetch->lo;
+    fetch->hi = hi > fetch->hi ? hi : fetch->hi;
+}
+
+void stele_pack_will_need(const struct stele_unit *unit, const stele_buf *dir, const uint64_t *seq, size_t n,
+                          struct stele_pack_window *window) {
+    uint64_t unit_hi = atomic_load_explicit(&unit->hi, memory_order_relaxed);
+    struct fetch items = {'p', 0, 0};
+    struct fetch hashes = {'h', 0, 0};
+    if (unit->pack->engine->ops->blob_will_need == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (seq[i] < unit->lo || seq[i] >= unit_hi) {
+            continue;
+        }
+        struct place place = find_place(unit, dir, seq[i]);
+        bool told = place.at >= window->told_lo && place.end <= window->told_hi;
+        if (told || !is_possible(unit, &place) || place.end_seq <= place.first_seq || place.end_seq > unit_hi) {
+            continue;
+        }
+        fetch_add(unit, &items, place.at, place.end);
+        fetch_add(unit, &hashes, (place.first_seq - unit->lo) * STELE_HASH_BYTES,
+                  (place.end_seq - unit->lo) * STELE_HASH_BYTES);
+        bool none = window->told_lo == window->told_hi;
+        window->told_lo = none || place.at < window->told_lo ? place.at : window->told_lo;
+        window->told_hi = none || place.end > window->told_hi ? place.end : window->told_hi;
+    }
+    fetch_now(unit, &items);
+    fetch_now(unit, &hashes);
 }
 
 stele_status stele_pack_item_bytes(const struct stele_unit *unit, const stele_buf *dir, uint64_t seq,

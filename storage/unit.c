@@ -110,12 +110,8 @@ stele_status stele_unit_kseed(struct stele_unit_cursor *cursor, const struct ste
 }
 
 void stele_unit_will_need(struct stele_unit_cursor *cursor, const uint64_t *seq, size_t n) {
-    const struct stele_unit *unit = cursor->unit;
-    uint64_t hi = atomic_load_explicit(&unit->hi, memory_order_acquire);
-    for (size_t i = 0; unit->pack != NULL && i < n; i++) {
-        if (seq[i] >= unit->lo && seq[i] < hi) {
-            stele_pack_will_need(unit, &cursor->dir, seq[i], &cursor->window);
-        }
+    if (cursor->unit->pack != NULL) {
+        stele_pack_will_need(cursor->unit, &cursor->dir, seq, n, &cursor->window);
     }
 }
 

@@ -14,14 +14,14 @@
 /* What the engine was told. */
 struct told {
     size_t n;
-    uint64_t offset[TOLD_ROOM];
+    uint64_t offset[TOLD_ROOM], end[TOLD_ROOM];
     char key[TOLD_ROOM][STELE_BLOB_KEY_MAX];
 };
 static struct told told; /* of the test that runs: an engine's calls carry nothing of a test's */
 
 static bool is_told(const char *key, uint64_t offset) {
     for (size_t i = 0; i < told.n; i++) {
-        if (told.offset[i] == offset && strcmp(told.key[i], key) == 0) {
+        if (offset >= told.offset[i] && offset < told.end[i] && strcmp(told.key[i], key) == 0) {
             return true;
         }
     }
@@ -33,6 +33,7 @@ static void note(struct stele_engine *e, const char *key, uint64_t offset, size_
     assert_true(size > 0 && told.n < TOLD_ROOM);
     assert_false(is_told(key, offset)); /* each once */
     told.offset[told.n] = offset;
+    told.end[told.n] = offset + size;
     (void)snprintf(told.key[told.n++], STELE_BLOB_KEY_MAX, "%s", key);
 }
 
@@ -147,8 +148,7 @@ static void check_slow(bool descending) {
     struct reading reading = {.descending = descending, .follows = true, .slow_us = 0};
     size_t n_untold = read_all(&bed, &reading);
     assert_true(n_packs(&bed) >= 2 && n_untold <= n_packs(&bed));
-    assert_true(told.n >= 2 * (2 * 256 / 16 - n_packs(&bed)));
-    assert_int_equal(told.n % 2, 0); /* an item, and its leaf hashes */
+    assert_true(told.n >= 2 * n_packs(&bed)); /* items, and their leaf hashes, both as few ranges */
     done(&bed);
 }
 
