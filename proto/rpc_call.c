@@ -2,7 +2,7 @@
 /*
  * proto/rpc_call.c: one call as the services see it: references, receiving, sending, finishing. Any
  * of them may come from any thread; each decides under the call's lock and starts its operations
- * after it.
+ * after it, or leaves a unary answer to the queue's thread.
  */
 #include "proto/rpc_call.h"
 
@@ -198,6 +198,52 @@ void stele_rpc_call__end(struct stele_rpc_call *call, struct stele_rpc_batch *ba
     }
 }
 
+/* ---- answers for the queue's thread ---- */
+
+/* Up to here an answer costs the queue's thread about as much to start as a wake-up would cost both
+ * threads; a longer one is better encrypted by the thread that made it. */
+#define LEFT_BYTES_MAX (16u * 1024)
+
+/* The queue whose thread this is. */
+static _Thread_local const struct stele_rpc_queue *own_queue;
+
+void stele_rpc_queue__enter(const struct stele_rpc_queue *queue) {
+    own_queue = queue;
+}
+
+/* Locked. Whether the end of this call is left to the queue's thread. */
+static bool is_left(const struct stele_rpc_call *call) {
+    return call->slot->method.kind == STELE_RPC_UNARY && call->queue != own_queue &&
+           (call->reply == NULL || grpc_byte_buffer_length(call->reply) <= LEFT_BYTES_MAX);
+}
+
+/* The call is counted in its own `pending`, so that it stays. */
+static void leave_answer(struct stele_rpc_call *call, grpc_call *core) {
+    struct stele_rpc_queue *queue = call->queue;
+    (void)pthread_mutex_lock(&queue->lock);
+    bool first = queue->answers == NULL;
+    call->next_answer = NULL;
+    *(first ? &queue->answers : queue->answers_end) = call;
+    queue->answers_end = &call->next_answer;
+    (void)pthread_mutex_unlock(&queue->lock);
+    if (first) {
+        /* Core gives back a batch of no operations at once, which wakes the thread. */
+        grpc_call_error code = grpc_call_start_batch(core, NULL, 0, &queue->tag_answers, NULL);
+        assert(code == GRPC_CALL_OK);
+        (void)code;
+    }
+}
+
+struct stele_rpc_call *stele_rpc_queue__take_answers(struct stele_rpc_queue *queue) {
+    (void)pthread_mutex_lock(&queue->lock);
+    struct stele_rpc_call *first = queue->answers;
+    queue->answers = NULL;
+    (void)pthread_mutex_unlock(&queue->lock);
+    return first;
+}
+
+/* ---- finishing ---- */
+
 struct outcome {
     uint32_t code;
     bool idle_only; /* nothing is done if the call has begun */
@@ -209,7 +255,9 @@ struct outcome {
 static void finish(struct stele_rpc_call *call, const struct outcome *outcome) {
     grpc_byte_buffer *reply = outcome->reply;
     struct stele_rpc_batch batch = {.n = 0};
+    bool left = false;
     (void)pthread_mutex_lock(&call->lock);
+    grpc_call *core = call->core;
     bool first = !call->ending && !call->closed && !(outcome->idle_only && call->begun);
     if (first) {
         call->ending = true;
@@ -217,10 +265,19 @@ static void finish(struct stele_rpc_call *call, const struct outcome *outcome) {
         call->reply = reply;
         call->text = outcome->text;
         call->rich = outcome->rich;
-        stele_rpc_call__end(call, &batch);
+        left = is_left(call);
+        if (left) {
+            call->pending++;
+        } else {
+            stele_rpc_call__end(call, &batch);
+        }
     }
     (void)pthread_mutex_unlock(&call->lock);
-    stele_rpc_batch__start(&batch);
+    if (left) {
+        leave_answer(call, core);
+    } else {
+        stele_rpc_batch__start(&batch);
+    }
     if (!first) {
         stele_rpc_buffer_drop(&reply);
         grpc_slice_unref(outcome->text);

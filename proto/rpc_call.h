@@ -10,6 +10,8 @@
  * let go;
  *  - after RECV_CLOSE nothing new is started, so pending can only fall;
  *  - events of a call arrive on one completion-queue thread; only that thread runs callbacks;
+ *  - unary answers of other threads are started by that thread too, many at a time: started where
+ * they are decided, each would fight for the connection's lock inside core, and wake somebody;
  *  - locks are taken in the order live set, then call; never while a callback runs.
  */
 #ifndef STELE_PROTO_RPC_CALL_H
@@ -43,6 +45,21 @@ struct stele_rpc_live {
     bool draining;
 };
 
+typedef enum stele_rpc_event {
+    STELE_RPC_EVENT_NEW,      /* core gave us a call */
+    STELE_RPC_EVENT_CLOSED,   /* RECV_CLOSE: status sent, cancelled, deadline, connection lost */
+    STELE_RPC_EVENT_RECEIVED, /* a message, or the client's half-close */
+    STELE_RPC_EVENT_SENT,     /* a message left */
+    STELE_RPC_EVENT_ENDED,    /* the status left */
+    STELE_RPC_EVENT_ANSWERS,  /* of no call: the queue has answers to send */
+} stele_rpc_event;
+
+/* What core hands back: which operation of which call. */
+struct stele_rpc_tag {
+    stele_rpc_event event;
+    struct stele_rpc_call *call;
+};
+
 /* Where calls come from: one completion queue and its thread. */
 struct stele_rpc_queue {
     grpc_server *server;
@@ -51,20 +68,9 @@ struct stele_rpc_queue {
     uint32_t message_bytes_max;
     pthread_t thread;
     bool started;
-};
-
-typedef enum stele_rpc_event {
-    STELE_RPC_EVENT_NEW,      /* core gave us a call */
-    STELE_RPC_EVENT_CLOSED,   /* RECV_CLOSE: status sent, cancelled, deadline, connection lost */
-    STELE_RPC_EVENT_RECEIVED, /* a message, or the client's half-close */
-    STELE_RPC_EVENT_SENT,     /* a message left */
-    STELE_RPC_EVENT_ENDED,    /* the status left */
-} stele_rpc_event;
-
-/* What core hands back: which operation of which call. */
-struct stele_rpc_tag {
-    stele_rpc_event event;
-    struct stele_rpc_call *call;
+    struct stele_rpc_tag tag_answers;
+    pthread_mutex_t lock;                          /* after a call's */
+    struct stele_rpc_call *answers, **answers_end; /* locked; to be started, in this order */
 };
 
 struct stele_rpc_call {
@@ -105,6 +111,7 @@ struct stele_rpc_call {
     grpc_slice text;
     grpc_slice rich; /* empty: no trailer */
     grpc_metadata trailer;
+    struct stele_rpc_call *next_answer; /* in the queue's list, under its lock */
 };
 
 /* Operations to start: put together under the call's lock, where they are counted in `pending` so
@@ -123,7 +130,7 @@ struct stele_rpc_batch {
 STELE_MUST_USE stele_status stele_rpc_call_arm(struct stele_rpc_queue *queue,
                                                const struct stele_rpc_slot *slot, stele_err *err);
 /* Handles one event of the queue: `tag` as core returned it. */
-void stele_rpc_call_event(void *tag, bool ok);
+void stele_rpc_call_event(struct stele_rpc_queue *queue, void *tag, bool ok);
 /* Refuses new calls from now on, except health checks, and ends those whose slot says ends_at_drain
  * and those that no service knows of yet: a stream opened and never used would hold the drain to
  * its end. */
@@ -147,6 +154,11 @@ void stele_rpc_call__begin(struct stele_rpc_call *call, struct stele_rpc_batch *
 void stele_rpc_call__end(struct stele_rpc_call *call, struct stele_rpc_batch *batch);
 /* Not locked. Does nothing with an empty batch. */
 void stele_rpc_batch__start(const struct stele_rpc_batch *batch);
+/* The calling thread is the queue's, from now on. */
+void stele_rpc_queue__enter(const struct stele_rpc_queue *queue);
+/* On the queue's thread: takes all answers that wait, the first of them `next_answer` first. Each
+ * is counted in its call's `pending`. */
+struct stele_rpc_call *stele_rpc_queue__take_answers(struct stele_rpc_queue *queue);
 /* stele_rpc_finish_error with a code of its own; refuse_idle does it only to a call that has not
  * begun. */
 void stele_rpc_call_refuse_idle(struct stele_rpc_call *call, uint32_t code, const char *text);

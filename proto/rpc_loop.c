@@ -213,6 +213,7 @@ static void settle(struct stele_rpc_call *call, stele_rpc_event event, bool ok) 
         stele_rpc_buffer_drop(&call->reply);
         break;
     case STELE_RPC_EVENT_NEW:
+    case STELE_RPC_EVENT_ANSWERS:
         break;
     }
     stele_rpc_call__end(call, &batch);
@@ -245,10 +246,28 @@ static void release(struct stele_rpc_call *call) {
     stele_rpc_call_unref(call);
 }
 
-void stele_rpc_call_event(void *tag, bool ok) {
+static void start_answers(struct stele_rpc_queue *queue) {
+    struct stele_rpc_call *call = stele_rpc_queue__take_answers(queue);
+    while (call != NULL) {
+        struct stele_rpc_call *next = call->next_answer;
+        struct stele_rpc_batch batch = {.n = 0};
+        (void)pthread_mutex_lock(&call->lock);
+        stele_rpc_call__end(call, &batch);
+        (void)pthread_mutex_unlock(&call->lock);
+        stele_rpc_batch__start(&batch);
+        release(call);
+        call = next;
+    }
+}
+
+void stele_rpc_call_event(struct stele_rpc_queue *queue, void *tag, bool ok) {
     const struct stele_rpc_tag *of = tag;
     struct stele_rpc_call *call = of->call;
     stele_rpc_event event = of->event;
+    if (event == STELE_RPC_EVENT_ANSWERS) {
+        start_answers(queue);
+        return;
+    }
     if (event == STELE_RPC_EVENT_NEW) {
         on_new(call, ok);
         return;

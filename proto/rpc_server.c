@@ -254,6 +254,7 @@ static stele_status bind_port(struct stele_rpc_server *server,
 }
 
 static void queue_run(struct stele_rpc_queue *queue) {
+    stele_rpc_queue__enter(queue);
     for (;;) {
         grpc_event event =
             grpc_completion_queue_next(queue->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
@@ -261,7 +262,7 @@ static void queue_run(struct stele_rpc_queue *queue) {
             return;
         }
         if (event.type == GRPC_OP_COMPLETE) {
-            stele_rpc_call_event(event.tag, event.success != 0);
+            stele_rpc_call_event(queue, event.tag, event.success != 0);
         }
     }
 }
@@ -315,7 +316,9 @@ static void make_queues(struct stele_rpc_server *server,
             (struct stele_rpc_queue){.server = server->core,
                                      .cq = grpc_completion_queue_create_for_next(NULL),
                                      .live = &server->live,
-                                     .message_bytes_max = options->message_bytes_max};
+                                     .message_bytes_max = options->message_bytes_max,
+                                     .tag_answers = {.event = STELE_RPC_EVENT_ANSWERS}};
+        (void)pthread_mutex_init(&server->queues[i].lock, NULL);
         grpc_server_register_completion_queue(server->core, server->queues[i].cq, NULL);
     }
 }
@@ -418,6 +421,7 @@ static void stop_core(struct stele_rpc_server *server) {
             queue_run(queue); /* what was armed comes back through it */
         }
         grpc_completion_queue_destroy(queue->cq);
+        (void)pthread_mutex_destroy(&queue->lock);
     }
     grpc_completion_queue_shutdown(server->stop_cq);
     grpc_completion_queue_destroy(server->stop_cq);
