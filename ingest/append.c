@@ -52,12 +52,7 @@ void stele_append_free(struct stele_append *append) {
         assert(!append->event[i].claimed);
         stele_free(append->event[i].error);
     }
-    while (append->batches != NULL) {
-        struct stele_append_batch *batch = append->batches;
-        append->batches = batch->next;
-        stele_batch_free(batch->batch);
-        stele_free(batch);
-    }
+    assert(append->batches == NULL);
     struct stele_ingest_room room = append->room;
     struct stele_ingest *ingest = append->ingest;
     stele_rpc_message_release(append->message);
@@ -301,11 +296,14 @@ static bool claim_all(struct stele_append *append) {
 
 /* ------------------------------------------------------------------ batches */
 
-/* The batch for a log, made when its first event comes. Requests name few logs. */
-static stele_status batch_for(struct stele_append *append, const struct stele_append_event *event,
+/* The batch for a log, made when its first event comes, or when the one before is full. Requests
+ * name few logs. */
+static stele_status batch_for(struct stele_append_batch **batches,
+                              const struct stele_append_event *event,
                               struct stele_append_batch **ret, stele_err *err) {
-    for (struct stele_append_batch *b = append->batches; b != NULL; b = b->next) {
-        if (b->log == event->log) {
+    struct stele_ingest *ingest = event->append->ingest;
+    for (struct stele_append_batch *b = *batches; b != NULL; b = b->next) {
+        if (b->log == event->log && stele_batch_count(b->batch) < STELE_BATCH_EVENTS_MAX) {
             *ret = b;
             return STELE_OK;
         }
@@ -320,45 +318,60 @@ static stele_status batch_for(struct stele_append *append, const struct stele_ap
         return st;
     }
     stele_batch_bind(b->batch, event->adoptions); /* the earliest: events come in their order */
-    b->append = append;
+    b->ingest = ingest;
     b->log = event->log;
     b->region = event->region;
-    b->place.log = log_number(append->ingest->store[event->region], event->log);
-    b->index = append->n_batches++;
-    b->next = append->batches;
-    append->batches = b;
+    b->place.log = log_number(ingest->store[event->region], event->log);
+    b->next = *batches;
+    *batches = b;
     *ret = b;
     return STELE_OK;
+}
+
+static void link_event(struct stele_append_batch *batch, struct stele_append_event *event) {
+    if (batch->last == NULL || batch->last->append != event->append) {
+        (void)atomic_fetch_add(&event->append->waiting, 1);
+    }
+    *(batch->last == NULL ? &batch->first : &batch->last->next) = event;
+    batch->last = event;
+}
+
+void stele_append__batch_free(struct stele_append_batch *batch) {
+    stele_batch_free(batch->batch);
+    stele_free(batch);
 }
 
 static bool is_bad_input(stele_status st) {
     return st == STELE_INVALID || st == STELE_LIMIT || st == STELE_DENIED;
 }
 
-static bool fill_all(struct stele_append *append) {
+void stele_append__fill(struct stele_append_event *event, struct stele_append_batch **batches) {
+    struct stele_append_batch *batch = NULL;
+    stele_err err = {0};
+    stele_status st = batch_for(batches, event, &batch, &err);
+    if (st == STELE_OK) {
+        st = stele_batch_add(batch->batch, event->claim.payload, &err);
+    }
+    if (st == STELE_OK) {
+        link_event(batch, event);
+        return;
+    }
+    if (is_bad_input(st)) {
+        reject(event, event->region, &err);
+    } else {
+        stele_append__refuse(event, stele_rpc_code_of(STELE_CLOSED), err.text);
+    }
+    stele_append__settle(event, NULL);
+}
+
+static bool fill_all(struct stele_append *append, struct stele_append_batch **batches) {
     for (size_t i = 0; i < append->n_events; i++) {
         struct stele_append_event *event = &append->event[i];
-        if (!event->claimed) {
-            continue;
-        }
-        struct stele_append_batch *batch = NULL;
-        stele_err err = {0};
-        stele_status st = batch_for(append, event, &batch, &err);
-        if (st == STELE_OK) {
-            st = stele_batch_add(batch->batch, event->claim.payload, &err);
-        }
-        if (st == STELE_OK) {
-            event->batch = batch->index + 1;
-            continue;
-        }
-        if (is_bad_input(st)) {
-            reject(event, event->region, &err);
-        } else {
-            stele_append__refuse(event, stele_rpc_code_of(STELE_CLOSED), err.text);
-        }
-        stele_append__settle(event, NULL);
-        if (is_sunk(append, event)) {
-            return false;
+        if (event->claimed) {
+            stele_append__fill(event, batches);
+            if (is_sunk(append, event)) {
+                return false;
+            }
         }
     }
     return true;
@@ -376,16 +389,38 @@ static void give_up(struct stele_append *append) {
             stele_append__settle(event, NULL);
         }
     }
-    for (struct stele_append_batch *b = append->batches; b != NULL; b = b->next) {
-        stele_batch_free(b->batch);
-        b->batch = NULL;
+    while (append->batches != NULL) {
+        struct stele_append_batch *batch = append->batches;
+        append->batches = batch->next;
+        if (batch->first != NULL) {
+            (void)atomic_fetch_sub(&append->waiting, 1); /* the request's own count is left */
+        }
+        stele_append__batch_free(batch);
     }
 }
 
 void stele_append_run(struct stele_append *append) {
-    if (!admit_all(append) || !claim_all(append) || !fill_all(append)) {
+    if (!admit_all(append) || !claim_all(append) || !fill_all(append, &append->batches)) {
         give_up(append);
     }
     stele_journal_flush(append->ingest->journal);
     stele_append__submit(append);
+}
+
+void stele_append_run_all(struct stele_append *const *appends, size_t n) {
+    struct stele_append_batch *shared = NULL;
+    for (size_t i = 0; i < n; i++) {
+        struct stele_append *append = appends[i];
+        assert(!append->all_or_nothing && !append->patient && append->on_submitted == NULL);
+        bool sunk = !admit_all(append) || !claim_all(append) || !fill_all(append, &shared);
+        assert(!sunk); /* only all_or_nothing is */
+        (void)sunk;
+    }
+    if (n > 0) {
+        stele_journal_flush(appends[0]->ingest->journal);
+    }
+    stele_append__submit_shared(shared);
+    for (size_t i = 0; i < n; i++) {
+        stele_append__count_down_here(appends[i]);
+    }
 }

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ingest/append_rpc.c: Append: one message in, one result an event out. The completion queue's
- * thread only counts the message in; a worker takes it apart, and a worker answers when every event
- * has its fate.
+ * thread only counts the message in; a worker takes apart all that are there, and a worker answers
+ * when every event has its fate.
  */
 #include "ingest/append.h"
 #include "ingest/receipts.h"
 
+/* What one worker takes at a time: more would be better shared with the next worker, and one batch
+ * is not much cheaper for it. */
+#define TAKE_CALLS_MAX 128
+#define TAKE_BYTES_MAX (64u * 1024)
+
 /* A call between its message and a worker. */
-struct unary {
-    struct stele_work work; /* first, so that the work is the call */
+struct stele_append_call {
+    struct stele_append_call *next;
     struct stele_ingest *ingest;
     struct stele_rpc_call *call;       /* a reference */
     struct stele_rpc_message *message; /* owned until a request takes it */
@@ -78,7 +83,8 @@ static void on_decided(struct stele_append *append) {
 
 /* ------------------------------------------------------------------ the request */
 
-static stele_status start(struct unary *unary, struct stele_append **ret, stele_err *err) {
+static stele_status start(struct stele_append_call *unary, struct stele_append **ret,
+                          stele_err *err) {
     /* What nobody waits for any more is not stored: under overload that is work saved. */
     if (stele_rpc_call_cancelled(unary->call) || stele_rpc_call_time_left_us(unary->call) == 0) {
         return STELE_FAIL(err, CLOSED, "the client gave up before anything was stored");
@@ -92,8 +98,8 @@ static stele_status start(struct unary *unary, struct stele_append **ret, stele_
     return st;
 }
 
-static void unary_run(struct stele_work *work) {
-    struct unary *unary = (struct unary *)(void *)work;
+/* The call as a request that can be set going; NULL: it was answered with its failure. */
+static struct stele_append *take_apart(struct stele_append_call *unary) {
     struct stele_append *append = NULL;
     stele_err err = {0};
     stele_status st = start(unary, &append, &err);
@@ -102,8 +108,7 @@ static void unary_run(struct stele_work *work) {
         append->owner = unary->call;
         append->on_decided = on_decided;
         stele_free(unary);
-        stele_append_run(append);
-        return;
+        return append;
     }
     struct stele_ingest *ingest = unary->ingest;
     struct stele_ingest_room room = unary->room;
@@ -111,6 +116,77 @@ static void unary_run(struct stele_work *work) {
     finish(unary->call, st, &err, stele_view_of(NULL, 0));
     stele_free(unary);
     stele_ingest_drop(ingest, &room); /* last: the service may end now */
+    return NULL;
+}
+
+static void run_all(struct stele_append_call *first) {
+    struct stele_append *together[TAKE_CALLS_MAX];
+    struct stele_append *alone[TAKE_CALLS_MAX];
+    size_t n_together = 0;
+    size_t n_alone = 0;
+    while (first != NULL) {
+        struct stele_append_call *next = first->next;
+        struct stele_append *append = take_apart(first);
+        if (append != NULL && append->all_or_nothing) {
+            alone[n_alone++] = append; /* what it is refused for must not be in a batch of others */
+        } else if (append != NULL) {
+            together[n_together++] = append;
+        }
+        first = next;
+    }
+    for (size_t i = 0; i < n_alone; i++) {
+        stele_append_run(alone[i]);
+    }
+    stele_append_run_all(together, n_together);
+}
+
+/* ------------------------------------------------------------------ the calls that wait */
+
+static void calls_run(struct stele_work *work) {
+    struct stele_append_calls *calls = (struct stele_append_calls *)(void *)work;
+    struct stele_work_pool *pool = NULL;
+    struct stele_append_call *last = NULL;
+    size_t n = 0;
+    size_t bytes = 0;
+    (void)pthread_mutex_lock(&calls->lock);
+    struct stele_append_call *first = calls->first;
+    while (calls->first != NULL && n < TAKE_CALLS_MAX && bytes < TAKE_BYTES_MAX) {
+        last = calls->first;
+        calls->first = last->next;
+        bytes += last->room.bytes;
+        n++;
+    }
+    if (last != NULL) {
+        last->next = NULL;
+        pool = last->ingest->pool;
+    }
+    bool more = calls->first != NULL;
+    (void)pthread_mutex_unlock(&calls->lock);
+    if (more) {
+        stele_work_post(pool, work); /* for another worker, at the same time */
+    }
+    run_all(first);
+}
+
+void stele_append_calls_init(struct stele_append_calls *calls) {
+    calls->work.run = calls_run;
+    (void)pthread_mutex_init(&calls->lock, NULL);
+}
+
+void stele_append_calls_done(struct stele_append_calls *calls) {
+    (void)pthread_mutex_destroy(&calls->lock);
+}
+
+static void add_call(struct stele_ingest *ingest, struct stele_append_call *unary) {
+    struct stele_append_calls *calls = &ingest->calls;
+    (void)pthread_mutex_lock(&calls->lock);
+    bool first = calls->first == NULL;
+    *(first ? &calls->first : &calls->last->next) = unary;
+    calls->last = unary;
+    (void)pthread_mutex_unlock(&calls->lock);
+    if (first) {
+        stele_work_post(ingest->pool, &calls->work);
+    }
 }
 
 void stele_append_unary_on_message(void *service, struct stele_rpc_call *call,
@@ -126,7 +202,7 @@ void stele_append_unary_on_message(void *service, struct stele_rpc_call *call,
         finish(call, st, &err, stele_view_of(NULL, 0));
         return;
     }
-    struct unary *unary = stele_alloc(1, sizeof *unary);
+    struct stele_append_call *unary = stele_alloc(1, sizeof *unary);
     if (unary == NULL) {
         stele_rpc_message_release(message);
         st = STELE_FAIL(&err, NO_MEMORY, "no memory for a call; send it again");
@@ -134,10 +210,7 @@ void stele_append_unary_on_message(void *service, struct stele_rpc_call *call,
         stele_ingest_drop(ingest, &room);
         return;
     }
-    unary->work.run = unary_run;
-    unary->ingest = ingest;
-    unary->call = call;
-    unary->message = message;
-    unary->room = room;
-    stele_work_post(ingest->pool, &unary->work);
+    *unary = (struct stele_append_call){
+        .ingest = ingest, .call = call, .message = message, .room = room};
+    add_call(ingest, unary);
 }

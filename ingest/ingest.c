@@ -111,6 +111,7 @@ stele_status stele_ingest_new(const struct stele_ingest_config *config, struct s
     (void)pthread_mutex_init(&ingest->lock, NULL);
     (void)pthread_mutex_init(&ingest->streams_lock, NULL);
     (void)pthread_cond_init(&ingest->idle, NULL);
+    stele_append_calls_init(&ingest->calls);
     set_methods(ingest);
     STELE_TRY(stele_rpc_shares_new(STELE_INGEST_HELD_BYTES_CLIENT_MAX, &ingest->held_of, err));
     uint32_t window = config->duplicate_window_events == 0 ? STELE_DEDUP_WINDOW_DEFAULT
@@ -152,6 +153,7 @@ void stele_ingest_free(struct stele_ingest *ingest) {
         stele_doubt_free(ingest->doubt[i]);
         stele_dedup_free(ingest->dedup[i]);
     }
+    stele_append_calls_done(&ingest->calls);
     stele_rpc_shares_free(ingest->held_of);
     (void)pthread_cond_destroy(&ingest->idle);
     (void)pthread_mutex_destroy(&ingest->streams_lock);

@@ -19,6 +19,16 @@
 #include "ingest/work.h"
 #include "proto/rpc_share.h"
 
+struct stele_append_call;
+
+/* Unary calls whose messages nobody took up yet. Those that are there when a worker comes are
+ * worked on together. */
+struct stele_append_calls {
+    struct stele_work work; /* posted while there are calls and nobody is about to take them */
+    pthread_mutex_t lock;
+    struct stele_append_call *first, *last; /* locked */
+};
+
 struct stele_ingest {
     struct stele_admission admission;
     struct stele_store *store[STELE_INGEST_REGIONS_MAX];
@@ -26,6 +36,7 @@ struct stele_ingest {
     struct stele_doubt *doubt[STELE_INGEST_REGIONS_MAX];
     struct stele_work_pool *pool;
     struct stele_journal *journal;
+    struct stele_append_calls calls;
     struct stele_rpc_method method[2];
 
     atomic_uint_fast64_t events_stored, events_refused, events_duplicate, batches, busy;
@@ -60,6 +71,10 @@ void stele_ingest_note_message(struct stele_ingest *ingest, const struct stele_r
 
 /* Of append_stream_rpc.c: see stele_ingest_end_streams. */
 void stele_append_stream_end_all(struct stele_ingest *ingest);
+
+/* Of append_rpc.c: before and after the service. */
+void stele_append_calls_init(struct stele_append_calls *calls);
+void stele_append_calls_done(struct stele_append_calls *calls);
 
 /* The methods' callbacks. */
 void stele_append_unary_on_message(void *service, struct stele_rpc_call *call,

@@ -12,11 +12,17 @@ static void decided_run(struct stele_work *work) {
     append->on_decided(append);
 }
 
-/* The last one down hands the request on, in a worker's thread and on a stack of its own. */
+/* The last one down hands the request on. */
 void stele_append__count_down(struct stele_append *append) {
     if (atomic_fetch_sub(&append->waiting, 1) == 1) {
         append->work.run = decided_run;
         stele_work_post(append->ingest->pool, &append->work);
+    }
+}
+
+void stele_append__count_down_here(struct stele_append *append) {
+    if (atomic_fetch_sub(&append->waiting, 1) == 1) {
+        append->on_decided(append);
     }
 }
 
@@ -55,37 +61,36 @@ void stele_append__settle(struct stele_append_event *event, const struct stele_d
 
 /* ------------------------------------------------------------------ one batch */
 
+/* The last event of the same request. It is looked for before a count is given up: then the request
+ * may be gone. */
+static struct stele_append_event *last_of_request(struct stele_append_event *event) {
+    while (event->next != NULL && event->next->append == event->append) {
+        event = event->next;
+    }
+    return event;
+}
+
 static void batch_fail(struct stele_append_batch *batch, uint32_t code, const char *why) {
-    struct stele_append *append = batch->append;
     char text[STELE_ERR_TEXT_BYTES + 64];
     (void)snprintf(text, sizeof text, "not stored: %s; send it again", why);
-    for (size_t i = 0; i < append->n_events; i++) {
-        struct stele_append_event *event = &append->event[i];
-        if (event->batch == batch->index + 1) {
-            stele_append__refuse(event, code, text);
-            stele_append__settle(event, NULL);
-        }
+    for (struct stele_append_event *event = batch->first; event != NULL; event = event->next) {
+        stele_append__refuse(event, code, text);
+        stele_append__settle(event, NULL);
     }
 }
 
 static void batch_stored(struct stele_append_batch *batch) {
-    struct stele_append *append = batch->append;
     struct stele_dedup_place place = batch->place;
-    const struct stele_dedup *dedup = append->ingest->dedup[batch->region];
-    for (size_t i = 0; i < append->n_events; i++) {
-        if (append->event[i].batch == batch->index + 1) {
-            stele_dedup_expect(dedup, append->event[i].claim.key.hash);
-        }
+    const struct stele_dedup *dedup = batch->ingest->dedup[batch->region];
+    for (const struct stele_append_event *event = batch->first; event != NULL;
+         event = event->next) {
+        stele_dedup_expect(dedup, event->claim.key.hash);
     }
-    for (size_t i = 0; i < append->n_events; i++) {
-        struct stele_append_event *event = &append->event[i];
-        if (event->batch == batch->index + 1) {
-            event->seq = place.seq;
-            event->time_us = batch->time_us;
-            event->decided = true;
-            stele_append__settle(event, &place);
-            place.seq++;
-        }
+    for (struct stele_append_event *event = batch->first; event != NULL; event = event->next) {
+        event->seq = place.seq++;
+        event->time_us = batch->time_us;
+        event->decided = true;
+        stele_append__settle(event, &(struct stele_dedup_place){place.log, event->seq});
     }
 }
 
@@ -96,22 +101,13 @@ static uint32_t code_of_commit(stele_status st) {
                                                     : stele_rpc_code_of(STELE_CLOSED);
 }
 
-static void settle_run(struct stele_work *work) {
-    struct stele_append_batch *batch = (struct stele_append_batch *)(void *)work;
-    struct stele_append *append = batch->append;
-    if (batch->st == STELE_OK) {
-        batch_stored(batch);
-    } else {
-        batch_fail(batch, code_of_commit(batch->st), batch->err.text);
-    }
-    stele_append__count_down(append);
-}
+static void settle_run(struct stele_work *work);
 
 /* In the committer's thread: notes what became of the batch, and leaves the rest to a worker. */
 static void batch_done(void *arg, stele_status st, const stele_err *err,
                        const struct stele_batch_place *place) {
     struct stele_append_batch *batch = arg;
-    struct stele_doubt *doubt = batch->append->ingest->doubt[batch->region];
+    struct stele_doubt *doubt = batch->ingest->doubt[batch->region];
     batch->st = st;
     if (st == STELE_OK) {
         batch->place.seq = place->first_seq;
@@ -122,19 +118,28 @@ static void batch_done(void *arg, stele_status st, const stele_err *err,
         stele_doubt_failed(doubt, batch->place.log);
     }
     batch->work.run = settle_run;
-    stele_work_post(batch->append->ingest->pool, &batch->work);
+    stele_work_post(batch->ingest->pool, &batch->work);
 }
 
 /* ------------------------------------------------------------------ submitting */
 
-/* Tries to submit one batch. False: its queue is full. */
+/* Gives up what could not be submitted. */
+static void batch_give_up(struct stele_append_batch *batch, uint32_t code, const char *why) {
+    batch_fail(batch, code, why);
+    for (struct stele_append_event *event = batch->first; event != NULL;) {
+        struct stele_append_event *last = last_of_request(event);
+        (void)atomic_fetch_sub(&event->append->waiting, 1); /* the request's own count is left */
+        event = last->next;
+    }
+    stele_append__batch_free(batch);
+}
+
+/* Tries to submit one batch, which is gone then. False: its queue is full. */
 static bool batch_submit(struct stele_append_batch *batch) {
-    struct stele_append *append = batch->append;
-    struct stele_ingest *ingest = append->ingest;
+    struct stele_ingest *ingest = batch->ingest;
     struct stele_batch *own = batch->batch;
     stele_err err = {0};
-    /* Both before the log may answer, from another thread and before submit returns. */
-    (void)atomic_fetch_add(&append->waiting, 1);
+    /* Before the log may answer, from another thread and before submit returns. */
     batch->batch = NULL;
     stele_status st = stele_batch_submit(own, batch_done, batch, &err);
     if (st == STELE_OK) {
@@ -142,14 +147,30 @@ static bool batch_submit(struct stele_append_batch *batch) {
         return true;
     }
     batch->batch = own;
-    (void)atomic_fetch_sub(&append->waiting, 1); /* the request's own count is left */
     if (st == STELE_BUSY) {
         return false;
     }
-    batch_fail(batch, code_of_commit(st), err.text);
-    stele_batch_free(own);
-    batch->batch = NULL;
+    batch_give_up(batch, code_of_commit(st), err.text);
     return true;
+}
+
+/* Submits what there is room for; whether nothing is left. */
+static bool submit_all(struct stele_append_batch **at) {
+    bool all = true;
+    while (*at != NULL) {
+        struct stele_append_batch *batch = *at;
+        struct stele_append_batch *next = batch->next;
+        if (batch->first == NULL) { /* every event of it was refused */
+            stele_append__batch_free(batch);
+            *at = next;
+        } else if (batch_submit(batch)) {
+            *at = next;
+        } else {
+            all = false;
+            at = &batch->next;
+        }
+    }
+    return all;
 }
 
 static void retry_run(struct stele_work *work) {
@@ -157,28 +178,26 @@ static void retry_run(struct stele_work *work) {
 }
 
 /* Gives up on what found its queue full. */
-static void refuse_busy(struct stele_append *append) {
-    (void)atomic_fetch_add(&append->ingest->busy, 1);
-    for (struct stele_append_batch *b = append->batches; b != NULL; b = b->next) {
-        if (b->batch != NULL) {
-            batch_fail(b, stele_rpc_code_of(STELE_BUSY), "the log's queue is full");
-            stele_batch_free(b->batch);
-            b->batch = NULL;
+static void refuse_busy(struct stele_append_batch *batches) {
+    while (batches != NULL) {
+        struct stele_append_batch *batch = batches;
+        batches = batch->next;
+        for (struct stele_append_event *event = batch->first; event != NULL;
+             event = last_of_request(event)->next) {
+            (void)atomic_fetch_add(&batch->ingest->busy, 1);
         }
+        batch_give_up(batch, stele_rpc_code_of(STELE_BUSY), "the log's queue is full");
+    }
+}
+
+void stele_append__submit_shared(struct stele_append_batch *batches) {
+    if (!submit_all(&batches)) {
+        refuse_busy(batches);
     }
 }
 
 void stele_append__submit(struct stele_append *append) {
-    bool full = false;
-    for (struct stele_append_batch *b = append->batches; b != NULL; b = b->next) {
-        if (b->batch != NULL && stele_batch_count(b->batch) == 0) {
-            stele_batch_free(b->batch); /* every event of it was refused */
-            b->batch = NULL;
-        }
-        if (b->batch != NULL && !batch_submit(b)) {
-            full = true;
-        }
-    }
+    bool full = !submit_all(&append->batches);
     if (full && append->patient) {
         uint64_t now_us = stele_monotonic_us();
         if (append->busy_since_us == 0) {
@@ -192,12 +211,56 @@ void stele_append__submit(struct stele_append *append) {
         }
     }
     if (full) {
-        refuse_busy(append);
+        refuse_busy(append->batches);
+        append->batches = NULL;
     }
     if (append->on_submitted != NULL) {
         append->on_submitted(append);
     }
     stele_append__count_down(append);
+}
+
+/* ------------------------------------------------------------------ settling */
+
+/* A log refuses a batch whole, for one event that it cannot take. Then each request is tried by
+ * itself: what is wrong with one is no reason to refuse another. */
+static void split(struct stele_append_batch *batch) {
+    struct stele_append_event *event = batch->first;
+    stele_free(batch);
+    while (event != NULL) {
+        struct stele_append *append = event->append;
+        struct stele_append_event *end = last_of_request(event)->next;
+        struct stele_append_batch *own = NULL;
+        while (event != end) {
+            struct stele_append_event *next = event->next;
+            event->next = NULL;
+            stele_append__fill(event, &own);
+            event = next;
+        }
+        stele_append__submit_shared(own);
+        stele_append__count_down_here(append);
+    }
+}
+
+static void settle_run(struct stele_work *work) {
+    struct stele_append_batch *batch = (struct stele_append_batch *)(void *)work;
+    bool refused = batch->st == STELE_INVALID || batch->st == STELE_LIMIT;
+    if (refused && last_of_request(batch->first)->next != NULL) {
+        split(batch);
+        return;
+    }
+    if (batch->st == STELE_OK) {
+        batch_stored(batch);
+    } else {
+        batch_fail(batch, code_of_commit(batch->st), batch->err.text);
+    }
+    struct stele_append_event *event = batch->first;
+    stele_free(batch); /* last of the service's: it may end with the last request */
+    while (event != NULL) {
+        struct stele_append *append = event->append;
+        event = last_of_request(event)->next;
+        stele_append__count_down_here(append);
+    }
 }
 
 /* ------------------------------------------------------------------ the whole call */

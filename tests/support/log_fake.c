@@ -57,14 +57,28 @@ static void keep(struct stele_log *log, const struct stele_batch *batch) {
     }
 }
 
+static bool is_unwanted(const struct stele_batch *batch) {
+    static const char word[] = LOG_FAKE_UNWANTED;
+    for (size_t i = 0; i < batch->n; i++) {
+        stele_view payload = batch->payload[i];
+        if (memmem(payload.data, payload.size, word, sizeof word - 1) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void answer(struct stele_log *log, struct stele_batch *batch) {
     stele_err err = {0};
     struct stele_batch_place place = {.first_seq = log->n, .time_us = log->store->now_us, .n = batch->n};
     stele_status st = STELE_OK;
-    if (log->mode != LOG_FAKE_COMMIT) {
+    bool picky = log->mode == LOG_FAKE_PICKY;
+    if (picky && is_unwanted(batch)) {
+        st = STELE_FAIL(&err, INVALID, LOG_FAKE_UNWANTED);
+    } else if (!picky && log->mode != LOG_FAKE_COMMIT) {
         st = STELE_FAIL(&err, IO, "the disk of the test is broken");
     }
-    if (log->mode != LOG_FAKE_FAIL) {
+    if (picky ? st == STELE_OK : log->mode != LOG_FAKE_FAIL) {
         keep(log, batch);
         log->n_hidden += log->mode == LOG_FAKE_ADOPT ? batch->n : 0;
     }

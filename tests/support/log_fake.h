@@ -12,12 +12,15 @@
 
 #include "storage/log.h"
 
+#define LOG_FAKE_UNWANTED "the test's log does not want this"
+
 typedef enum log_fake_mode {
     LOG_FAKE_COMMIT, /* stores and answers OK */
     LOG_FAKE_HOLD,   /* takes batches and answers none until the mode changes */
     LOG_FAKE_FAIL,   /* stores nothing and answers IO */
     LOG_FAKE_ADOPT,  /* answers IO; what it had reached the disk and is found at the next change of
                         mode */
+    LOG_FAKE_PICKY,  /* answers INVALID to a batch in which an event says LOG_FAKE_UNWANTED */
     LOG_FAKE_BUSY,   /* submit says BUSY */
     LOG_FAKE_CLOSED, /* submit says CLOSED */
 } log_fake_mode;

@@ -336,6 +336,30 @@ static void test_ingest_faults__one_untaggable_event_sinks_itself_only(void **st
     rig_call_free(call);
 }
 
+static void test_ingest_faults__one_calls_event_is_no_reason_to_refuse_another(void **state) {
+    (void)state;
+    enum { CALLS = 48, ROUNDS = 8 }; /* as many as share batches again and again */
+    static struct later later[CALLS];
+    log_fake_set(log3, LOG_FAKE_PICKY);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < CALLS; i++) {
+            char id[32];
+            (void)snprintf(id, sizeof id, "e%d-%d", round, i);
+            start(&later[i], call_of(id, i % 8 == 0 ? LOG_FAKE_UNWANTED : NULL));
+        }
+        for (int i = 0; i < CALLS; i++) {
+            assert_ok(finish(&later[i]));
+            if (i % 8 == 0) {
+                expect_result(later[i].call, 0, STELE_RPC_INVALID_ARGUMENT, LOG_FAKE_UNWANTED);
+            } else {
+                assert_int_equal(later[i].call->event[0].code, 0);
+            }
+            rig_call_free(later[i].call);
+        }
+    }
+    assert_int_equal(log_fake_count(log3), ROUNDS * CALLS / 8 * 7);
+}
+
 /* ------------------------------------------------------------------ what is held */
 
 static void test_ingest_faults__what_is_held_is_bounded(void **state) {
@@ -400,6 +424,7 @@ int main(void) {
         T(a_stored_copy_that_cannot_be_read_is_no_verdict),
         T(all_or_nothing_leaves_nothing_behind),
         T(one_untaggable_event_sinks_itself_only),
+        T(one_calls_event_is_no_reason_to_refuse_another),
         T(what_is_held_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
