@@ -10,6 +10,8 @@ struct stele_bench_ceiling {
     double hash_compress_per_s; /* events/s of one thread: map, tags, commitments, leaf, tree,
                                    frames of 16 */
     double fdatasync_ms;        /* median of 4 KiB appends, each synced */
+    double
+        null_per_s; /* events/s from a server that only acknowledges; the caller's, 0: not asked */
 };
 /* About one second of work. */
 STELE_MUST_USE stele_status stele_bench_ceiling_measure(struct stele_bench_ceiling *ret,

@@ -55,7 +55,7 @@ static const char usage[] =
     "  --no-index             that server makes no INDEX entries and merges no segments: what the\n"
     "                         completeness index costs is the difference\n"
     "The ceilings in the output are measured in the same run: one thread that only hashes and\n"
-    "compresses, and plain appends with fdatasync.\n"
+    "compresses, plain appends with fdatasync, and the same calls to a server that only answers.\n"
     "\n"
     "Exit codes: 0 done, 2 usage, 3 server unreachable, 5 anything else.\n"
     "\n"
@@ -67,6 +67,8 @@ static const char usage[] =
 #define CONNECTIONS_MAX STELE_BENCH_CLIENTS_MAX
 #define CONNECTIONS 2u
 #define UNARY_CLIENTS 64u
+#define NULL_S 2.0 /* long enough to pass what connections begin with */
+#define NULL_EVENTS 1000000u
 #define RATE_MAX 10000000u /* above what this machine or a larger one takes */
 #define DURATION_S_MAX 604800u
 #define COLD_MAX 1000u /* each starts the server again */
@@ -80,6 +82,7 @@ struct bench {
     uint64_t rate, duration_s, query_rate; /* rate 0: as fast as it goes */
     uint32_t clock_step_ms;                /* 0: the real clock */
     struct stele_bench_clock *clock;
+    struct stele_bench_null *null;
     bool unary, no_index, json;
 };
 
@@ -249,6 +252,40 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
     return judge(argc - optind, argv + optind, *config != NULL, ret);
 }
 
+/* What the same clients get from a server that only answers, as fast as they can. */
+static stele_status measure_null_calls(const struct stele_bench_load *like,
+                                       const struct stele_bench_null *null, double *ret_per_s,
+                                       stele_err *err) {
+    struct stele_bench_load load = {.region = like->region,
+                                    .null = null,
+                                    .duration_s = NULL_S,
+                                    .clients = like->clients,
+                                    .connections = like->connections};
+    struct stele_bench_load_figures *figures = stele_alloc(1, sizeof *figures);
+    stele_status st = STELE_OK;
+    STELE_TRY(figures == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory for the figures") : STELE_OK);
+    STELE_TRY(stele_bench_load_run(&load, figures, err));
+    *ret_per_s = (double)figures->stored / figures->seconds;
+cleanup:
+    stele_free(figures);
+    return st;
+}
+
+static stele_status measure_null_streams(const struct bench *bench, double *ret_per_s,
+                                         stele_err *err) {
+    struct stele_bench_ingest ingest = {.region = bench->region,
+                                        .null = bench->null,
+                                        .events = NULL_EVENTS,
+                                        .batch = bench->batch,
+                                        .connections = bench->connections};
+    struct stele_bench_ingest_figures figures = {0};
+    stele_status st = stele_bench_ingest_run(&ingest, &figures, err);
+    if (st == STELE_OK) {
+        *ret_per_s = (double)figures.stored / figures.seconds;
+    }
+    return st;
+}
+
 /* Calls of a fixed time, or single ones. */
 static stele_status measure_load(const struct bench *bench, const char *config,
                                  const struct stele_bench_server *server, stele_err *err) {
@@ -286,6 +323,8 @@ static stele_status measure_load(const struct bench *bench, const char *config,
         STELE_TRY(st);
     }
     STELE_TRY(stele_bench_ceiling_measure(&ceiling, err));
+    STELE_TRY(bench->unary ? measure_null_calls(&load, bench->null, &ceiling.null_per_s, err)
+                           : measure_null_streams(bench, &ceiling.null_per_s, err));
     stele_bench_load_print(&load, figures, server == NULL ? NULL : &used, &ceiling, bench->json);
 cleanup:
     if (lag != NULL) {
@@ -337,6 +376,7 @@ static stele_status measure(struct bench *bench, const char *config,
         return measure_asking(bench, config, figures.stored, server, err);
     }
     STELE_TRY(stele_bench_ceiling_measure(&figures.ceiling, err));
+    STELE_TRY(measure_null_streams(bench, &figures.ceiling.null_per_s, err));
     stele_bench_ingest_print(&ingest, &figures, bench->json);
 cleanup:
     return st;
@@ -363,6 +403,7 @@ int stele_bench_command(const char *config, int argc, char **argv) {
         return code;
     }
     bool own = config == NULL;
+    STELE_TRY(stele_bench_null_start(&bench.null, &err));
     if (bench.clock_step_ms > 0) {
         STELE_TRY(stele_bench_clock_new(bench.clock_step_ms, &bench.clock, &err));
     }
@@ -387,6 +428,7 @@ cleanup:
     if (own && server.dir[0] != '\0') {
         stele_bench_server_stop(&server);
     }
+    stele_bench_null_stop(bench.null);
     stele_bench_clock_free(bench.clock);
     return st == STELE_OK ? STELE_EXIT_FOUND : stele_cli_failed("bench", st, &err);
 }

@@ -221,7 +221,9 @@ static stele_status ship_all(const struct stele_bench_ingest *bench,
         STELE_TRY(feeders[i].latency_us == NULL
                       ? STELE_FAIL(err, NO_MEMORY, "no memory for the samples")
                       : STELE_OK);
-        STELE_TRY(stele_cli_open("bench", bench->config, &feeders[i].cli, err));
+        STELE_TRY(bench->null != NULL
+                      ? stele_bench_null_connect(bench->null, &feeders[i].cli.client, err)
+                      : stele_cli_open("bench", bench->config, &feeders[i].cli, err));
     }
     double start = now_s(CLOCK_MONOTONIC);
     double cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
@@ -314,6 +316,8 @@ static void print_json(const struct stele_bench_ingest *bench,
     }
     put(out, "ceiling_hash_compress_events_per_s", f->ceiling.hash_compress_per_s);
     put(out, "ceiling_fdatasync_ms", f->ceiling.fdatasync_ms);
+    put(out, "ceiling_null_events_per_s", f->ceiling.null_per_s);
+    put(out, "of_ceiling_null", rate / f->ceiling.null_per_s);
     put(out, "ratio_to_hash_compress", rate / f->ceiling.hash_compress_per_s);
     (void)json_dumpf(out, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
     (void)fputc('\n', stdout);
@@ -361,4 +365,7 @@ void stele_bench_ingest_print(const struct stele_bench_ingest *bench,
                  "this run: %.2f of it\n",
                  f->ceiling.hash_compress_per_s, rate / f->ceiling.hash_compress_per_s);
     (void)printf("ceiling           4 KiB append + fdatasync: %.2f ms\n", f->ceiling.fdatasync_ms);
+    (void)printf("ceiling           the same streams to a server that only acknowledges: %.0f "
+                 "events/s; this run: %.2f of it\n",
+                 f->ceiling.null_per_s, rate / f->ceiling.null_per_s);
 }

@@ -11,10 +11,12 @@
 #include "tools/bench_file.h"
 #include "tools/bench_kept.h"
 #include "tools/bench_lag.h"
+#include "tools/bench_null.h"
 #include "tools/bench_server.h"
 
 struct stele_bench_ingest {
     const char *config, *region;
+    const struct stele_bench_null *null;     /* not NULL: this server instead */
     uint64_t events, batch, connections;     /* connections: at most STELE_BENCH_CLIENTS_MAX */
     struct stele_bench_clock *clock;         /* of the events; NULL: the real one */
     const struct stele_bench_file *file;     /* the events; NULL: made up meanwhile */

@@ -201,13 +201,16 @@ static stele_status open_clis(const struct stele_bench_load *load, struct worker
                               stele_err *err) {
     stele_status st = STELE_OK;
     for (uint64_t i = 0; i < worker->n_clis; i++) {
-        STELE_TRY(stele_cli_open("bench", load->config, &worker->cli[i], err));
+        STELE_TRY(load->null != NULL
+                      ? stele_bench_null_connect(load->null, &worker->cli[i].client, err)
+                      : stele_cli_open("bench", load->config, &worker->cli[i], err));
     }
     /* A handshake is no part of what is measured. */
     for (uint64_t i = 0; i < worker->n_clis; i++) {
         if (!stele_rpc_client_wait(worker->cli[i].client, TIMEOUT_MS)) {
             st = STELE_FAIL(err, CLOSED, "no connection to '%s' within %u s; is steled running?",
-                            worker->cli[i].config->server, TIMEOUT_MS / 1000u);
+                            load->null != NULL ? "itself" : worker->cli[i].config->server,
+                            TIMEOUT_MS / 1000u);
             goto cleanup;
         }
     }

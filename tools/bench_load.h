@@ -13,6 +13,7 @@
 #include "storage/status.h"
 #include "tools/bench_ceiling.h"
 #include "tools/bench_lag.h"
+#include "tools/bench_null.h"
 #include "tools/bench_server.h"
 #include "tools/bench_tally.h"
 
@@ -20,6 +21,7 @@
 
 struct stele_bench_load {
     const char *config, *region;
+    const struct stele_bench_null *null; /* not NULL: this server instead of the configuration's */
     double events_per_s; /* 0: each client sends when the one before is answered, a closed loop */
     double duration_s;
     uint64_t clients;                /* streams, or single appends under way at a time */

@@ -69,6 +69,8 @@ static void print_json(const struct stele_bench_load *load,
     }
     put(out, "ceiling_hash_compress_events_per_s", ceiling->hash_compress_per_s);
     put(out, "ceiling_fdatasync_ms", ceiling->fdatasync_ms);
+    put(out, "ceiling_null_events_per_s", ceiling->null_per_s);
+    put(out, "of_ceiling_null", n / f->seconds / ceiling->null_per_s);
     (void)json_dumpf(out, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
     (void)fputc('\n', stdout);
     json_decref(out);
@@ -131,4 +133,8 @@ void stele_bench_load_print(const struct stele_bench_load *load,
     (void)printf("ceiling           one thread that only hashes and compresses: %.0f events/s\n",
                  ceiling->hash_compress_per_s);
     (void)printf("ceiling           4 KiB append + fdatasync: %.2f ms\n", ceiling->fdatasync_ms);
+    (void)printf(
+        "ceiling           the same calls to a server that only answers, closed loop: %.0f "
+        "events/s; this run: %.2f of it\n",
+        ceiling->null_per_s, n / f->seconds / ceiling->null_per_s);
 }
