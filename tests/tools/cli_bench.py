@@ -48,6 +48,7 @@ class Load(Case):
         self.assertEqual((figures['clients'], figures['connections']), (4, 3))
         self.assertIs(figures['open_loop'], False)
         self.assertGreaterEqual(figures['events'], 4)
+        self.assertGreater(figures['ceiling_null_events_per_s'], 0)
 
     def test_searches_beside_them(self):
         figures = self.figures('mixed', '--rate', '50', '--query-rate', '10', '--duration', '2', '--clients', '4')

@@ -13,7 +13,7 @@ from cli_rig import DONE, PATIENCE_S, STELE, UNREACHABLE, Case, Server, end, ste
 
 REGION = 'eu-1'
 FIGURES = {'events', 'seconds', 'events_per_s', 'first_log_time', 'last_log_time', 'batch_p50_ms', 'batch_p99_ms',
-           'client_cpu_us_per_event', 'ceiling_hash_compress_events_per_s', 'ceiling_fdatasync_ms'}
+           'client_cpu_us_per_event', 'ceiling_hash_compress_events_per_s', 'ceiling_fdatasync_ms', 'ceiling_null_events_per_s'}
 OF_ITS_SERVER = {'server_cpu_us_per_event', 'server_rss_mib', 'stored_bytes_per_event'}
 
 
