@@ -22,7 +22,7 @@
 
 enum {
     OWN_METHODS = STELE_RPC_HEALTH_METHODS + STELE_RPC_REFLECTION_METHODS,
-    METHODS_MAX = 64, /* ten services of six methods; each costs a waiting call per queue */
+    METHODS_MAX = 64, /* ten services of six methods; each costs waiting calls per queue */
     THREADS_MAX = 64,
     /* Open calls of all connections. One holds some 10 kB in core, so 4,096 are about 40 MB. */
     CALLS_MAX = 4096,
@@ -30,6 +30,9 @@ enum {
     /* What core may hold for all connections before it ends calls, whose ever they are. What one
      * client alone could fill it with is bounded below it: rpc_undelivered.h. */
     CORE_MEMORY_BYTES = 512 * 1024 * 1024,
+    /* Calls of one read from a socket that find a request waiting; the others are put aside in
+     * core, and each taken up again by itself. */
+    ARMED_UNARY = 16,
     HEADER_BYTES_MAX = 16 * 1024,
     HANDSHAKE_MS = 10 * 1000, /* TLS included; a peer that only connects is gone after it */
     IDLE_CONNECTION_MS = 5 * 60 * 1000, /* no call for so long: the connection is closed politely */
@@ -277,7 +280,10 @@ static stele_status start_queues(struct stele_rpc_server *server, stele_err *err
     for (uint32_t i = 0; i < server->n_queues; i++) {
         struct stele_rpc_queue *queue = &server->queues[i];
         for (size_t slot = 0; slot < server->n_slots; slot++) {
-            STELE_TRY(stele_rpc_call_arm(queue, &server->slots[slot], err));
+            bool unary = server->slots[slot].method.kind == STELE_RPC_UNARY;
+            for (int armed = 0; armed < (unary ? ARMED_UNARY : 1); armed++) {
+                STELE_TRY(stele_rpc_call_arm(queue, &server->slots[slot], err));
+            }
         }
         int error = pthread_create(&queue->thread, NULL, queue_thread, queue);
         if (error != 0) {
