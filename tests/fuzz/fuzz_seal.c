@@ -2,7 +2,8 @@
 /*
  * tests/fuzz/fuzz_seal.c: any bytes as a segment and its seal: u32 size of the segment, segment, seal; as
  * they are, with the seal's checksums made right, and with both. Every question gets an answer or CORRUPT,
- * a key that is given is found where it stands, and what merges opens again.
+ * a key that is given is found where it stands, keys said to be out of order are, and what merges opens
+ * again.
  */
 #include <string.h>
 
@@ -72,10 +73,33 @@ static void try_seal(struct stele_segment *segment, struct bytes b) {
     stele_seal_close(seal);
 }
 
+/* As an auditor reads it who looks for keys out of order: two neighbours that are are also proven. */
+static void try_disorder(struct bytes segment_bytes, struct bytes b) {
+    struct stele_segment *segment = NULL;
+    struct stele_seal *seal = NULL;
+    struct stele_seal_key key[2];
+    stele_buf siblings = STELE_BUF_EMPTY;
+    uint64_t rank = 0;
+    if (stele_segment_open_any_order(read_at, &segment_bytes, segment_bytes.size, &segment, NULL) != STELE_OK) {
+        return;
+    }
+    if (stele_seal_open(read_at, &b, b.size, segment, &seal, NULL) == STELE_OK &&
+        stele_seal_find_disorder(seal, &rank, NULL) == STELE_OK &&
+        stele_seal_key_at(seal, model_leaves(), rank, &key[0], NULL) == STELE_OK &&
+        stele_seal_key_at(seal, model_leaves(), rank + 1, &key[1], NULL) == STELE_OK) {
+        fuzz_require(memcmp(key[0].tag, key[1].tag, sizeof key[0].tag) >= 0);
+        (void)!stele_seal_prove(seal, model_leaves(), rank, 2, &siblings, NULL);
+    }
+    stele_buf_done(&siblings);
+    stele_seal_close(seal);
+    stele_segment_close(segment);
+}
+
 /* data: a copy that may be changed. */
 static void try_both(uint8_t *data, size_t segment_size, size_t seal_size) {
     struct bytes b = {data, segment_size};
     struct stele_segment *segment = NULL;
+    try_disorder(b, (struct bytes){data + segment_size, seal_size});
     if (stele_segment_open(read_at, &b, b.size, &segment, NULL) != STELE_OK) {
         return;
     }
