@@ -3,6 +3,9 @@
 #include "ingest/recall.h"
 
 #include "proto/event.h"
+#include "storage/frame.h"
+
+#define AHEAD 16u /* events remembered while memory answers */
 
 void stele_recall_done(struct stele_recall *recall) {
     stele_log_reader_free(recall->reader);
@@ -51,32 +54,48 @@ cleanup:
 
 /* ------------------------------------------------------------------ filling the window */
 
-/* The hash of a stored event; false for entries that are none. */
-static bool hash_of(const struct stele_dedup *dedup, const struct stele_stored_entry *stored,
-                    uint64_t *ret) {
-    struct stele_event_head head;
-    if (stored->entry.type != STELE_ENTRY_EVENT ||
-        stele_event_check(stored->payload, &head, NULL) != STELE_OK) {
-        return false;
+struct found {
+    uint64_t hash;
+    struct stele_dedup_place place;
+};
+
+/* The identities of a frame's events from entry `from` on, in their order. They are not checked against the log: what
+ * is made of them is a hint, and stele_recall_compare reads the event before it is believed. */
+static size_t find_events(const struct stele_dedup *dedup, uint32_t log, const struct stele_stored_frame *frame,
+                          uint64_t from, struct found *ret) {
+    struct stele_dedup_key key[STELE_FRAME_EVENTS_MAX];
+    struct stele_dedup_key *keys[STELE_FRAME_EVENTS_MAX] = {NULL};
+    size_t n = 0;
+    for (size_t i = from > frame->first_seq ? (size_t)(from - frame->first_seq) : 0; i < frame->n; i++) {
+        struct stele_event_head head;
+        if (stele_event_check(frame->payload[i], &head, NULL) == STELE_OK) {
+            key[n] = (struct stele_dedup_key){head.tenant, head.source_service, head.event_id, 0};
+            keys[n] = &key[n];
+            ret[n++].place = (struct stele_dedup_place){log, frame->first_seq + i};
+        }
     }
-    struct stele_dedup_key key = {head.tenant, head.source_service, head.event_id, 0};
-    *ret = stele_dedup_hash(dedup, &key);
-    return true;
+    stele_dedup_hash_many(dedup, keys, n);
+    for (size_t i = 0; i < n; i++) {
+        ret[i].hash = key[i].hash;
+    }
+    return n;
 }
 
 stele_status stele_recall_range(struct stele_store *store, uint32_t log, uint64_t from,
                                 struct stele_dedup *dedup, uint64_t *ret_size, stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_recall recall = STELE_RECALL_EMPTY;
-    struct stele_stored_entry stored;
     STELE_TRY(open_log(&recall, stele_store_log_at(store, log), err));
     uint64_t size = stele_log_view_size(recall.view);
-    for (uint64_t seq = from; seq < size; seq++) {
-        uint64_t hash = 0;
-        STELE_TRY(stele_log_read(recall.reader, seq, &stored, err));
-        if (hash_of(dedup, &stored, &hash)) {
-            stele_dedup_remember(dedup, hash, (struct stele_dedup_place){log, seq});
+    for (uint64_t seq = from; seq < size;) {
+        struct stele_stored_frame frame;
+        struct found found[STELE_FRAME_EVENTS_MAX];
+        STELE_TRY(stele_log_peek(recall.reader, seq, &frame, err));
+        size_t n = find_events(dedup, log, &frame, seq, found);
+        for (size_t i = 0; i < n; i++) {
+            stele_dedup_remember(dedup, found[i].hash, found[i].place);
         }
+        seq = frame.first_seq + (frame.n > 0 ? frame.n : 1);
     }
     *ret_size = size;
 cleanup:
@@ -84,56 +103,40 @@ cleanup:
     return st;
 }
 
-/* A log walked from its newest entry down; `hash` and `time_us` are those of entry `left - 1`. */
+/* A log walked from its newest entry down, a frame at a time; `frame` ends with entry `left - 1`. */
 struct walk {
     struct stele_recall recall;
     uint32_t log;
     uint64_t left;
-    uint64_t time_us;
-    uint64_t hash;
-    bool is_event;
+    struct stele_stored_frame frame;
 };
 
-static stele_status walk_read(struct walk *w, const struct stele_dedup *dedup, stele_err *err) {
-    struct stele_stored_entry stored;
-    if (w->left == 0) {
-        return STELE_OK;
-    }
-    stele_status st = stele_log_read(w->recall.reader, w->left - 1, &stored, err);
-    if (st != STELE_OK) {
-        return st;
-    }
-    w->time_us = stored.entry.time_us;
-    w->is_event = hash_of(dedup, &stored, &w->hash);
-    return STELE_OK;
+static stele_status walk_read(struct walk *w, stele_err *err) {
+    return w->left == 0 ? STELE_OK : stele_log_peek(w->recall.reader, w->left - 1, &w->frame, err);
 }
 
-struct found {
-    uint64_t hash;
-    struct stele_dedup_place place;
-};
-
-/* Takes the newest entry over all walks until the window is full or nothing is left. */
+/* Takes the newest frame over all walks until the window is full or nothing is left. */
 static stele_status take_newest(struct walk *walk, size_t n_walks, const struct stele_dedup *dedup,
                                 struct found *found, uint32_t *ret_n, stele_err *err) {
     uint32_t n = 0;
     while (n < stele_dedup_window(dedup)) {
+        struct found of_frame[STELE_FRAME_EVENTS_MAX];
         struct walk *newest = NULL;
         for (size_t i = 0; i < n_walks; i++) {
-            if (walk[i].left > 0 && (newest == NULL || walk[i].time_us > newest->time_us)) {
+            if (walk[i].left > 0 &&
+                (newest == NULL || walk[i].frame.time_us > newest->frame.time_us)) {
                 newest = &walk[i];
             }
         }
         if (newest == NULL) {
             break;
         }
-        newest->left--;
-        if (newest->is_event) {
-            found[n].hash = newest->hash;
-            found[n].place = (struct stele_dedup_place){newest->log, newest->left};
-            n++;
+        for (size_t i = find_events(dedup, newest->log, &newest->frame, 0, of_frame);
+             i > 0 && n < stele_dedup_window(dedup); i--) {
+            found[n++] = of_frame[i - 1];
         }
-        stele_status st = walk_read(newest, dedup, err);
+        newest->left = newest->frame.first_seq;
+        stele_status st = walk_read(newest, err);
         if (st != STELE_OK) {
             return st;
         }
@@ -164,7 +167,7 @@ stele_status stele_recall_fill(struct stele_store *store, struct stele_dedup *de
         STELE_TRY(open_log(&w->recall, log, err));
         w->left = stele_log_view_size(w->recall.view);
         n_entries += w->left;
-        STELE_TRY(walk_read(w, dedup, err));
+        STELE_TRY(walk_read(w, err));
     }
     uint64_t n_max = n_entries < stele_dedup_window(dedup) ? n_entries : stele_dedup_window(dedup);
     found = stele_alloc((size_t)n_max + 1, sizeof *found);
@@ -176,6 +179,9 @@ stele_status stele_recall_fill(struct stele_store *store, struct stele_dedup *de
     STELE_TRY(take_newest(walk, n_walks, dedup, found, &n_found, err));
     while (n_found > 0) { /* oldest first */
         n_found--;
+        if (n_found >= AHEAD) {
+            stele_dedup_expect(dedup, found[n_found - AHEAD].hash);
+        }
         stele_dedup_remember(dedup, found[n_found].hash, found[n_found].place);
     }
 cleanup:

@@ -109,6 +109,17 @@ void stele_log_reader_free(struct stele_log_reader *reader);
  */
 STELE_MUST_USE stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq,
                                            struct stele_stored_entry *ret, stele_err *err);
+/*
+ * The events stored together with entry `seq`, in one frame: n from first_seq on, all below the view's size. NOT checked against their leaf hashes, which costs four times as much: for hints, never for answers.
+ * n 0: the entry is no event. Borrows the reader. Errors: those of _read.
+ */
+struct stele_stored_frame {
+    uint64_t first_seq, time_us;
+    size_t n;
+    const stele_view *payload;
+};
+STELE_MUST_USE stele_status stele_log_peek(struct stele_log_reader *reader, uint64_t seq,
+                                           struct stele_stored_frame *ret, stele_err *err);
 struct stele_seq_stream;
 /* The entries read are those the stream gives, which lives as long: where they come from a disk, the reader has
  * those that follow fetched too. */

@@ -145,18 +145,23 @@ cleanup:
     return st;
 }
 
+/* The item with entry seq, unless it is open. */
+static stele_status open_item(struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
+    const struct stele_item *item = &reader->item;
+    if (seq >= reader->view->size) {
+        return STELE_FAIL(err, NOT_FOUND, "log %s has %" PRIu64 " entries; there is no entry %" PRIu64,
+                          reader->view->log->full_name, reader->view->size, seq);
+    }
+    bool is_open = reader->n_open > 0 && seq >= item->first_seq && seq - item->first_seq < reader->n_open;
+    return is_open ? STELE_OK : stele_log_reader__enter(reader, seq, err);
+}
+
 stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq, struct stele_stored_entry *ret,
                             stele_err *err) {
     const struct stele_item *item = &reader->item;
     stele_status st = STELE_OK;
     uint8_t leaf[STELE_HASH_BYTES];
-    if (seq >= reader->view->size) {
-        return STELE_FAIL(err, NOT_FOUND, "log %s has %" PRIu64 " entries; there is no entry %" PRIu64,
-                          reader->view->log->full_name, reader->view->size, seq);
-    }
-    if (reader->n_open == 0 || seq < item->first_seq || seq - item->first_seq >= reader->n_open) {
-        STELE_TRY(stele_log_reader__enter(reader, seq, err));
-    }
+    STELE_TRY(open_item(reader, seq, err));
     *ret = (struct stele_stored_entry){0};
     if (item->kind == STELE_ITEM_FRAME) {
         STELE_TRY(rebuild_event(reader, seq, ret, err));
@@ -169,6 +174,26 @@ stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq, struc
                              "log %s: what is stored for entry %" PRIu64 " does not have the leaf hash stored for it; run stele fsck",
                              reader->view->log->full_name, seq));
     }
+cleanup:
+    return st;
+}
+
+stele_status stele_log_peek(struct stele_log_reader *reader, uint64_t seq, struct stele_stored_frame *ret,
+                            stele_err *err) {
+    const struct stele_item *item = &reader->item;
+    struct stele_entry entry;
+    stele_status st = STELE_OK;
+    STELE_TRY(open_item(reader, seq, err));
+    if (item->kind != STELE_ITEM_FRAME) {
+        STELE_TRY(stele_corrupt(stele_entry_decode(item->entry, &entry, err), err));
+        *ret = (struct stele_stored_frame){.first_seq = seq, .time_us = entry.time_us};
+        return STELE_OK;
+    }
+    uint64_t left = reader->view->size - item->first_seq;
+    *ret = (struct stele_stored_frame){.first_seq = item->first_seq,
+                                       .time_us = item->time_us,
+                                       .n = item->n < left ? item->n : (size_t)left,
+                                       .payload = reader->content.payload};
 cleanup:
     return st;
 }

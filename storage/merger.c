@@ -161,6 +161,35 @@ cleanup:
     return st;
 }
 
+/* A merge of sixteen packs takes half a second of a processor. While a log grows by more than a pack a second it
+ * waits, unless so many segments stand side by side that a question for one key, which reads a block of each, would
+ * take milliseconds more. */
+#define LARGE_PACKS 8u
+#define GROWS_US 1000000u
+#define SEGMENTS_SIDE_BY_SIDE 192u
+
+static bool is_large(const struct stele_log *log, const struct stele_catalog *catalog, struct run run) {
+    uint64_t n_entries = info_of(catalog, run.at + run.n - 1)->hi - info_of(catalog, run.at)->lo;
+    return n_entries >= LARGE_PACKS * (uint64_t)log->pack_entries;
+}
+
+static bool gives_way(struct stele_log *log, const struct stele_catalog *catalog, struct run run) {
+    uint64_t packed_us = atomic_load(&log->packed_us);
+    return is_large(log, catalog, run) && catalog->n_segments < SEGMENTS_SIDE_BY_SIDE && packed_us != 0 &&
+           stele_monotonic_us() - packed_us < GROWS_US;
+}
+
+/* The newest INDEX entry still commits to the parts. In a log that grows the next one is never far; in one that is
+ * idle it would be, and until then proofs name each part and the parts take room. */
+static void want_index(struct stele_log *log) {
+    (void)pthread_mutex_lock(&log->lock);
+    bool wake = stele_log__index_arm(log);
+    (void)pthread_mutex_unlock(&log->lock);
+    if (wake) {
+        stele_indexer__wake(log->indexer);
+    }
+}
+
 static stele_status merge_run(struct stele_log *log, const struct stele_catalog *catalog, struct run run,
                               stele_err *err) {
     struct stele_segment_ref *merged = NULL;
@@ -183,23 +212,12 @@ static stele_status merge_run(struct stele_log *log, const struct stele_catalog 
     for (size_t i = 0; i < run.n; i++) {
         atomic_store(&catalog->segment[run.at + i]->superseded, true);
     }
+    if (is_large(log, catalog, run)) {
+        want_index(log);
+    }
 cleanup:
     stele_segment_ref_unref(merged);
     return st;
-}
-
-/* A merge of sixteen packs takes half a second of a processor. While a log grows by more than a pack a second it
- * waits, unless so many segments stand side by side that a question for one key, which reads a block of each, would
- * take milliseconds more. */
-#define LARGE_PACKS 8u
-#define GROWS_US 1000000u
-#define SEGMENTS_SIDE_BY_SIDE 192u
-
-static bool gives_way(struct stele_log *log, const struct stele_catalog *catalog, struct run run) {
-    uint64_t n_entries = info_of(catalog, run.at + run.n - 1)->hi - info_of(catalog, run.at)->lo;
-    uint64_t packed_us = atomic_load(&log->packed_us);
-    return n_entries >= LARGE_PACKS * (uint64_t)log->pack_entries && catalog->n_segments < SEGMENTS_SIDE_BY_SIDE && packed_us != 0 &&
-           stele_monotonic_us() - packed_us < GROWS_US;
 }
 
 stele_status stele_log__merge_one(struct stele_log *log, bool *ret_did, stele_err *err) {

@@ -332,6 +332,7 @@ struct stele_log_view {
 };
 struct stele_log_reader {
     struct stele_log_view *view;
+    stele_view peeked;
 };
 
 stele_status stele_log_view_open(struct stele_log *log, struct stele_log_view **ret,
@@ -386,6 +387,19 @@ stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq,
     (void)pthread_mutex_unlock(&log->lock);
     return fails ? STELE_FAIL(err, IO, "log %s: its disk cannot be read", log->full_name)
                  : STELE_OK;
+}
+
+/* Frames of one event. */
+stele_status stele_log_peek(struct stele_log_reader *reader, uint64_t seq, struct stele_stored_frame *ret,
+                            stele_err *err) {
+    struct stele_stored_entry stored;
+    stele_status st = stele_log_read(reader, seq, &stored, err);
+    if (st == STELE_OK) {
+        reader->peeked = stored.payload;
+        *ret = (struct stele_stored_frame){
+            .first_seq = seq, .time_us = stored.entry.time_us, .n = 1, .payload = &reader->peeked};
+    }
+    return st;
 }
 
 stele_status stele_log_read_tags(struct stele_log_reader *reader, const struct stele_tag_set **ret,

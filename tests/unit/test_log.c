@@ -87,11 +87,26 @@ static void model_done(struct model *m) {
     fixture_done(&m->f);
 }
 
+/* What is read unchecked is what was appended, too. */
+static void check_peek(struct stele_log_reader *reader, const struct stele_stored_entry *stored, uint64_t seq) {
+    struct stele_stored_frame frame;
+    assert_ok(stele_log_peek(reader, seq, &frame, NULL));
+    assert_int_equal(frame.time_us, stored->entry.time_us);
+    if (stored->entry.type != STELE_ENTRY_EVENT) {
+        assert_int_equal(frame.n, 0);
+        return;
+    }
+    assert_in_range(seq, frame.first_seq, frame.first_seq + frame.n - 1);
+    assert_true(stele_view_equal(frame.payload[seq - frame.first_seq], stored->payload));
+}
+
 /* Every event is where its acknowledgement said, byte for byte, with a proof under the checkpoint. */
 static void check_all(struct model *m) {
     struct stele_log *log = stele_store_log(m->f.store, "3y");
     struct stele_log_view *view = NULL;
     struct stele_log_reader *reader = NULL;
+    struct stele_log_reader *peeking = NULL;
+    struct stele_stored_frame none;
     struct stele_checkpoint checkpoint;
     stele_buf note = STELE_BUF_EMPTY;
     stele_err err;
@@ -100,6 +115,8 @@ static void check_all(struct model *m) {
     assert_ok(stele_log_checkpoint(log, size, &note, &checkpoint, &err));
     assert_int_equal(checkpoint.size_leaves, size);
     assert_ok(stele_log_reader_new(view, &reader, &err));
+    assert_ok(stele_log_reader_new(view, &peeking, &err));
+    assert_status(stele_log_peek(peeking, size, &none, &err), NOT_FOUND);
     struct stele_frontier naive;
     stele_frontier_init(&naive);
     size_t at = 0;
@@ -110,6 +127,7 @@ static void check_all(struct model *m) {
         if (st != STELE_OK) {
             fail_msg("read %llu: %s (%s)", (unsigned long long)seq, err.text, err.where);
         }
+        check_peek(peeking, &stored, seq);
         stele_hash_leaf(stele_view_of(stored.bytes, stored.n_bytes), leaf);
         stele_frontier_push(&naive, leaf);
         if (at < m->n && m->seq[at] == seq) {
@@ -131,6 +149,7 @@ static void check_all(struct model *m) {
     uint8_t root[32];
     stele_frontier_root(&naive, root);
     assert_memory_equal(root, checkpoint.root, 32);
+    stele_log_reader_free(peeking);
     stele_log_reader_free(reader);
     stele_log_view_close(view);
     stele_buf_done(&note);
