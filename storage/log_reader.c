@@ -70,7 +70,8 @@ static void tell_ahead(struct stele_log_reader *reader) {
     stele_unit_will_need(&reader->cursor, seq, stele_seq_stream_ahead(reader->stream, seq, TOLD_MAX));
 }
 
-stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
+/* Leaves the item in the reader, and nothing open: what checks it is not there. */
+static stele_status enter_unchecked(struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
     const struct stele_unit *unit = stele_catalog_unit_of(reader->view->catalog, seq);
     struct stele_compressor *compressor = NULL;
     stele_status st = STELE_OK;
@@ -88,9 +89,18 @@ stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t s
         STELE_TRY(stele_compressor_mine(&compressor, err));
         STELE_TRY(stele_frame_open(compressor, reader->item.sealed, reader->item.raw_bytes, reader->item.n,
                                    &reader->raw, &reader->content, err));
+    }
+cleanup:
+    return st;
+}
+
+stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
+    stele_status st = STELE_OK;
+    STELE_TRY(enter_unchecked(reader, seq, err));
+    if (reader->item.kind == STELE_ITEM_FRAME) {
         STELE_TRY(stele_unit_kseed(&reader->cursor, &reader->item, reader->kseed, err));
     }
-    STELE_TRY(find_leaves(reader, unit, err));
+    STELE_TRY(find_leaves(reader, reader->cursor.unit, err));
     reader->n_open = reader->item.n;
 cleanup:
     return st;
@@ -145,15 +155,16 @@ cleanup:
     return st;
 }
 
-/* The item with entry seq, unless it is open. */
-static stele_status open_item(struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
-    const struct stele_item *item = &reader->item;
+static stele_status check_seq(const struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
     if (seq >= reader->view->size) {
         return STELE_FAIL(err, NOT_FOUND, "log %s has %" PRIu64 " entries; there is no entry %" PRIu64,
                           reader->view->log->full_name, reader->view->size, seq);
     }
-    bool is_open = reader->n_open > 0 && seq >= item->first_seq && seq - item->first_seq < reader->n_open;
-    return is_open ? STELE_OK : stele_log_reader__enter(reader, seq, err);
+    return STELE_OK;
+}
+
+static bool is_open(const struct stele_log_reader *reader, uint64_t seq) {
+    return reader->n_open > 0 && seq >= reader->item.first_seq && seq - reader->item.first_seq < reader->n_open;
 }
 
 stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq, struct stele_stored_entry *ret,
@@ -161,7 +172,8 @@ stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq, struc
     const struct stele_item *item = &reader->item;
     stele_status st = STELE_OK;
     uint8_t leaf[STELE_HASH_BYTES];
-    STELE_TRY(open_item(reader, seq, err));
+    STELE_TRY(check_seq(reader, seq, err));
+    STELE_TRY(is_open(reader, seq) ? STELE_OK : stele_log_reader__enter(reader, seq, err));
     *ret = (struct stele_stored_entry){0};
     if (item->kind == STELE_ITEM_FRAME) {
         STELE_TRY(rebuild_event(reader, seq, ret, err));
@@ -183,7 +195,8 @@ stele_status stele_log_peek(struct stele_log_reader *reader, uint64_t seq, struc
     const struct stele_item *item = &reader->item;
     struct stele_entry entry;
     stele_status st = STELE_OK;
-    STELE_TRY(open_item(reader, seq, err));
+    STELE_TRY(check_seq(reader, seq, err));
+    STELE_TRY(is_open(reader, seq) ? STELE_OK : enter_unchecked(reader, seq, err));
     if (item->kind != STELE_ITEM_FRAME) {
         STELE_TRY(stele_corrupt(stele_entry_decode(item->entry, &entry, err), err));
         *ret = (struct stele_stored_frame){.first_seq = seq, .time_us = entry.time_us};
