@@ -93,11 +93,12 @@ stele_status stele_log_seal(struct stele_log *log, uint64_t as_of_us, uint32_t w
     return st;
 }
 
-/* When the entry was logged, or a little before. */
-static uint64_t time_of(const struct stele_catalog *catalog, uint64_t seq) {
+/* When the entry was logged, or a little before; UINT64_MAX: no such entry. ret_is_index: it is known to be one. */
+static uint64_t time_of(const struct stele_catalog *catalog, uint64_t seq, bool *ret_is_index) {
     struct stele_unit_cursor cursor;
     struct stele_item item;
     const struct stele_unit *unit = stele_catalog_unit_of(catalog, seq);
+    *ret_is_index = false;
     if (unit == NULL) {
         return UINT64_MAX;
     }
@@ -106,8 +107,20 @@ static uint64_t time_of(const struct stele_catalog *catalog, uint64_t seq) {
     if (unit->tail != NULL && stele_unit_cursor_enter(&cursor, unit, NULL) == STELE_OK &&
         stele_unit_item(&cursor, seq, &item, NULL) == STELE_OK) {
         time_us = item.time_us;
+        *ret_is_index = item.kind == STELE_ITEM_INDEX;
     }
     stele_unit_cursor_done(&cursor);
+    return time_us;
+}
+
+/* When the first entry was logged that the index still owes: not an INDEX entry, which may have stood there while the
+ * log was idle. A few at most follow each other. */
+static uint64_t owed_since(const struct stele_catalog *catalog, uint64_t seq) {
+    bool is_index = true;
+    uint64_t time_us = UINT64_MAX;
+    for (unsigned i = 0; i < 16 && is_index; i++) {
+        time_us = time_of(catalog, seq + i, &is_index);
+    }
     return time_us;
 }
 
@@ -128,7 +141,7 @@ void stele_log_index_status(struct stele_log *log, struct stele_index_status *re
     (void)pthread_mutex_unlock(&log->lock);
     if (status.lag_entries > 0) {
         uint64_t now = stele_store_now_us(log->store);
-        uint64_t since = time_of(catalog, status.covered);
+        uint64_t since = owed_since(catalog, status.covered);
         status.lag_us = since < now ? now - since : 0;
     }
     stele_catalog_unref(catalog);
