@@ -40,8 +40,6 @@ static void note(struct stele_engine *e, const char *key, uint64_t offset, size_
 struct bed {
     struct fixture f;
     struct stele_engine_ops ops; /* the engine's, and the note */
-    struct stele_engine *engine;
-    const struct stele_engine_ops *real;
     struct stele_log_view *view;
 };
 
@@ -59,6 +57,11 @@ static void start(struct bed *bed) {
     told.n = 0;
     fixture_init(&bed->f);
     bed->f.pack_entries = 256;
+    assert_ok(stele_engine_rocks_open(bed->f.dir, "eu-test", true, &bed->f.engine, &err));
+    assert_non_null(bed->f.engine->ops->blob_will_need);
+    bed->ops = *bed->f.engine->ops;
+    bed->ops.blob_will_need = note;
+    bed->f.engine->ops = &bed->ops; /* before the store has threads that read it */
     fixture_open(&bed->f);
     for (size_t done = 0; done < N_EVENTS; done += BATCH) {
         for (size_t i = 0; i < BATCH; i++) {
@@ -74,16 +77,9 @@ static void start(struct bed *bed) {
     }
     assert_ok(stele_log_view_open(stele_store_log(bed->f.store, "3y"), &bed->view, &err));
     assert_non_null(bed->view->catalog->unit[0]->pack);
-    bed->engine = bed->view->catalog->unit[0]->pack->engine;
-    bed->real = bed->engine->ops;
-    assert_non_null(bed->real->blob_will_need);
-    bed->ops = *bed->real;
-    bed->ops.blob_will_need = note;
-    bed->engine->ops = &bed->ops;
 }
 
 static void done(struct bed *bed) {
-    bed->engine->ops = bed->real;
     stele_log_view_close(bed->view);
     fixture_done(&bed->f);
 }
