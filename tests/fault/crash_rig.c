@@ -174,7 +174,10 @@ static void start(struct run *run) {
     extern char **environ;
     (void)snprintf(seed, sizeof seed, "%" PRIu64, rng_next(&rig->rng));
     (void)snprintf(now, sizeof now, "%" PRIu64, rig->now_us);
-    (void)snprintf(events, sizeof events, "%" PRIu64, 200 + rng_below(&rig->rng, rig->events_max));
+    /* What is acknowledged after a start that is all there is to see would be missed by its checks:
+     * they begin anew from the store as it was before. */
+    uint64_t n_events = rig->ends_at_ready ? 0 : 200 + rng_below(&rig->rng, rig->events_max);
+    (void)snprintf(events, sizeof events, "%" PRIu64, n_events);
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawn_file_actions_adddup2(&actions, ends[1], CRASH_FD);

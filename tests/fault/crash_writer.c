@@ -7,7 +7,7 @@
  *
  * It may also end itself at a chosen step (CRASH_STEP_AT).
  *
- * Usage: crash_writer FOLDER SEED NOW_US EVENTS
+ * Usage: crash_writer FOLDER SEED NOW_US EVENTS; without events it only opens, and waits to be killed
  */
 #include <pthread.h>
 #include <signal.h>
@@ -235,6 +235,9 @@ int main(int argc, char **argv) {
         st = open_store(&err);
     }
     tell(CRASH_READY, 0, 0, 0, "", 0);
+    while (atomic_load(&events_left) == 0) {
+        (void)pause();
+    }
     for (size_t i = 0; i < 3; i++) {
         appender[i].rng.state = rng_next(&rng);
         if (pthread_create(&appender[i].thread, NULL, append_all, &appender[i]) != 0) {
