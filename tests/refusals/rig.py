@@ -12,9 +12,19 @@ import tempfile
 import threading
 import time
 
-import grpc
-
 import wire
+
+
+def skip(why):
+    """77: the test says what it skipped and why."""
+    print(f'skipped: {why}')
+    sys.exit(77)
+
+
+try:
+    import grpc
+except ImportError as missing:
+    skip(f'{sys.executable}: {missing} (Debian: python3-grpcio)')
 
 PATIENCE_S = int(os.environ.get('STELE_PATIENCE_S', '120'))
 ORIGIN = 'audit.example.org'
@@ -39,12 +49,6 @@ clients:
   - {{peer: "cn:expired", regions: ["*"], tenants: ["*"], may: [append, query, read_log]}}
   - {{peer: "cn:stranger", regions: ["*"], tenants: ["*"], may: [append, query, read_log]}}
 """
-
-
-def skip(why):
-    """77: the test says what it skipped and why."""
-    print(f'skipped: {why}')
-    sys.exit(77)
 
 
 def wait_until(claim, what, seconds=PATIENCE_S):

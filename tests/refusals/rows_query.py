@@ -64,13 +64,20 @@ def changed(text, at):
     return text[:at] + ('A' if text[at] != 'A' else 'B') + text[at + 1:]
 
 
+def cut_off(text, left):
+    """To a number of characters that is `left` over a multiple of four: no base64 has 1 over it, and any has 0."""
+    return text[:(len(text) - 1 - left) // 4 * 4 + left]
+
+
 ACME = {'tenant': 'acme'}
 CURSORS = [
     ('malformed: no base64', lambda bench: '%%%', ACME, Code.INVALID_ARGUMENT, ('cursor: not one of this server',)),
     ('malformed: too short', lambda bench: 'AAAA', ACME, Code.INVALID_ARGUMENT, ('cursor', 'too short')),
     ('malformed: 5,000 bytes', lambda bench: 'x' * 5000, ACME, Code.INVALID_ARGUMENT, ('cursor: 5000 bytes', 'over 4096')),
-    ('malformed: cut off', lambda bench: cursor_of(bench.auditor, **ACME)[:-1], ACME, Code.INVALID_ARGUMENT,
+    ('malformed: cut off', lambda bench: cut_off(cursor_of(bench.auditor, **ACME), 1), ACME, Code.INVALID_ARGUMENT,
      ('cursor', 'cut off')),
+    ('malformed: cut off between two bytes', lambda bench: cut_off(cursor_of(bench.auditor, **ACME), 0), ACME,
+     Code.PERMISSION_DENIED, ('cursor: its keyed hash does not hold',)),
     ('forged: its places', lambda bench: changed(cursor_of(bench.auditor, **ACME), 60), ACME, Code.PERMISSION_DENIED,
      ('cursor: its keyed hash does not hold', 'ask the question again')),
     ('forged: its question', lambda bench: changed(cursor_of(bench.auditor, **ACME), 10), ACME, Code.PERMISSION_DENIED,
