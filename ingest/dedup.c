@@ -112,8 +112,8 @@ cleanup:
     return st;
 }
 
-/* What is hashed: sizes, so that no two identities make the same bytes, then the three names, which are as
- * long as the schema lets them be. */
+/* What is hashed: sizes, so that no two identities make the same bytes, then the three names, which
+ * are as long as the schema lets them be. */
 enum { SIZES_BYTES = 4, NAMES_BYTES_MAX = 64 + 128 + 64, TURN = 16 };
 
 static size_t put_key(const struct stele_dedup_key *key, uint8_t *out) {
@@ -147,25 +147,23 @@ void stele_dedup_hash_many(const struct stele_dedup *dedup, struct stele_dedup_k
     }
 }
 
-uint64_t stele_dedup_hash(const struct stele_dedup *dedup, const struct stele_dedup_key *key) {
-    struct stele_dedup_key hashed = *key;
-    struct stele_dedup_key *keys[] = {&hashed};
-    stele_dedup_hash_many(dedup, keys, 1);
-    return hashed.hash;
-}
-
 /* ------------------------------------------------------------------ the ring and its index */
 
 static uint64_t slot_of(uint64_t hash, uint32_t position) {
     return hash << 32 | ((uint64_t)position + 1); /* never 0, which is an empty slot */
 }
 
-static uint32_t home_of(const struct stele_dedup *dedup, uint64_t slot) {
-    return (uint32_t)(slot >> 32) & dedup->mask;
+/* Where the search for a hash begins. */
+static uint32_t home_of(const struct stele_dedup *dedup, uint64_t hash) {
+    return (uint32_t)hash & dedup->mask;
+}
+
+static uint32_t hash_of_slot(uint64_t slot) {
+    return (uint32_t)(slot >> 32);
 }
 
 static void index_insert(struct stele_dedup *dedup, uint64_t slot) {
-    uint32_t at = home_of(dedup, slot);
+    uint32_t at = home_of(dedup, hash_of_slot(slot));
     while (dedup->index[at] != 0) {
         at = (at + 1) & dedup->mask;
     }
@@ -173,14 +171,14 @@ static void index_insert(struct stele_dedup *dedup, uint64_t slot) {
 }
 
 static void index_remove(struct stele_dedup *dedup, uint64_t slot) {
-    uint32_t hole = home_of(dedup, slot);
+    uint32_t hole = home_of(dedup, hash_of_slot(slot));
     while (dedup->index[hole] != slot) {
         assert(dedup->index[hole] != 0); /* what is in the ring is in the index */
         hole = (hole + 1) & dedup->mask;
     }
     for (uint32_t at = (hole + 1) & dedup->mask; dedup->index[at] != 0;
          at = (at + 1) & dedup->mask) {
-        uint32_t home = home_of(dedup, dedup->index[at]);
+        uint32_t home = home_of(dedup, hash_of_slot(dedup->index[at]));
         if (((at - home) & dedup->mask) >=
             ((at - hole) & dedup->mask)) { /* its search passes the hole */
             dedup->index[hole] = dedup->index[at];
@@ -198,7 +196,7 @@ static void remember(struct stele_dedup *dedup, uint64_t hash, struct stele_dedu
     uint32_t position = dedup->next;
     if (dedup->n == dedup->window) {
         uint32_t soon = position + AHEAD < dedup->window ? position + AHEAD : position;
-        __builtin_prefetch(&dedup->index[(uint32_t)dedup->ring[soon].hash & dedup->mask]);
+        __builtin_prefetch(&dedup->index[home_of(dedup, dedup->ring[soon].hash)]);
         index_remove(dedup, slot_of(dedup->ring[position].hash, position));
     } else {
         dedup->n++;
@@ -220,10 +218,9 @@ static bool is_one_of(uint64_t packed, const struct stele_dedup_place *places, s
 static bool find_stored(const struct stele_dedup *dedup, uint64_t hash,
                         const struct stele_dedup_place *not_these, size_t n_not_these,
                         struct stele_dedup_place *ret_place) {
-    uint32_t tag = (uint32_t)hash;
-    for (uint32_t at = tag & dedup->mask; dedup->index[at] != 0; at = (at + 1) & dedup->mask) {
+    for (uint32_t at = home_of(dedup, hash); dedup->index[at] != 0; at = (at + 1) & dedup->mask) {
         uint64_t slot = dedup->index[at];
-        if ((uint32_t)(slot >> 32) != tag) {
+        if (hash_of_slot(slot) != (uint32_t)hash) {
             continue;
         }
         const struct remembered *r = &dedup->ring[(uint32_t)slot - 1];
@@ -237,13 +234,13 @@ static bool find_stored(const struct stele_dedup *dedup, uint64_t hash,
 
 /* ------------------------------------------------------------------ claims */
 
-static struct stele_dedup_claim **chain_of(struct stele_dedup *dedup, uint64_t hash) {
+static struct stele_dedup_claim **chain_of(const struct stele_dedup *dedup, uint64_t hash) {
     return &dedup->chain[(hash >> 32) & (CHAINS - 1)];
 }
 
 void stele_dedup_expect(const struct stele_dedup *dedup, uint64_t hash) {
-    __builtin_prefetch(&dedup->index[(uint32_t)hash & dedup->mask]);
-    __builtin_prefetch(&dedup->chain[(hash >> 32) & (CHAINS - 1)]);
+    __builtin_prefetch(&dedup->index[home_of(dedup, hash)]);
+    __builtin_prefetch(chain_of(dedup, hash));
 }
 
 static bool same_key(const struct stele_dedup_key *a, const struct stele_dedup_key *b) {

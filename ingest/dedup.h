@@ -27,7 +27,7 @@ struct stele_dedup_key {
     stele_view tenant;
     stele_view service;
     stele_view event_id;
-    uint64_t hash; /* set by stele_dedup_hash */
+    uint64_t hash; /* set by stele_dedup_hash_many */
 };
 
 /* Where a stored event is: the log's number in its store (stele_store_log_at) and the leaf index.
@@ -66,12 +66,11 @@ STELE_MUST_USE stele_status stele_dedup_new(uint32_t window_events, struct stele
                                             stele_err *err);
 void stele_dedup_free(struct stele_dedup *dedup); /* no claim may be left */
 
-uint64_t stele_dedup_hash(const struct stele_dedup *dedup, const struct stele_dedup_key *key);
 /* Sets the hashes of n keys, several at a time. */
 void stele_dedup_hash_many(const struct stele_dedup *dedup, struct stele_dedup_key *const *keys,
                            size_t n);
-/* A claim or a settlement of this hash comes soon: what they look at is fetched from memory meanwhile, and
- * not while others wait for the lock. */
+/* A claim or a settlement of this hash comes soon: what they look at is fetched from memory
+ * meanwhile, and not while others wait for the lock. */
 void stele_dedup_expect(const struct stele_dedup *dedup, uint64_t hash);
 
 /*

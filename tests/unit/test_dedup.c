@@ -24,7 +24,8 @@ static struct stele_dedup_claim claim_of(const struct stele_dedup *dedup, const 
         .key = {stele_view_str(tenant), stele_view_str(service), stele_view_str(id), 0},
         .payload = stele_view_str(payload),
     };
-    claim.key.hash = stele_dedup_hash(dedup, &claim.key);
+    struct stele_dedup_key *keys[] = {&claim.key};
+    stele_dedup_hash_many(dedup, keys, 1);
     return claim;
 }
 
