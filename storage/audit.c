@@ -200,7 +200,8 @@ static stele_status get_known(const struct stele_auditor *a, uint64_t lo, uint64
         }
     }
     return STELE_FAIL(err, NOT_FOUND,
-                      "entries %" PRIu64 " to %" PRIu64 " are not in the sample, nor one segment of "
+                      "entries %" PRIu64 " to %" PRIu64
+                      " are not in the sample, nor one segment of "
                       "the newest index",
                       lo, hi);
 }
@@ -257,13 +258,12 @@ static stele_status check_index(struct stele_auditor *a, const struct stele_entr
     }
     STELE_TRY(stele_tree_shape_root(stele_hash_manifest_inner, hash, a->n_hi, root, err));
     if (memcmp(root, entry->as.index.manifest_root, sizeof root) != 0) {
-        (void)STELE_FAIL(why, UNVERIFIED, "entry %" PRIu64 ": this INDEX %s, 0 to %" PRIu64 "%s",
-                         entry->seq,
-                         is_elsewhere(a, 0)
-                             ? "and the newest one contradict each other about entries"
-                             : "does not commit to the index of the entries it covers",
-                         entry->as.index.covered,
-                         is_elsewhere(a, 0) ? ": one is wrong, and a full audit shows which" : "");
+        (void)STELE_FAIL(
+            why, UNVERIFIED, "entry %" PRIu64 ": this INDEX %s, 0 to %" PRIu64 "%s", entry->seq,
+            is_elsewhere(a, 0) ? "and the newest one contradict each other about entries"
+                               : "does not commit to the index of the entries it covers",
+            entry->as.index.covered,
+            is_elsewhere(a, 0) ? ": one is wrong, and a full audit shows which" : "");
         *ret_verdict = STELE_AUDIT_WRONG_INDEX;
     }
 cleanup:
@@ -369,8 +369,7 @@ cleanup:
 /* ------------------------------------------------------------------ all others */
 
 static stele_status take_other(struct stele_auditor *a, const struct stele_audit_entry *given,
-                               bool with_index, stele_audit_verdict *ret_verdict, stele_err *why,
-                               stele_err *err) {
+                               stele_audit_verdict *ret_verdict, stele_err *why, stele_err *err) {
     struct stele_entry entry;
     uint8_t leaf[STELE_HASH_BYTES];
     stele_status st = admit(a, given, a->head.frontier.size_leaves, &entry, why);
@@ -380,7 +379,7 @@ static stele_status take_other(struct stele_auditor *a, const struct stele_audit
     }
     if (entry.type == STELE_ENTRY_INDEX) {
         STELE_TRY(read_boundaries(a, &entry.as.index, given->body, why, err));
-        STELE_TRY(with_index ? check_index(a, &entry, ret_verdict, why, err) : STELE_OK);
+        STELE_TRY(check_index(a, &entry, ret_verdict, why, err));
     }
     stele_hash_leaf(given->entry, leaf);
     stele_frontier_push(&a->head.frontier, leaf);
@@ -391,9 +390,8 @@ cleanup:
 }
 
 stele_status stele_auditor_take(struct stele_auditor *a, const struct stele_audit_entry *given,
-                                size_t n, bool with_index, size_t *ret_taken,
-                                stele_audit_verdict *ret_verdict, stele_err *ret_why,
-                                stele_err *err) {
+                                size_t n, size_t *ret_taken, stele_audit_verdict *ret_verdict,
+                                stele_err *ret_why, stele_err *err) {
     uint64_t to_block = stele_audit_ranges_to_block(a->ranges);
     size_t most = to_block < RUN_MAX ? (size_t)to_block : RUN_MAX;
     size_t events = 0;
@@ -405,5 +403,5 @@ stele_status stele_auditor_take(struct stele_auditor *a, const struct stele_audi
         return take_events(a, given, events, ret_taken, ret_verdict, ret_why, err);
     }
     *ret_taken = 1;
-    return take_other(a, given, with_index, ret_verdict, ret_why, err);
+    return take_other(a, given, ret_verdict, ret_why, err);
 }

@@ -49,17 +49,15 @@ STELE_MUST_USE stele_status stele_auditor_begin(struct stele_auditor *a,
 void stele_auditor_know(struct stele_auditor *a, const struct stele_descriptor *known, size_t n);
 /*
  * The next entries, from 0 on: of the n that are given those events that come first, or the one
- * entry that comes first and is none. Of an INDEX, check_index false passes over rebuilding what it
- * commits to. ret_taken: how many were taken; the verdict is about the last of them, the others
- * hold. A wrong entry, or wrong tags, end the replay: what follows has no meaning. ret_why: what is
- * wrong, unless it holds. Errors: NO_MEMORY, BUG, those of the work folder; what the log has wrong
- * is a verdict and no error.
+ * entry that comes first and is none. ret_taken: how many were taken; the verdict is about the last
+ * of them, the others hold. A wrong entry, or wrong tags, end the replay: what follows has no
+ * meaning. ret_why: what is wrong, unless it holds. Errors: NO_MEMORY, BUG, those of the work
+ * folder; what the log has wrong is a verdict and no error.
  */
 STELE_MUST_USE stele_status stele_auditor_take(struct stele_auditor *a,
                                                const struct stele_audit_entry *given, size_t n,
-                                               bool check_index, size_t *ret_taken,
-                                               stele_audit_verdict *ret_verdict, stele_err *ret_why,
-                                               stele_err *err);
+                                               size_t *ret_taken, stele_audit_verdict *ret_verdict,
+                                               stele_err *ret_why, stele_err *err);
 uint64_t stele_auditor_size(const struct stele_auditor *a); /* entries replayed */
 /*
  * What is needed to go on later, appended: the head, and the ranges, whose segments are in the work

@@ -169,7 +169,7 @@ stele_status stele_audit__take(struct stele_audit__run *a, uint64_t end, bool *r
     n = most(a, seq, end, n);
     bool is_index = given->entry.size > 0 && given->entry.data[0] == STELE_ENTRY_INDEX;
     report->n_indexes += is_index;
-    STELE_TRY(stele_auditor_take(a->auditor, given, n, true, &taken, &verdict, &why, err));
+    STELE_TRY(stele_auditor_take(a->auditor, given, n, &taken, &verdict, &why, err));
     for (size_t i = 0; i < taken; i++) {
         report->events += given[i].entry.size > 0 && given[i].entry.data[0] == STELE_ENTRY_EVENT;
     }

@@ -272,8 +272,8 @@ static void test_log__a_replay_holds(void **state) {
                 stele_audit_verdict verdict = STELE_AUDIT_WRONG_ENTRY;
                 stele_err why = {.text = ""};
                 size_t taken = 0;
-                assert_ok(stele_auditor_take(auditor, &given, 1, true, &taken, &verdict, &why,
-                                             NULL));
+                assert_ok(
+                    stele_auditor_take(auditor, &given, 1, &taken, &verdict, &why, NULL));
                 assert_int_equal(verdict, STELE_AUDIT_HOLDS);
             }
             assert_int_equal(response.left.size, 0);
