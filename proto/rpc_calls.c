@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * proto/rpc_calls.c: one completion queue for all calls. A call is one batch, so that it gives one
- * event: its end.
- */
+/* proto/rpc_calls.c: one completion queue for all calls. */
 #include "proto/rpc_calls.h"
 
 #include "proto/rpc_core.h"
-#include "proto/rpc_ending.h"
+#include "proto/rpc_exchange.h"
 #include "storage/monotonic.h"
 
 #include <assert.h>
@@ -15,9 +12,7 @@
 
 struct one {
     grpc_call *core; /* NULL: free */
-    grpc_byte_buffer *out, *in;
-    grpc_metadata_array headers;
-    struct stele_rpc_ending ending;
+    struct stele_rpc_exchange exchange;
     stele_buf reply;
 };
 
@@ -73,28 +68,15 @@ stele_status stele_rpc_calls_start(struct stele_rpc_calls *calls, uint32_t numbe
     assert(number < calls->n_max && calls->one[number].core == NULL && timeout_ms > 0);
     struct one *one = &calls->one[number];
     const struct way *way = &calls->ways[number % calls->n_ways];
-    stele_status st = stele_rpc_buffer_copy(request, &one->out, err);
+    stele_status st = stele_rpc_exchange_init(&one->exchange, request, err);
     if (st != STELE_OK) {
         return st;
     }
-    grpc_metadata_array_init(&one->headers);
-    stele_rpc_ending_init(&one->ending);
     one->core = grpc_channel_create_registered_call(way->client->channel, NULL,
                                                     GRPC_PROPAGATE_DEFAULTS, calls->cq, way->method,
                                                     in_us((uint64_t)timeout_ms * 1000), NULL);
-    grpc_op ops[6] = {{.op = GRPC_OP_SEND_INITIAL_METADATA},
-                      {.op = GRPC_OP_SEND_MESSAGE},
-                      {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
-                      {.op = GRPC_OP_RECV_INITIAL_METADATA},
-                      {.op = GRPC_OP_RECV_MESSAGE}};
-    ops[1].data.send_message.send_message = one->out;
-    ops[3].data.recv_initial_metadata.recv_initial_metadata = &one->headers;
-    ops[4].data.recv_message.recv_message = &one->in;
-    ops[5] = stele_rpc_ending_op(&one->ending);
     (void)atomic_fetch_add(&calls->n_started, 1);
-    grpc_call_error code = grpc_call_start_batch(one->core, ops, 6, one, NULL);
-    assert(code == GRPC_CALL_OK); /* anything else is a broken rule of core's, so a bug here */
-    (void)code;
+    stele_rpc_exchange_start(&one->exchange, one->core, one);
     return STELE_OK;
 }
 
@@ -102,24 +84,8 @@ stele_status stele_rpc_calls_start(struct stele_rpc_calls *calls, uint32_t numbe
 static void release(struct stele_rpc_calls *calls, struct one *one) {
     grpc_call_unref(one->core);
     one->core = NULL;
-    stele_rpc_ending_done(&one->ending);
-    grpc_metadata_array_destroy(&one->headers);
-    stele_rpc_buffer_drop(&one->in);
-    stele_rpc_buffer_drop(&one->out);
+    stele_rpc_exchange_done(&one->exchange);
     (void)atomic_fetch_sub(&calls->n_started, 1);
-}
-
-static stele_status judge(const struct stele_rpc_client *client, struct one *one,
-                          struct stele_rpc_result *ret_result, stele_err *err) {
-    stele_status st = STELE_OK;
-    stele_buf_clear(&one->reply);
-    STELE_TRY(stele_rpc_ending_outcome(client, &one->ending, ret_result, err));
-    if (one->in == NULL) {
-        return STELE_FAIL(err, UNSUPPORTED, "%s answered without a message", client->target);
-    }
-    STELE_TRY(stele_rpc_buffer_append(one->in, client->message_bytes_max, &one->reply, err));
-cleanup:
-    return st;
 }
 
 bool stele_rpc_calls_next(struct stele_rpc_calls *calls, uint64_t until_us,
@@ -136,7 +102,9 @@ bool stele_rpc_calls_next(struct stele_rpc_calls *calls, uint64_t until_us,
     struct one *one = event.tag;
     uint32_t number = (uint32_t)(one - calls->one);
     *ret = (struct stele_rpc_answer){.number = number};
-    ret->st = judge(calls->ways[number % calls->n_ways].client, one, &ret->result, err);
+    stele_buf_clear(&one->reply);
+    ret->st = stele_rpc_exchange_take(&one->exchange, calls->ways[number % calls->n_ways].client,
+                                      &one->reply, &ret->result, err);
     ret->reply = stele_view_buf(&one->reply);
     release(calls, one);
     return true;

@@ -10,7 +10,7 @@
 #include "proto/rpc_client.h"
 
 #include "proto/rpc_core.h"
-#include "proto/rpc_ending.h"
+#include "proto/rpc_exchange.h"
 
 #include <assert.h>
 #include <grpc/grpc_security.h>
@@ -197,47 +197,22 @@ static void destroy_cq(grpc_completion_queue *cq) {
 stele_status stele_rpc_unary(struct stele_rpc_client *client, const char *path, stele_view request,
                              uint32_t timeout_ms, stele_buf *reply,
                              struct stele_rpc_result *ret_result, stele_err *err) {
-    stele_status st = STELE_OK;
-    grpc_byte_buffer *out = NULL;
-    grpc_byte_buffer *in = NULL;
-    grpc_metadata_array headers;
-    struct stele_rpc_ending ending;
+    struct stele_rpc_exchange exchange;
     if (timeout_ms == 0) {
         return STELE_FAIL(err, INVALID, "%s needs a timeout in milliseconds", path);
     }
-    st = stele_rpc_buffer_copy(request, &out, err);
+    stele_status st = stele_rpc_exchange_init(&exchange, request, err);
     if (st != STELE_OK) {
         return st;
     }
-    grpc_metadata_array_init(&headers);
-    stele_rpc_ending_init(&ending);
     grpc_completion_queue *cq = grpc_completion_queue_create_for_pluck(NULL);
     grpc_call *call = create_call(client, path, deadline_in(timeout_ms), cq);
-    grpc_op ops[6] = {{.op = GRPC_OP_SEND_INITIAL_METADATA},
-                      {.op = GRPC_OP_SEND_MESSAGE},
-                      {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
-                      {.op = GRPC_OP_RECV_INITIAL_METADATA},
-                      {.op = GRPC_OP_RECV_MESSAGE}};
-    ops[1].data.send_message.send_message = out;
-    ops[3].data.recv_initial_metadata.recv_initial_metadata = &headers;
-    ops[4].data.recv_message.recv_message = &in;
-    ops[5] = stele_rpc_ending_op(&ending);
-    start(call, ops, 6, &ending);
-    (void)await(cq, &ending);
-    STELE_TRY(stele_rpc_ending_outcome(client, &ending, ret_result, err));
-    if (in == NULL) {
-        st =
-            STELE_FAIL(err, UNSUPPORTED, "%s: %s answered without a message", client->target, path);
-        goto cleanup;
-    }
-    STELE_TRY(stele_rpc_buffer_append(in, client->message_bytes_max, reply, err));
-cleanup:
+    stele_rpc_exchange_start(&exchange, call, &exchange);
+    (void)await(cq, &exchange);
+    st = stele_rpc_exchange_take(&exchange, client, reply, ret_result, err);
     grpc_call_unref(call);
     destroy_cq(cq);
-    stele_rpc_ending_done(&ending);
-    grpc_metadata_array_destroy(&headers);
-    stele_rpc_buffer_drop(&in);
-    grpc_byte_buffer_destroy(out);
+    stele_rpc_exchange_done(&exchange);
     return st;
 }
 
