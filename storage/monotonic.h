@@ -11,6 +11,8 @@
 #include <time.h>
 
 uint64_t stele_monotonic_us(void);
+/* Returns at once if that is over. */
+void stele_monotonic_sleep_until(uint64_t at_us);
 /* When `ms` from now will have passed, for pthread_cond_clockwait with CLOCK_MONOTONIC. */
 struct timespec stele_monotonic_in_ms(uint32_t ms);
 

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "storage/monotonic.h"
 #include "tools/bench_query.h"
@@ -48,19 +47,13 @@ struct run {
     double start_s, start_cpu_s, start_server_s;
 };
 
-static double process_cpu_s(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static stele_status begin(struct run *run, stele_err *err) {
     struct stele_bench_usage used = {0};
     stele_status st = run->export->server->pid == 0
                           ? STELE_OK
                           : stele_bench_server_usage(run->export->server, &used, err);
     run->start_server_s = used.cpu_s;
-    run->start_cpu_s = process_cpu_s();
+    run->start_cpu_s = stele_bench_own_cpu_s();
     run->start_s = (double)stele_monotonic_us() / 1e6;
     return st;
 }
@@ -71,7 +64,7 @@ static stele_status end(const struct run *run, struct took *took, stele_err *err
     struct stele_bench_usage used = {.cpu_s = run->start_server_s};
     took->seconds = (double)stele_monotonic_us() / 1e6 - run->start_s;
     took->client_cpu_s =
-        took->client_cpu_s > 0 ? took->client_cpu_s : process_cpu_s() - run->start_cpu_s;
+        took->client_cpu_s > 0 ? took->client_cpu_s : stele_bench_own_cpu_s() - run->start_cpu_s;
     stele_status st = run->export->server->pid == 0
                           ? STELE_OK
                           : stele_bench_server_usage(run->export->server, &used, err);

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "proto/time.h"
+#include "storage/monotonic.h"
 #include "tools/bench_events.h"
 #include "tools/bench_load.h"
 #include "tools/bench_settle.h"
@@ -46,10 +47,8 @@ struct feeder {
     stele_err err;
 };
 
-static double now_s(clockid_t clock) {
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+static double now_s(void) {
+    return (double)stele_monotonic_us() / 1e6;
 }
 
 static void shipped(void *ctx, const struct stele_shipped *event) {
@@ -66,7 +65,7 @@ static void shipped(void *ctx, const struct stele_shipped *event) {
     feeder->last_ns = ns > feeder->last_ns ? ns : feeder->last_ns;
     feeder->stored++;
     while (feeder->n_tenths < 10 && feeder->stored * 10 >= feeder->n * (feeder->n_tenths + 1)) {
-        feeder->tenth_s[feeder->n_tenths++] = now_s(CLOCK_MONOTONIC);
+        feeder->tenth_s[feeder->n_tenths++] = now_s();
     }
 }
 
@@ -122,7 +121,7 @@ static void *feed(void *arg) {
     struct stele_shipper_options options = {.batch_events = batch,
                                             .window = feeder->bench->clock == NULL ? 0 : 4 * batch,
                                             .timeout_ms = 30000};
-    feeder->begun_s = now_s(CLOCK_MONOTONIC);
+    feeder->begun_s = now_s();
     STELE_TRY(stele_shipper_open(feeder->cli.client, &options, shipped, feeder, &shipper, err));
     for (uint64_t i = 0; i < feeder->n; i++) {
         stele_view event;
@@ -225,8 +224,8 @@ static stele_status ship_all(const struct stele_bench_ingest *bench,
                       ? stele_bench_null_connect(bench->null, &feeders[i].cli.client, err)
                       : stele_cli_open("bench", bench->config, &feeders[i].cli, err));
     }
-    double start = now_s(CLOCK_MONOTONIC);
-    double cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
+    double start = now_s();
+    double cpu = stele_bench_own_cpu_s();
     for (; n_threads < bench->connections; n_threads++) {
         int failed = pthread_create(&thread[n_threads], NULL, feed, &feeders[n_threads]);
         if (failed != 0) {
@@ -237,8 +236,8 @@ static stele_status ship_all(const struct stele_bench_ingest *bench,
     for (uint64_t i = 0; i < n_threads; i++) {
         (void)pthread_join(thread[i], NULL);
     }
-    figures->seconds = now_s(CLOCK_MONOTONIC) - start;
-    figures->client_cpu_s = now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    figures->seconds = now_s() - start;
+    figures->client_cpu_s = stele_bench_own_cpu_s() - cpu;
     STELE_TRY(st);
     STELE_TRY(gather(feeders, bench->connections, figures, err));
 cleanup:

@@ -6,7 +6,6 @@
  */
 #include "tools/bench_load.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -43,13 +42,6 @@ struct run {
     atomic_uint_fast64_t next_query;
     atomic_bool stop; /* something failed */
 };
-
-static void sleep_until(uint64_t at_us) {
-    struct timespec at = {.tv_sec = (time_t)(at_us / 1000000u),
-                          .tv_nsec = (long)(at_us % 1000000u) * 1000};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR) {
-    }
-}
 
 static uint64_t due_us(const struct run *run, uint64_t number, double per_s) {
     return run->start_us + (uint64_t)((double)number * 1e6 / per_s);
@@ -108,7 +100,7 @@ static stele_status wait_until(struct stele_shipper *shipper, uint64_t due, stel
     for (uint64_t now = stele_monotonic_us(); st == STELE_OK && now < due;
          now = stele_monotonic_us()) {
         if (idle || due - now < 1000) {
-            sleep_until(due);
+            stele_monotonic_sleep_until(due);
         } else {
             st = stele_shipper_wait(shipper, (uint32_t)((due - now) / 1000u), &idle, err);
         }
@@ -162,7 +154,7 @@ static void *ask(void *arg) {
         if (number >= run->n_queries) {
             break;
         }
-        sleep_until(due);
+        stele_monotonic_sleep_until(due);
         stele_bench_actor(ranks[number % (sizeof ranks / sizeof ranks[0])], actor);
         STELE_TRY(stele_bench_ask(worker->cli, run->load->region, actor, QUERY_LIMIT, &asked,
                                   &worker->err));
@@ -237,12 +229,6 @@ static stele_status open_workers(struct run *run, struct worker *workers, size_t
     return st;
 }
 
-static double cpu_s(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static void start_clock(struct run *run) {
     const struct stele_bench_load *load = run->load;
     struct timespec wall;
@@ -276,7 +262,7 @@ stele_status stele_bench_load_run(const struct stele_bench_load *load,
         workers[i].tally.start_us = run.start_us;
         workers[i].tally.unix_s = run.unix_s;
     }
-    double cpu = cpu_s();
+    double cpu = stele_bench_own_cpu_s();
     for (; n_threads < n && st == STELE_OK; n_threads += st == STELE_OK ? 1 : 0) {
         void *(*work)(void *) = n_threads >= n_appenders(load) ? ask
                                 : load->batch == 0             ? append_singles
@@ -291,7 +277,7 @@ stele_status stele_bench_load_run(const struct stele_bench_load *load,
         (void)pthread_join(thread[i], NULL);
     }
     ret->seconds = (double)(stele_monotonic_us() - run.start_us) / 1e6;
-    ret->client_cpu_s = cpu_s() - cpu;
+    ret->client_cpu_s = stele_bench_own_cpu_s() - cpu;
     STELE_TRY(st);
     STELE_TRY(gather(workers, n, ret, err));
 cleanup:

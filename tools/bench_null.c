@@ -6,7 +6,6 @@
 #include "tools/bench_null.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "proto/append_wire.h"
 #include "proto/rpc_server.h"
 #include "storage/file.h"
+#include "tools/bench_folder.h"
 #include "tools/certificates.h"
 
 #define PEM_BYTES_MAX 65536u
@@ -218,22 +218,15 @@ static stele_status fork_child(struct stele_bench_null *null, stele_err *err) {
 
 /* ------------------------------------------------------------------ certificates */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 /* Made in a folder that is gone again at once. */
 static stele_status make_certificates(struct stele_bench_null *null, stele_err *err) {
     static const char *const names[N_FILES] = {"ca.pem", "server.pem", "server.key", "client.pem",
                                                "client.key"};
-    char folder[] = "/tmp/stele-bench-null-XXXXXX";
+    char folder[STELE_BENCH_DIR_BYTES];
     char path[sizeof folder + 16];
-    stele_status st = STELE_OK;
-    if (mkdtemp(folder) == NULL) {
-        return STELE_FAIL_ERRNO(err, errno, "cannot make a folder in /tmp");
+    stele_status st = stele_bench_folder_make(folder, err);
+    if (st != STELE_OK) {
+        return st;
     }
     STELE_TRY(stele_certificates_make(folder, NULL, err));
     for (size_t i = 0; i < N_FILES; i++) {
@@ -242,7 +235,7 @@ static stele_status make_certificates(struct stele_bench_null *null, stele_err *
         STELE_TRY(stele_buf_append(&null->pem[i], stele_view_of("", 1), err));
     }
 cleanup:
-    (void)nftw(folder, remove_one, 4, FTW_DEPTH | FTW_PHYS);
+    stele_bench_folder_remove(folder);
     return st;
 }
 

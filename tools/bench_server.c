@@ -34,6 +34,18 @@ static pthread_mutex_t stopping = PTHREAD_MUTEX_INITIALIZER;
 static struct stele_bench_server started; /* what a signal stops */
 static pid_t tool;                        /* that runs beside the server; 0: none */
 
+/* In a server's folder. */
+struct paths {
+    char config[STELE_BENCH_PATH_BYTES], ready[STELE_BENCH_PATH_BYTES];
+    char output[STELE_BENCH_PATH_BYTES];
+};
+
+static void name_paths(const struct stele_bench_server *server, struct paths *ret) {
+    (void)snprintf(ret->config, sizeof ret->config, "%s/data/steled.conf", server->dir);
+    (void)snprintf(ret->ready, sizeof ret->ready, "%s/ready", server->dir);
+    (void)snprintf(ret->output, sizeof ret->output, "%s/output", server->dir);
+}
+
 /* The folder this program is in. */
 static stele_status own_folder(char ret[4096], stele_err *err) {
     ssize_t n = readlink("/proc/self/exe", ret, 4095);
@@ -193,8 +205,8 @@ cleanup:
     return st;
 }
 
-static stele_status fork_server(const char *config, const char *ready, const char *output,
-                                struct stele_bench_clock *clock, pid_t *ret, stele_err *err) {
+static stele_status fork_server(const struct paths *paths, struct stele_bench_clock *clock,
+                                pid_t *ret, stele_err *err) {
     pid_t pid = fork();
     if (pid < 0) {
         return STELE_FAIL_ERRNO(err, errno, "cannot fork a server");
@@ -204,13 +216,13 @@ static stele_status fork_server(const char *config, const char *ready, const cha
         return STELE_OK;
     }
     stele_err why;
-    int fd = open(output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int fd = open(paths->output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0) {
         _exit(1);
     }
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a bench that is killed leaves no server behind */
     (void)signal(SIGPIPE, SIG_IGN);
-    stele_status st = serve(config, ready, clock, &why);
+    stele_status st = serve(paths->config, paths->ready, clock, &why);
     if (st != STELE_OK) {
         (void)dprintf(STDERR_FILENO, "%s\n", why.text);
     }
@@ -267,40 +279,35 @@ static stele_status without_index(const char *config, stele_err *err) {
     return st;
 }
 
+static stele_status run_steled(const char *programs, struct paths *paths, pid_t *ret,
+                               stele_err *err) {
+    char program[4200];
+    (void)snprintf(program, sizeof program, "%s/steled", programs);
+    char *argv[] = {
+        program, (char[]){"--config"}, paths->config, (char[]){"--ready-file"}, paths->ready, NULL};
+    return run(argv, paths->output, false, ret, err);
+}
+
 stele_status stele_bench_server_start(struct stele_bench_clock *clock, bool index,
                                       struct stele_bench_server *ret, stele_err *err) {
     struct stele_bench_server server = {.pid = 0};
-    char folder[4096];
-    char program[4200];
-    char config[STELE_BENCH_PATH_BYTES];
-    char ready[STELE_BENCH_PATH_BYTES];
-    char output[STELE_BENCH_PATH_BYTES];
-    stele_status st = STELE_OK;
-    const char *parent = getenv("TMPDIR");
-    parent = parent == NULL || parent[0] == '\0' ? "/tmp" : parent;
-    int n = snprintf(server.dir, sizeof server.dir, "%s/stele-bench-XXXXXX", parent);
-    if (n < 0 || (size_t)n >= sizeof server.dir) {
-        return STELE_FAIL(err, INVALID, "TMPDIR is too long for a folder in it");
+    char programs[4096];
+    struct paths paths;
+    stele_status st = stele_bench_folder_make(server.dir, err);
+    if (st != STELE_OK) {
+        return st;
     }
-    if (mkdtemp(server.dir) == NULL) {
-        return STELE_FAIL_ERRNO(err, errno, "cannot make a folder in '%.200s': %s", parent,
-                                strerror(errno));
-    }
-    (void)snprintf(config, sizeof config, "%s/data/steled.conf", server.dir);
-    (void)snprintf(ready, sizeof ready, "%s/ready", server.dir);
-    (void)snprintf(output, sizeof output, "%s/output", server.dir);
+    name_paths(&server, &paths);
     block_signals();
-    STELE_TRY(own_folder(folder, err));
-    STELE_TRY(make_folder(&server, folder, err));
+    STELE_TRY(own_folder(programs, err));
+    STELE_TRY(make_folder(&server, programs, err));
     if (!index) {
-        STELE_TRY(without_index(config, err));
+        STELE_TRY(without_index(paths.config, err));
     }
-    (void)snprintf(program, sizeof program, "%s/steled", folder);
-    char *argv[] = {program, (char[]){"--config"}, config, (char[]){"--ready-file"}, ready, NULL};
-    STELE_TRY(clock == NULL ? run(argv, output, false, &server.pid, err)
-                            : fork_server(config, ready, output, clock, &server.pid, err));
+    STELE_TRY(clock == NULL ? run_steled(programs, &paths, &server.pid, err)
+                            : fork_server(&paths, clock, &server.pid, err));
     STELE_TRY(watch_signals(&server, err));
-    STELE_TRY(connect_config(&server, ready, err));
+    STELE_TRY(connect_config(&server, paths.ready, err));
     *ret = server;
     return STELE_OK;
 cleanup:
@@ -346,6 +353,12 @@ static bool cpu_ticks(const char *stat_line, double *ret) {
     return at != NULL;
 }
 
+double stele_bench_own_cpu_s(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 stele_status stele_bench_server_usage(const struct stele_bench_server *server,
                                       struct stele_bench_usage *ret, stele_err *err) {
     char path[64];
@@ -388,26 +401,19 @@ void stele_bench_server_halt(struct stele_bench_server *server) {
 }
 
 stele_status stele_bench_server_restart(struct stele_bench_server *server, stele_err *err) {
-    char folder[4096];
-    char program[4200];
-    char config[STELE_BENCH_PATH_BYTES];
-    char ready[STELE_BENCH_PATH_BYTES];
-    char output[STELE_BENCH_PATH_BYTES];
+    char programs[4096];
+    struct paths paths;
     stele_status st = STELE_OK;
-    (void)snprintf(config, sizeof config, "%s/data/steled.conf", server->dir);
-    (void)snprintf(ready, sizeof ready, "%s/ready", server->dir);
-    (void)snprintf(output, sizeof output, "%s/output", server->dir);
-    char *argv[] = {program, (char[]){"--config"}, config, (char[]){"--ready-file"}, ready, NULL};
-    STELE_TRY(own_folder(folder, err));
-    (void)snprintf(program, sizeof program, "%s/steled", folder);
+    name_paths(server, &paths);
+    STELE_TRY(own_folder(programs, err));
     stele_bench_server_halt(server);
-    (void)unlink(ready);
+    (void)unlink(paths.ready);
     (void)pthread_mutex_lock(&stopping);
-    st = run(argv, output, false, &server->pid, err);
+    st = run_steled(programs, &paths, &server->pid, err);
     started.pid = st == STELE_OK ? server->pid : 0;
     (void)pthread_mutex_unlock(&stopping);
     STELE_TRY(st);
-    STELE_TRY(connect_config(server, ready, err));
+    STELE_TRY(connect_config(server, paths.ready, err));
 cleanup:
     return st;
 }
@@ -444,13 +450,6 @@ cleanup:
     return st;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 void stele_bench_server_stop(struct stele_bench_server *server) {
     (void)pthread_mutex_lock(&stopping); /* never unlocked: there is one server, stopped once */
     if (tool > 0) {
@@ -458,6 +457,6 @@ void stele_bench_server_stop(struct stele_bench_server *server) {
     }
     halt(server);
     if (server->dir[0] != '\0') {
-        (void)nftw(server->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        stele_bench_folder_remove(server->dir);
     }
 }

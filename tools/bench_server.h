@@ -14,9 +14,9 @@
 
 #include "storage/status.h"
 #include "tools/bench_clock.h"
+#include "tools/bench_folder.h"
 
 #define STELE_BENCH_REGION "bench-1"
-#define STELE_BENCH_DIR_BYTES 256 /* a longer TMPDIR is refused */
 #define STELE_BENCH_PATH_BYTES (STELE_BENCH_DIR_BYTES + 64)
 
 struct stele_bench_server {
@@ -41,6 +41,8 @@ STELE_MUST_USE stele_status stele_bench_server_start(struct stele_bench_clock *c
                                                      stele_err *err);
 STELE_MUST_USE stele_status stele_bench_server_usage(const struct stele_bench_server *server,
                                                      struct stele_bench_usage *ret, stele_err *err);
+/* User and system time of this process so far. */
+double stele_bench_own_cpu_s(void);
 /* SIGTERM and wait; the folder stays. Nothing where it has stopped. */
 void stele_bench_server_halt(struct stele_bench_server *server);
 /*

@@ -6,10 +6,8 @@
  */
 #include "tools/bench_unary.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <time.h>
 
 #include "proto/append_wire.h"
 #include "proto/rpc_calls.h"
@@ -77,13 +75,6 @@ cleanup:
     return st;
 }
 
-static void sleep_until(uint64_t at_us) {
-    struct timespec at = {.tv_sec = (time_t)(at_us / 1000000u),
-                          .tv_nsec = (long)(at_us % 1000000u) * 1000};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR) {
-    }
-}
-
 /* Each call at its time, or as soon after as a number is free. */
 static void *send_on_time(void *arg) {
     struct load *load = arg;
@@ -91,7 +82,7 @@ static void *send_on_time(void *arg) {
     stele_status st = STELE_OK;
     for (uint64_t i = 0; i < unary->n_calls && !atomic_load(unary->stop); i++) {
         uint64_t due_us = unary->tally->start_us + (uint64_t)((double)i * 1e6 / unary->calls_per_s);
-        sleep_until(due_us);
+        stele_monotonic_sleep_until(due_us);
         while (sem_wait(&load->n_free_posts) != 0) { /* a signal's handler ran */
         }
         if (!atomic_load(unary->stop)) {
