@@ -5,16 +5,16 @@
  *
  * A request is admitted event by event, freed of duplicates, grouped by target log in the order
  * sent, and submitted as one batch a log. Small requests that are there at the same time may share
- * their batches, one after the other: a batch costs as much as a few events. Every event then ends in exactly one fate: stored here,
- * found stored before, or refused with a code and a text. Nothing is reported as stored before its
- * log said so.
+ * their batches, one after the other: a batch costs as much as a few events. Every event then ends
+ * in exactly one fate: stored here, found stored before, or refused with a code and a text. Nothing
+ * is reported as stored before its log said so.
  *
  * What keeps it together: `waiting` counts what is not decided (batches submitted, events that wait
  * for another request's claim, and one while the request is still being worked on). Each event's
  * fate is written by one thread, before it counts down; whoever counts to zero hands the request
- * on, so that none waits for another it shared a batch with. The message lives until then, because batches and claims borrow its bytes. A request never
- * waits in a thread, and settles its own batches as they come, so that two requests waiting for
- * each other's events cannot lock.
+ * on, so that none waits for another it shared a batch with. The message lives until then, because
+ * batches and claims borrow its bytes. A request never waits in a thread, and settles its own
+ * batches as they come, so that two requests waiting for each other's events cannot lock.
  */
 #ifndef STELE_INGEST_APPEND_H
 #define STELE_INGEST_APPEND_H
@@ -28,14 +28,14 @@ struct stele_append_event {
     struct stele_dedup_claim claim;   /* its key and payload are the event's, claimed or not */
     struct stele_append *append;
     struct stele_append_event *next; /* in its batch */
-    struct stele_log *log; /* where it goes; once stored, where it is */
+    struct stele_log *log;           /* where it goes; once stored, where it is */
     uint64_t seq;
     uint64_t time_us;
     uint64_t adoptions; /* of its log, before it was looked for there: see stele_batch_bind */
-    char *error;     /* owned; NULL if there is none, or was no memory for it */
-    uint32_t code;   /* gRPC code: 0 if stored */
-    uint32_t region; /* index of its store */
-    bool claimed;    /* until settled */
+    char *error;        /* owned; NULL if there is none, or was no memory for it */
+    uint32_t code;      /* gRPC code: 0 if stored */
+    uint32_t region;    /* index of its store */
+    bool claimed;       /* until settled */
     bool decided;
     bool duplicate;
 };
@@ -67,7 +67,7 @@ struct stele_append {
     bool patient;                       /* waits for room in a full queue instead of refusing */
     stele_err whole;                    /* status OK, or why nothing of the request was tried */
     struct stele_append_batch *batches; /* not submitted yet and not shared; newest first */
-    uint64_t busy_since_us; /* 0: no queue was full */
+    uint64_t busy_since_us;             /* 0: no queue was full */
     atomic_uint waiting;
     /* In a worker's thread, once each and in this order. on_submitted (may be NULL): the request
      * has its places in the queues, and a later one cannot overtake it. on_decided: every event has

@@ -26,8 +26,7 @@ _Static_assert(STELE_APPEND_EVENTS_MAX <= STELE_BATCH_EVENTS_MAX, "a request mus
  * RetryInfo. */
 #define STELE_INGEST_HELD_BYTES_MAX ((size_t)128 << 20)
 /* Of one client, by the names of its certificate: what is left is a full queue for the others. */
-#define STELE_INGEST_HELD_BYTES_CLIENT_MAX                                                         \
-    (STELE_INGEST_HELD_BYTES_MAX - STELE_QUEUE_BYTES_MAX)
+#define STELE_INGEST_HELD_BYTES_CLIENT_MAX (STELE_INGEST_HELD_BYTES_MAX - STELE_QUEUE_BYTES_MAX)
 /* Above half of it a stream may only have one message under way. */
 #define STELE_INGEST_HELD_BYTES_SOFT (STELE_INGEST_HELD_BYTES_MAX / 2)
 #define STELE_INGEST_HELD_CALLS_MAX                                                                \

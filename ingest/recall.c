@@ -59,14 +59,17 @@ struct found {
     struct stele_dedup_place place;
 };
 
-/* The identities of a frame's events from entry `from` on, in their order. They are not checked against the log: what
- * is made of them is a hint, and stele_recall_compare reads the event before it is believed. */
-static size_t find_events(const struct stele_dedup *dedup, uint32_t log, const struct stele_stored_frame *frame,
-                          uint64_t from, struct found *ret) {
+/* The identities of a frame's events from entry `from` on, in their order. They are not checked
+ * against the log: what is made of them is a hint, and stele_recall_compare reads the event before
+ * it is believed. */
+static size_t find_events(const struct stele_dedup *dedup, uint32_t log,
+                          const struct stele_stored_frame *frame, uint64_t from,
+                          struct found *ret) {
     struct stele_dedup_key key[STELE_FRAME_EVENTS_MAX];
     struct stele_dedup_key *keys[STELE_FRAME_EVENTS_MAX] = {NULL};
     size_t n = 0;
-    for (size_t i = from > frame->first_seq ? (size_t)(from - frame->first_seq) : 0; i < frame->n; i++) {
+    for (size_t i = from > frame->first_seq ? (size_t)(from - frame->first_seq) : 0; i < frame->n;
+         i++) {
         struct stele_event_head head;
         if (stele_event_check(frame->payload[i], &head, NULL) == STELE_OK) {
             key[n] = (struct stele_dedup_key){head.tenant, head.source_service, head.event_id, 0};
@@ -103,7 +106,8 @@ cleanup:
     return st;
 }
 
-/* A log walked from its newest entry down, a frame at a time; `frame` ends with entry `left - 1`. */
+/* A log walked from its newest entry down, a frame at a time; `frame` ends with entry `left - 1`.
+ */
 struct walk {
     struct stele_recall recall;
     uint32_t log;

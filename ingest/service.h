@@ -56,8 +56,9 @@ struct stele_ingest_room {
     size_t bytes;
     struct stele_rpc_share *share;
 };
-/* Takes room for a message of `bytes` that `call` brought. Every hold has its drop, but a refused one.
- * Errors: BUSY: the server, or this client of it, holds as much as it may; for the client to be told. */
+/* Takes room for a message of `bytes` that `call` brought. Every hold has its drop, but a refused
+ * one. Errors: BUSY: the server, or this client of it, holds as much as it may; for the client to
+ * be told. */
 STELE_MUST_USE stele_status stele_ingest_hold(struct stele_ingest *ingest,
                                               struct stele_rpc_call *call, size_t bytes,
                                               struct stele_ingest_room *ret, stele_err *err);

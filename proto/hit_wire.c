@@ -111,8 +111,12 @@ cleanup:
 }
 
 static stele_status end_read(stele_view message, struct stele_search_end *ret, stele_err *err) {
-    static const uint8_t types[] = {0, STELE_WIRE_VARINT, STELE_WIRE_BYTES, STELE_WIRE_VARINT,
-                                    STELE_WIRE_VARINT, STELE_WIRE_BYTES};
+    static const uint8_t types[] = {0,
+                                    STELE_WIRE_VARINT,
+                                    STELE_WIRE_BYTES,
+                                    STELE_WIRE_VARINT,
+                                    STELE_WIRE_VARINT,
+                                    STELE_WIRE_BYTES};
     struct stele_wire wire = stele_wire_of(message);
     struct stele_wire_record record = {0};
     struct stele_search_end end = {0};

@@ -12,7 +12,8 @@ static stele_status own(const char *text, stele_buf *ret, stele_err *err) {
 }
 
 static stele_status no_reply(const char *what, stele_err *err) {
-    return STELE_FAIL(err, INVALID, "the server's %s cannot be read; is it a stele of another version?", what);
+    return STELE_FAIL(err, INVALID,
+                      "the server's %s cannot be read; is it a stele of another version?", what);
 }
 
 struct method {
@@ -20,29 +21,33 @@ struct method {
     const ProtobufCMessageDescriptor *reply;
     const char *what; /* the reply is, in messages */
 };
-static const struct method get_checkpoint = {"/stele.v1.Log/GetCheckpoint",
-                                             &stele__v1__get_checkpoint_response__descriptor, "checkpoint"};
-static const struct method get_consistency = {"/stele.v1.Log/GetConsistencyProof",
-                                              &stele__v1__get_consistency_proof_response__descriptor,
-                                              "consistency proof"};
-static const struct method get_tile = {"/stele.v1.Log/GetTile", &stele__v1__get_tile_response__descriptor, "tile"};
-static const struct method get_status = {"/stele.v1.Log/Status", &stele__v1__status_response__descriptor, "status"};
+static const struct method get_checkpoint = {
+    "/stele.v1.Log/GetCheckpoint", &stele__v1__get_checkpoint_response__descriptor, "checkpoint"};
+static const struct method get_consistency = {
+    "/stele.v1.Log/GetConsistencyProof", &stele__v1__get_consistency_proof_response__descriptor,
+    "consistency proof"};
+static const struct method get_tile = {"/stele.v1.Log/GetTile",
+                                       &stele__v1__get_tile_response__descriptor, "tile"};
+static const struct method get_status = {"/stele.v1.Log/Status",
+                                         &stele__v1__status_response__descriptor, "status"};
 static const struct method seal_log = {"/stele.v1.Log/Seal", &stele__v1__seal_response__descriptor,
                                        "answer to a seal"};
-static const struct method cut_era = {"/stele.v1.Log/CutEra", &stele__v1__cut_era_response__descriptor,
-                                      "answer to an era cut"};
+static const struct method cut_era = {
+    "/stele.v1.Log/CutEra", &stele__v1__cut_era_response__descriptor, "answer to an era cut"};
 
-/* Packs `request`, calls, unpacks the reply, which is freed with protobuf_c_message_free_unpacked. */
+/* Packs `request`, calls, unpacks the reply, which is freed with protobuf_c_message_free_unpacked.
+ */
 static stele_status call(struct stele_rpc_client *client, const struct method *method,
-                         const ProtobufCMessage *request, uint32_t timeout_ms, ProtobufCMessage **ret,
-                         stele_err *err) {
+                         const ProtobufCMessage *request, uint32_t timeout_ms,
+                         ProtobufCMessage **ret, stele_err *err) {
     stele_buf packed = STELE_BUF_EMPTY;
     stele_buf reply = STELE_BUF_EMPTY;
     struct stele_rpc_result result;
     stele_status st = STELE_OK;
     STELE_TRY(stele_buf_reserve(&packed, protobuf_c_message_get_packed_size(request), err));
     packed.size = protobuf_c_message_pack(request, packed.data);
-    STELE_TRY(stele_rpc_unary(client, method->path, stele_view_buf(&packed), timeout_ms, &reply, &result, err));
+    STELE_TRY(stele_rpc_unary(client, method->path, stele_view_buf(&packed), timeout_ms, &reply,
+                              &result, err));
     *ret = protobuf_c_message_unpack(method->reply, NULL, reply.size, reply.data);
     STELE_TRY(*ret == NULL ? no_reply(method->what, err) : STELE_OK);
 cleanup:
@@ -51,8 +56,9 @@ cleanup:
     return st;
 }
 
-stele_status stele_client_checkpoint(struct stele_rpc_client *client, const char *log, uint64_t min_size,
-                                     uint32_t timeout_ms, stele_buf *note, stele_err *err) {
+stele_status stele_client_checkpoint(struct stele_rpc_client *client, const char *log,
+                                     uint64_t min_size, uint32_t timeout_ms, stele_buf *note,
+                                     stele_err *err) {
     Stele__V1__GetCheckpointRequest request;
     ProtobufCMessage *reply = NULL;
     stele_buf name = STELE_BUF_EMPTY;
@@ -62,7 +68,8 @@ stele_status stele_client_checkpoint(struct stele_rpc_client *client, const char
     request.log = (char *)name.data;
     request.min_size = min_size;
     STELE_TRY(call(client, &get_checkpoint, &request.base, timeout_ms, &reply, err));
-    const Stele__V1__GetCheckpointResponse *response = (const Stele__V1__GetCheckpointResponse *)(const void *)reply;
+    const Stele__V1__GetCheckpointResponse *response =
+        (const Stele__V1__GetCheckpointResponse *)(const void *)reply;
     STELE_TRY(stele_buf_append(note, stele_view_of(response->note.data, response->note.len), err));
 cleanup:
     protobuf_c_message_free_unpacked(reply, NULL);
@@ -70,8 +77,9 @@ cleanup:
     return st;
 }
 
-stele_status stele_client_consistency(struct stele_rpc_client *client, const char *log, uint64_t old_size,
-                                      uint32_t timeout_ms, stele_buf *path, stele_buf *note, stele_err *err) {
+stele_status stele_client_consistency(struct stele_rpc_client *client, const char *log,
+                                      uint64_t old_size, uint32_t timeout_ms, stele_buf *path,
+                                      stele_buf *note, stele_err *err) {
     Stele__V1__GetConsistencyProofRequest request;
     ProtobufCMessage *reply = NULL;
     stele_buf name = STELE_BUF_EMPTY;
@@ -108,7 +116,8 @@ stele_status stele_client_tile(struct stele_rpc_client *client, const char *log,
     request.log = (char *)name.data;
     request.path = (char *)where.data;
     STELE_TRY(call(client, &get_tile, &request.base, timeout_ms, &reply, err));
-    const Stele__V1__GetTileResponse *response = (const Stele__V1__GetTileResponse *)(const void *)reply;
+    const Stele__V1__GetTileResponse *response =
+        (const Stele__V1__GetTileResponse *)(const void *)reply;
     STELE_TRY(stele_buf_append(tile, stele_view_of(response->tile.data, response->tile.len), err));
 cleanup:
     protobuf_c_message_free_unpacked(reply, NULL);
@@ -117,12 +126,15 @@ cleanup:
     return st;
 }
 
-static stele_status give_entries(stele_view message, uint64_t *next, stele_entry_fn fn, void *ctx, stele_err *err) {
-    Stele__V1__GetEntriesResponse *response = stele__v1__get_entries_response__unpack(NULL, message.size, message.data);
+static stele_status give_entries(stele_view message, uint64_t *next, stele_entry_fn fn, void *ctx,
+                                 stele_err *err) {
+    Stele__V1__GetEntriesResponse *response =
+        stele__v1__get_entries_response__unpack(NULL, message.size, message.data);
     stele_status st = STELE_OK;
     STELE_TRY(response == NULL || response->first != *next ? no_reply("entries", err) : STELE_OK);
     for (size_t i = 0; i < response->n_entry; i++) {
-        STELE_TRY(fn(ctx, *next, stele_view_of(response->entry[i].data, response->entry[i].len), err));
+        STELE_TRY(
+            fn(ctx, *next, stele_view_of(response->entry[i].data, response->entry[i].len), err));
         (*next)++;
     }
 cleanup:
@@ -132,8 +144,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_client_entries(struct stele_rpc_client *client, const char *log, uint64_t first, uint64_t count,
-                                  stele_entry_fn fn, void *ctx, stele_err *err) {
+stele_status stele_client_entries(struct stele_rpc_client *client, const char *log, uint64_t first,
+                                  uint64_t count, stele_entry_fn fn, void *ctx, stele_err *err) {
     Stele__V1__GetEntriesRequest request;
     struct stele_rpc_stream *stream = NULL;
     stele_buf name = STELE_BUF_EMPTY;
@@ -145,7 +157,8 @@ stele_status stele_client_entries(struct stele_rpc_client *client, const char *l
     request.log = (char *)name.data;
     request.first = first;
     request.count = count;
-    STELE_TRY(stele_buf_reserve(&message, stele__v1__get_entries_request__get_packed_size(&request), err));
+    STELE_TRY(stele_buf_reserve(&message, stele__v1__get_entries_request__get_packed_size(&request),
+                                err));
     message.size = stele__v1__get_entries_request__pack(&request, message.data);
     STELE_TRY(stele_rpc_stream_open(client, "/stele.v1.Log/GetEntries", 0, &stream, err));
     /* A refused send shows again, with its reason, at the first receive. */
@@ -163,8 +176,8 @@ cleanup:
     return st;
 }
 
-static stele_status give_statuses(const Stele__V1__StatusResponse *response, stele_log_status_fn fn, void *ctx,
-                                  stele_err *err) {
+static stele_status give_statuses(const Stele__V1__StatusResponse *response, stele_log_status_fn fn,
+                                  void *ctx, stele_err *err) {
     stele_status st = STELE_OK;
     for (size_t i = 0; st == STELE_OK && i < response->n_log; i++) {
         const Stele__V1__LogStatus *log = response->log[i];
@@ -183,8 +196,9 @@ static stele_status give_statuses(const Stele__V1__StatusResponse *response, ste
     return st;
 }
 
-stele_status stele_client_status(struct stele_rpc_client *client, const char *region, uint32_t timeout_ms,
-                                 stele_log_status_fn fn, void *ctx, stele_err *err) {
+stele_status stele_client_status(struct stele_rpc_client *client, const char *region,
+                                 uint32_t timeout_ms, stele_log_status_fn fn, void *ctx,
+                                 stele_err *err) {
     Stele__V1__StatusRequest request;
     ProtobufCMessage *reply = NULL;
     stele_buf name = STELE_BUF_EMPTY;
@@ -193,7 +207,8 @@ stele_status stele_client_status(struct stele_rpc_client *client, const char *re
     STELE_TRY(own(region, &name, err));
     request.region = (char *)name.data;
     STELE_TRY(call(client, &get_status, &request.base, timeout_ms, &reply, err));
-    const Stele__V1__StatusResponse *response = (const Stele__V1__StatusResponse *)(const void *)reply;
+    const Stele__V1__StatusResponse *response =
+        (const Stele__V1__StatusResponse *)(const void *)reply;
     STELE_TRY(give_statuses(response, fn, ctx, err));
 cleanup:
     protobuf_c_message_free_unpacked(reply, NULL);
@@ -213,15 +228,16 @@ stele_status stele_client_seal(struct stele_rpc_client *client, const char *log,
     request.wait_ms = wait_ms;
     STELE_TRY(call(client, &seal_log, &request.base, wait_ms + ANSWER_MS, &reply, err));
     const Stele__V1__SealResponse *response = (const Stele__V1__SealResponse *)(const void *)reply;
-    *ret = (struct stele_sealed){response->covered, response->index_seq, response->index_time_us, response->segments};
+    *ret = (struct stele_sealed){response->covered, response->index_seq, response->index_time_us,
+                                 response->segments};
 cleanup:
     protobuf_c_message_free_unpacked(reply, NULL);
     stele_buf_done(&name);
     return st;
 }
 
-stele_status stele_client_cut_era(struct stele_rpc_client *client, const char *log, uint32_t timeout_ms,
-                                  uint32_t *ret_era, stele_err *err) {
+stele_status stele_client_cut_era(struct stele_rpc_client *client, const char *log,
+                                  uint32_t timeout_ms, uint32_t *ret_era, stele_err *err) {
     Stele__V1__CutEraRequest request;
     ProtobufCMessage *reply = NULL;
     stele_buf name = STELE_BUF_EMPTY;
@@ -230,7 +246,8 @@ stele_status stele_client_cut_era(struct stele_rpc_client *client, const char *l
     STELE_TRY(own(log, &name, err));
     request.log = (char *)name.data;
     STELE_TRY(call(client, &cut_era, &request.base, timeout_ms, &reply, err));
-    const Stele__V1__CutEraResponse *response = (const Stele__V1__CutEraResponse *)(const void *)reply;
+    const Stele__V1__CutEraResponse *response =
+        (const Stele__V1__CutEraResponse *)(const void *)reply;
     *ret_era = response->era;
 cleanup:
     protobuf_c_message_free_unpacked(reply, NULL);

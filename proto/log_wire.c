@@ -22,9 +22,9 @@ static const struct stele_wire_member tile_members[] = {MEMBER(1, TEXT, log),
                                                         MEMBER(2, TEXT, path)};
 static const struct stele_wire_member entries_members[] = {
     MEMBER(1, TEXT, log), MEMBER(2, NUMBER, first), MEMBER(3, NUMBER, count)};
-static const struct stele_wire_member replay_members[] = {MEMBER(1, TEXT, log), MEMBER(2, NUMBER, first),
-                                                         MEMBER(3, NUMBER, count),
-                                                         MEMBER(4, FLAG, index)};
+static const struct stele_wire_member replay_members[] = {
+    MEMBER(1, TEXT, log), MEMBER(2, NUMBER, first), MEMBER(3, NUMBER, count),
+    MEMBER(4, FLAG, index)};
 
 static const struct stele_wire_member seal_members[] = {MEMBER(1, TEXT, log),
                                                         MEMBER(2, NUMBER, wait_ms)};

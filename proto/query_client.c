@@ -5,20 +5,23 @@
 #include "proto/wire.h"
 #include "stele/v1/query.pb-c.h"
 
-static stele_status call(struct stele_rpc_client *client, const char *path, const struct stele_search_request *request,
-                         uint32_t timeout_ms, stele_buf *reply, stele_err *err) {
+static stele_status call(struct stele_rpc_client *client, const char *path,
+                         const struct stele_search_request *request, uint32_t timeout_ms,
+                         stele_buf *reply, stele_err *err) {
     stele_buf message = STELE_BUF_EMPTY;
     struct stele_rpc_result result;
     stele_status st = STELE_OK;
     STELE_TRY(stele_search_request_write(request, &message, err));
-    STELE_TRY(stele_rpc_unary(client, path, stele_view_buf(&message), timeout_ms, reply, &result, err));
+    STELE_TRY(
+        stele_rpc_unary(client, path, stele_view_buf(&message), timeout_ms, reply, &result, err));
 cleanup:
     stele_buf_done(&message);
     return st;
 }
 
-stele_status stele_client_search(struct stele_rpc_client *client, const struct stele_search_request *request,
-                                 uint32_t timeout_ms, struct stele_rpc_stream **ret, stele_err *err) {
+stele_status stele_client_search(struct stele_rpc_client *client,
+                                 const struct stele_search_request *request, uint32_t timeout_ms,
+                                 struct stele_rpc_stream **ret, stele_err *err) {
     stele_buf message = STELE_BUF_EMPTY;
     struct stele_rpc_stream *stream = NULL;
     stele_status st = STELE_OK;
@@ -36,8 +39,9 @@ cleanup:
     return st;
 }
 
-stele_status stele_client_count(struct stele_rpc_client *client, const struct stele_search_request *request,
-                                uint32_t timeout_ms, uint64_t *ret_count, stele_err *err) {
+stele_status stele_client_count(struct stele_rpc_client *client,
+                                const struct stele_search_request *request, uint32_t timeout_ms,
+                                uint64_t *ret_count, stele_err *err) {
     struct stele_search_request next = *request;
     stele_buf reply = STELE_BUF_EMPTY;
     stele_buf cursor = STELE_BUF_EMPTY;
@@ -49,7 +53,9 @@ stele_status stele_client_count(struct stele_rpc_client *client, const struct st
         STELE_TRY(call(client, "/stele.v1.Query/Count", &next, timeout_ms, &reply, err));
         response = stele__v1__count_response__unpack(NULL, reply.size, reply.data);
         if (response == NULL) {
-            STELE_TRY(STELE_FAIL(err, INVALID, "the server's count is no CountResponse; is it a stele of another version?"));
+            STELE_TRY(STELE_FAIL(
+                err, INVALID,
+                "the server's count is no CountResponse; is it a stele of another version?"));
         }
         count += response->count;
         stele_buf_clear(&cursor);
@@ -68,7 +74,8 @@ cleanup:
     return st;
 }
 
-static stele_status give_plan(const Stele__V1__LogPlan *message, stele_plan_fn fn, void *ctx, stele_err *err) {
+static stele_status give_plan(const Stele__V1__LogPlan *message, stele_plan_fn fn, void *ctx,
+                              stele_err *err) {
     struct stele_key_count considered[64];
     struct stele_log_plan plan = {.log = stele_view_str(message->log),
                                   .size = message->size,
@@ -78,21 +85,24 @@ static stele_status give_plan(const Stele__V1__LogPlan *message, stele_plan_fn f
                                   .segments_skipped = message->segments_skipped,
                                   .considered = considered};
     for (size_t i = 0; i < message->n_considered && i < 64; i++) {
-        considered[plan.n_considered++] = (struct stele_key_count){stele_view_str(message->considered[i]->key),
-                                                                   message->considered[i]->postings};
+        considered[plan.n_considered++] = (struct stele_key_count){
+            stele_view_str(message->considered[i]->key), message->considered[i]->postings};
     }
     return fn(ctx, &plan, err);
 }
 
-stele_status stele_client_explain(struct stele_rpc_client *client, const struct stele_search_request *request,
-                                  uint32_t timeout_ms, stele_plan_fn fn, void *ctx, stele_err *err) {
+stele_status stele_client_explain(struct stele_rpc_client *client,
+                                  const struct stele_search_request *request, uint32_t timeout_ms,
+                                  stele_plan_fn fn, void *ctx, stele_err *err) {
     stele_buf reply = STELE_BUF_EMPTY;
     Stele__V1__ExplainResponse *response = NULL;
     stele_status st = STELE_OK;
     STELE_TRY(call(client, "/stele.v1.Query/Explain", request, timeout_ms, &reply, err));
     response = stele__v1__explain_response__unpack(NULL, reply.size, reply.data);
     if (response == NULL) {
-        STELE_TRY(STELE_FAIL(err, INVALID, "the server's plan is no ExplainResponse; is it a stele of another version?"));
+        STELE_TRY(STELE_FAIL(
+            err, INVALID,
+            "the server's plan is no ExplainResponse; is it a stele of another version?"));
     }
     for (size_t i = 0; i < response->n_plan; i++) {
         STELE_TRY(give_plan(response->plan[i], fn, ctx, err));
@@ -105,7 +115,8 @@ cleanup:
     return st;
 }
 
-/* GetResponse: 1 hit, 2 entry, 3 receipt; read in place, so that the event stays the stored bytes. */
+/* GetResponse: 1 hit, 2 entry, 3 receipt; read in place, so that the event stays the stored bytes.
+ */
 static stele_status read_got(stele_view reply, struct stele_got *ret, stele_err *err) {
     struct stele_wire wire = stele_wire_of(reply);
     struct stele_got got = {0};
@@ -113,7 +124,8 @@ static stele_status read_got(stele_view reply, struct stele_got *ret, stele_err 
     while (!stele_wire_at_end(&wire)) {
         struct stele_wire_record record;
         if (stele_wire_next(&wire, &record) != STELE_OK) {
-            return STELE_FAIL(err, INVALID, "the server's reply is no GetResponse: %s", wire.problem);
+            return STELE_FAIL(err, INVALID, "the server's reply is no GetResponse: %s",
+                              wire.problem);
         }
         if (record.type != STELE_WIRE_BYTES) {
             continue;
@@ -131,22 +143,25 @@ cleanup:
     return st;
 }
 
-stele_status stele_client_get(struct stele_rpc_client *client, const struct stele_get_request *request,
-                              uint32_t timeout_ms, stele_buf *reply, struct stele_got *ret, stele_err *err) {
+stele_status stele_client_get(struct stele_rpc_client *client,
+                              const struct stele_get_request *request, uint32_t timeout_ms,
+                              stele_buf *reply, struct stele_got *ret, stele_err *err) {
     Stele__V1__GetRequest message;
     stele_buf packed = STELE_BUF_EMPTY;
     stele_buf log = STELE_BUF_EMPTY;
     struct stele_rpc_result result;
     stele_status st = STELE_OK;
     stele__v1__get_request__init(&message);
-    STELE_TRY(stele_buf_printf(&log, err, "%.*s", (int)request->log.size, (const char *)request->log.data));
+    STELE_TRY(stele_buf_printf(&log, err, "%.*s", (int)request->log.size,
+                               (const char *)request->log.data));
     message.log = (char *)log.data;
     message.seq = request->seq;
     message.want_receipt = request->want_receipt;
     STELE_TRY(stele_buf_reserve(&packed, stele__v1__get_request__get_packed_size(&message), err));
     packed.size = stele__v1__get_request__pack(&message, packed.data);
     stele_buf_clear(reply);
-    STELE_TRY(stele_rpc_unary(client, "/stele.v1.Query/Get", stele_view_buf(&packed), timeout_ms, reply, &result, err));
+    STELE_TRY(stele_rpc_unary(client, "/stele.v1.Query/Get", stele_view_buf(&packed), timeout_ms,
+                              reply, &result, err));
     STELE_TRY(read_got(stele_view_buf(reply), ret, err));
 cleanup:
     stele_buf_done(&packed);

@@ -11,7 +11,8 @@
 
 #define STELE_SEARCH_PATH "/stele.v1.Query/Search"
 
-/* Opens a Search; its messages are read with stele_rpc_stream_receive and stele_search_response_next. */
+/* Opens a Search; its messages are read with stele_rpc_stream_receive and
+ * stele_search_response_next. */
 STELE_MUST_USE stele_status stele_client_search(struct stele_rpc_client *client,
                                                 const struct stele_search_request *request,
                                                 uint32_t timeout_ms, struct stele_rpc_stream **ret,
@@ -19,7 +20,8 @@ STELE_MUST_USE stele_status stele_client_search(struct stele_rpc_client *client,
 /* Adds up counts over as many calls as the server's budget makes it. */
 STELE_MUST_USE stele_status stele_client_count(struct stele_rpc_client *client,
                                                const struct stele_search_request *request,
-                                               uint32_t timeout_ms, uint64_t *ret_count, stele_err *err);
+                                               uint32_t timeout_ms, uint64_t *ret_count,
+                                               stele_err *err);
 /* Called once a log. Views live until it returns. */
 typedef stele_status (*stele_plan_fn)(void *ctx, const struct stele_log_plan *plan, stele_err *err);
 STELE_MUST_USE stele_status stele_client_explain(struct stele_rpc_client *client,
@@ -32,8 +34,9 @@ struct stele_got {
     stele_view entry;
     stele_view receipt;
 };
-STELE_MUST_USE stele_status stele_client_get(struct stele_rpc_client *client, const struct stele_get_request *request,
-                                             uint32_t timeout_ms, stele_buf *reply, struct stele_got *ret,
-                                             stele_err *err);
+STELE_MUST_USE stele_status stele_client_get(struct stele_rpc_client *client,
+                                             const struct stele_get_request *request,
+                                             uint32_t timeout_ms, stele_buf *reply,
+                                             struct stele_got *ret, stele_err *err);
 
 #endif

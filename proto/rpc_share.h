@@ -19,8 +19,8 @@ STELE_MUST_USE stele_status stele_rpc_shares_new(uint64_t each_max, struct stele
                                                  stele_err *err);
 void stele_rpc_shares_free(struct stele_rpc_shares *shares); /* all given back; NULL is fine */
 
-/* Takes `amount` for the client; 0 counts as 1, in both calls. NULL, and nothing taken: it would hold more than it may, or there
- * is no memory to count it. */
+/* Takes `amount` for the client; 0 counts as 1, in both calls. NULL, and nothing taken: it would
+ * hold more than it may, or there is no memory to count it. */
 struct stele_rpc_share *stele_rpc_share_take(struct stele_rpc_shares *shares,
                                              const struct stele_rpc_peer *peer, uint64_t amount);
 /* Gives back what a take took; the share may be gone afterwards. NULL is fine. */

@@ -22,8 +22,8 @@ struct stele_asking {
 /* For begin: reads the request, asks the gate, finds the region. Does not touch storage. */
 STELE_MUST_USE stele_status stele_asking_begin(struct stele_asking *asking, struct stele_call *call,
                                                stele_err *err);
-/* For the first step: judges the cursor, pins the logs, plans unless the answer is to be complete. The
- * call's budgets hold. */
+/* For the first step: judges the cursor, pins the logs, plans unless the answer is to be complete.
+ * The call's budgets hold. */
 STELE_MUST_USE stele_status stele_asking_open(struct stele_asking *asking, struct stele_call *call,
                                               stele_err *err);
 /* Appends the cursor to go on with; nothing if the answer is whole. */

@@ -72,7 +72,7 @@ struct stele_query {
     struct stele_query_config config; /* defaults filled in */
     struct stele_store **stores;      /* what config.stores points to */
     struct stele_workers *workers;
-    _Atomic uint32_t n_searches, n_unary; /* open calls */
+    _Atomic uint32_t n_searches, n_unary;            /* open calls */
     struct stele_rpc_shares *searches_of, *unary_of; /* the same, by client */
     size_t n_methods;
     struct stele_call_binding *binding;

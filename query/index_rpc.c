@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * query/index_rpc.c: what an operator asks the Log service for: how far the logs are, an INDEX entry now, a
- * new era. The last two append to a log, and are for those who may append events of every tenant.
+ * query/index_rpc.c: what an operator asks the Log service for: how far the logs are, an INDEX
+ * entry now, a new era. The last two append to a log, and are for those who may append events of
+ * every tenant.
  */
 
 #include "proto/log_wire.h"
@@ -91,8 +92,9 @@ static stele_status step_seal(struct stele_call *call, stele_call_step *ret, ste
     stele_status st = STELE_OK;
     uint64_t asked = this->request.wait_ms;
     if (this->until_ms == 0) {
-        this->until_ms = stele_monotonic_us() / 1000 + (asked == 0 || asked > STELE_QUERY_SEAL_MS_MAX
-                                         ? STELE_QUERY_SEAL_MS_MAX : asked);
+        this->until_ms =
+            stele_monotonic_us() / 1000 +
+            (asked == 0 || asked > STELE_QUERY_SEAL_MS_MAX ? STELE_QUERY_SEAL_MS_MAX : asked);
     }
     st = stele_log_seal(this->log, 0, STELE_QUERY_SEAL_TURN_MS, &manifest, err);
     if (st == STELE_BUSY && stele_monotonic_us() / 1000 < this->until_ms) {

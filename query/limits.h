@@ -20,7 +20,8 @@
 /* The first message: whoever asks sees the first event at once, and it costs one message. */
 #define STELE_QUERY_FIRST_MESSAGE_HITS 1u
 
-/* A complete answer's bytes go in pieces of this size at most: gRPC clients accept 4 MiB by default. */
+/* A complete answer's bytes go in pieces of this size at most: gRPC clients accept 4 MiB by
+ * default. */
 #define STELE_QUERY_PIECE_BYTES (1u << 20)
 
 /* How long one turn on a worker lasts before the next call has its turn: a scan that finds nothing
@@ -38,8 +39,8 @@
 #define STELE_QUERY_SEARCHES_CLIENT_MAX 64u
 #define STELE_QUERY_UNARY_CLIENT_MAX 256u
 
-/* How long a proof waits for each log's index to cover what was acknowledged: sealing a tail takes some
- * tenths of a second, more while the packer lags. */
+/* How long a proof waits for each log's index to cover what was acknowledged: sealing a tail takes
+ * some tenths of a second, more while the packer lags. */
 #define STELE_QUERY_SEAL_WAIT_MS 10000u
 
 /* Defaults of struct stele_query_config. */
@@ -54,11 +55,13 @@
 /* What a caller is told to wait when there is no room. */
 #define STELE_QUERY_RETRY_AFTER_MS 1000u
 
-/* How long a seal may wait for its INDEX entry, and how long one turn of it lasts: a worker has others. */
+/* How long a seal may wait for its INDEX entry, and how long one turn of it lasts: a worker has
+ * others. */
 #define STELE_QUERY_SEAL_MS_MAX 10000u
 #define STELE_QUERY_SEAL_TURN_MS 20u
 
-/* How long a seal may wait for its INDEX entry, and how long one turn of it lasts: a worker has others. */
+/* How long a seal may wait for its INDEX entry, and how long one turn of it lasts: a worker has
+ * others. */
 #define STELE_QUERY_SEAL_MS_MAX 10000u
 #define STELE_QUERY_SEAL_TURN_MS 20u
 

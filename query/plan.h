@@ -11,8 +11,9 @@
 
 #include "query/scope.h"
 
-#define STELE_PLAN_KEYS_MAX (STELE_FILTER_CONDITIONS_MAX + 1) /* every condition, and the tenant   \
-                                                               */
+#define STELE_PLAN_KEYS_MAX                                                                        \
+    (STELE_FILTER_CONDITIONS_MAX + 1) /* every condition, and the tenant                           \
+                                       */
 /* No other key is looked up once one has at most this many postings in a log: reading them costs
  * less than asking how many another has. */
 #define STELE_PLAN_RARE 64

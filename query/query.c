@@ -9,14 +9,8 @@
 #include "query/limits.h"
 
 static const struct stele_call_kind *const query_kinds[] = {
-    &stele_search_kind,
-    &stele_get_kind,
-    &stele_count_kind,
-    &stele_explain_kind,
-    &stele_status_kind,
-    &stele_seal_kind,
-    &stele_cut_era_kind,
-    &stele_replay_kind,
+    &stele_search_kind, &stele_get_kind,  &stele_count_kind,   &stele_explain_kind,
+    &stele_status_kind, &stele_seal_kind, &stele_cut_era_kind, &stele_replay_kind,
 };
 #define N_QUERY_KINDS (sizeof query_kinds / sizeof query_kinds[0])
 

@@ -16,9 +16,9 @@
 
 struct stele_scope_log {
     struct stele_log *log;
-    struct stele_log_view *view; /* owned by the scope */
-    uint64_t size;               /* entries [0, size) are asked */
-    stele_buf note;              /* prove: the signed checkpoint of that size */
+    struct stele_log_view *view;     /* owned by the scope */
+    uint64_t size;                   /* entries [0, size) are asked */
+    stele_buf note;                  /* prove: the signed checkpoint of that size */
     struct stele_manifest *manifest; /* complete: of an INDEX entry below that size; owned */
 };
 struct stele_scope {

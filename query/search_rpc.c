@@ -140,8 +140,8 @@ cleanup:
 static bool is_full(const struct search_call *search) {
     return search->message.size >= STELE_QUERY_MESSAGE_BYTES ||
            search->answer.size >= STELE_QUERY_MESSAGE_BYTES ||
-           search->message_hits >= (search->begun ? STELE_QUERY_MESSAGE_HITS_MAX
-                                                  : STELE_QUERY_FIRST_MESSAGE_HITS);
+           search->message_hits >=
+               (search->begun ? STELE_QUERY_MESSAGE_HITS_MAX : STELE_QUERY_FIRST_MESSAGE_HITS);
 }
 
 static stele_status make_message(struct search_call *search, stele_call_step *ret, stele_err *err) {

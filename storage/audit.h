@@ -116,8 +116,8 @@ struct stele_audit_case {
     uint8_t ksalt[STELE_SALT_BYTES];
     stele_view tags;
 };
-/* Appends the proof, OMISSION, PHANTOM, KEY_ORDER or BOUNDS as difference.kind says. Check it before
- * it is shown. */
+/* Appends the proof, OMISSION, PHANTOM, KEY_ORDER or BOUNDS as difference.kind says. Check it
+ * before it is shown. */
 STELE_MUST_USE stele_status stele_audit_prove(const struct stele_audit_case *wrong, stele_buf *out,
                                               stele_err *err);
 

@@ -16,7 +16,7 @@ struct case_file {
     size_t segment;                     /* the first that is not as it should be; n: none */
     struct stele_descriptor should;
     struct stele_segment_ref *should_ref;
-    struct stele_segment_ref *ref; /* the committed one; the catalog's */
+    struct stele_segment_ref *ref;       /* the committed one; the catalog's */
     struct stele_segment_ref *any_order; /* the same, read without trust in its order; or NULL */
     struct stele_tree_path index_path, event_path;
     uint8_t index_bytes[STELE_ENTRY_BYTES_MAX];

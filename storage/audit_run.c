@@ -99,9 +99,9 @@ cleanup:
 
 /* What the auditor said of the entries before `end`. ret_go_on: false after one that ends the
  * replay. */
-static stele_status note_verdict(struct stele_audit__run *a, stele_audit_verdict verdict, const stele_err *why,
-                                 const struct stele_audit_entry *last, bool *ret_go_on,
-                                 stele_err *err) {
+static stele_status note_verdict(struct stele_audit__run *a, stele_audit_verdict verdict,
+                                 const stele_err *why, const struct stele_audit_entry *last,
+                                 bool *ret_go_on, stele_err *err) {
     struct stele_audit_report *report = a->report;
     struct stele_entry index;
     stele_status st = STELE_OK;
@@ -131,7 +131,8 @@ static void keep_last(struct stele_audit__run *a, const struct stele_audit_entry
     }
 }
 
-/* Not beyond `end`, nor beyond the checkpoint's entries, or the other's: its root is compared there.
+/* Not beyond `end`, nor beyond the checkpoint's entries, or the other's: its root is compared
+ * there.
  */
 static size_t most(const struct stele_audit__run *a, uint64_t seq, uint64_t end, size_t n) {
     const struct stele_audit_report *report = a->report;
@@ -149,7 +150,7 @@ static stele_status check_stop(const struct stele_audit__run *a, stele_err *err)
     }
     return STELE_FAIL(err, CLOSED, "interrupted after %" PRIu64 " entries of %s%s",
                       a->report->entries, a->source->log,
-                      a->options->sample > 0    ? ""
+                      a->options->sample > 0     ? ""
                       : a->options->work == NULL ? "; --work DIR keeps what was done"
                                                  : "; the same command goes on");
 }

@@ -35,11 +35,11 @@ struct stele_audit_options {
 /* How far a sample went. */
 struct stele_audit_sampled {
     uint64_t asked, seed;
-    uint64_t index_seq;             /* the INDEX whose segments they are */
-    uint64_t covered, n_segments;   /* it covers so many entries; 0 segments: there is no INDEX */
-    uint64_t n_made;                /* segments made again */
-    uint64_t n_unknown;             /* of these, not by chance: the source has them no more */
-    uint64_t n_single;              /* entries read for themselves, beside those replayed */
+    uint64_t index_seq;           /* the INDEX whose segments they are */
+    uint64_t covered, n_segments; /* it covers so many entries; 0 segments: there is no INDEX */
+    uint64_t n_made;              /* segments made again */
+    uint64_t n_unknown;           /* of these, not by chance: the source has them no more */
+    uint64_t n_single;            /* entries read for themselves, beside those replayed */
 };
 struct stele_audit_report {
     stele_audit_verdict

@@ -111,8 +111,8 @@ static stele_status check_signed(struct sampling *s, stele_err *err) {
     uint8_t root[STELE_HASH_BYTES];
     bool is = true;
     stele_auditor_root(s->run->auditor, root);
-    stele_status st = stele_sample_is_prefix(s->run->source, stele_auditor_size(s->run->auditor),
-                                             root, &is, err);
+    stele_status st =
+        stele_sample_is_prefix(s->run->source, stele_auditor_size(s->run->auditor), root, &is, err);
     s->run->report->root_differs |= st == STELE_OK && !is;
     return st;
 }
@@ -178,9 +178,8 @@ static stele_status replay_wanted(struct sampling *s, stele_err *err) {
 
 /* What honest neighbours are: else nothing need be replayed to see that the INDEX is wrong. */
 static bool fits(const struct stele_segment_info *a, const struct stele_segment_info *b) {
-    bool same_key =
-        a->map_version == b->map_version && a->tag_alg == b->tag_alg &&
-        memcmp(a->tag_key_commit, b->tag_key_commit, sizeof a->tag_key_commit) == 0;
+    bool same_key = a->map_version == b->map_version && a->tag_alg == b->tag_alg &&
+                    memcmp(a->tag_key_commit, b->tag_key_commit, sizeof a->tag_key_commit) == 0;
     return a->t_last <= b->t_first && a->era <= b->era && (a->era < b->era || same_key);
 }
 

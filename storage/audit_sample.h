@@ -20,12 +20,12 @@ struct stele_sample_entry {
 struct stele_sample_index {
     const struct stele_audit_source *source; /* borrowed */
     struct stele_sample_entry index;
-    size_t n;                       /* segments */
-    uint64_t *hi;                   /* where each ends */
-    struct stele_descriptor *known; /* those with hi 0 are missing */
+    size_t n;                          /* segments */
+    uint64_t *hi;                      /* where each ends */
+    struct stele_descriptor *known;    /* those with hi 0 are missing */
     struct stele_sample_entry control; /* how far the CONTROL entries were followed back */
     uint64_t control_lo;               /* and for which entry */
-    uint64_t n_single;              /* entries that were read here */
+    uint64_t n_single;                 /* entries that were read here */
 };
 /* A zeroed one, for _done also after a failure. Errors: NOT_FOUND (there is no INDEX entry),
  * UNVERIFIED (what the source shows is not in the log), CORRUPT, those of the source. */
@@ -38,8 +38,8 @@ size_t stele_sample_index_n_missing(const struct stele_sample_index *index);
 /* That the descriptors, none of them missing, are those that the INDEX entry commits to. */
 STELE_MUST_USE stele_status stele_sample_index_is_committed(const struct stele_sample_index *index,
                                                             bool *ret, stele_err *err);
-/* The newest EPOCH before entry lo; cheap if each call asks for one before that of the last. Borrows
- * the index until the next call. Errors: NOT_FOUND (there is none), UNVERIFIED, CORRUPT. */
+/* The newest EPOCH before entry lo; cheap if each call asks for one before that of the last.
+ * Borrows the index until the next call. Errors: NOT_FOUND (there is none), UNVERIFIED, CORRUPT. */
 STELE_MUST_USE stele_status stele_sample_index_epoch(struct stele_sample_index *index, uint64_t lo,
                                                      struct stele_audit_entry *ret, stele_err *err);
 /* The frontier of the tree of the first lo entries, by the source's nodes: a root made from it

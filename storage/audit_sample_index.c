@@ -34,8 +34,8 @@ static stele_status read_single(struct stele_sample_index *x, uint64_t seq,
                           "checkpoint signs",
                           source->log, seq);
     }
-    STELE_TRY(stele_corrupt(
-        stele_entry_decode(stele_view_buf(&ret->bytes), &ret->entry, err), err));
+    STELE_TRY(
+        stele_corrupt(stele_entry_decode(stele_view_buf(&ret->bytes), &ret->entry, err), err));
 cleanup:
     return st;
 }

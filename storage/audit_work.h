@@ -63,8 +63,9 @@ STELE_MUST_USE stele_status stele_audit_work_drop_rows(struct stele_audit_work *
                                                        uint64_t era_lo, stele_err *err);
 
 /* ------------------------------------------------------------------ progress */
-#define STELE_AUDIT_PROGRESS_MAX ((size_t)1 << 30) /* 150 bytes for each 2^16 entries: never met   \
-                                                    */
+#define STELE_AUDIT_PROGRESS_MAX                                                                   \
+    ((size_t)1 << 30) /* 150 bytes for each 2^16 entries: never met                                \
+                       */
 /* Takes the place of the one before, then removes what was dropped. In a folder that is not kept,
  * only the latter. */
 STELE_MUST_USE stele_status stele_audit_work_commit(struct stele_audit_work *work,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/batch.c: prepares events in the submitter's thread: tags, commitments, compression. What is
- * left for the committer is to give each event its place.
+ * storage/batch.c: prepares events in the submitter's thread: tags, commitments, compression. What
+ * is left for the committer is to give each event its place.
  *
- * Tags depend on the era and on whether the event is late, both fixed only at commit. They are made here
- * for the current era and the current time; the committer makes those again that came out otherwise.
+ * Tags depend on the era and on whether the event is late, both fixed only at commit. They are made
+ * here for the current era and the current time; the committer makes those again that came out
+ * otherwise.
  */
 #include <assert.h>
 #include <string.h>
@@ -101,13 +102,15 @@ stele_status stele_batch_add(struct stele_batch *batch, stele_view payload, stel
         return STELE_FAIL(err, NO_MEMORY, "no memory for this thread's event facts");
     }
     if (batch->n_events >= STELE_BATCH_EVENTS_MAX || payload.size > STELE_PAYLOAD_BYTES_MAX) {
-        return STELE_FAIL(err, LIMIT, "an event of %zu bytes as number %zu of its batch; at most %d bytes and %d events",
-                          payload.size, batch->n_events + 1, STELE_PAYLOAD_BYTES_MAX, STELE_BATCH_EVENTS_MAX);
+        return STELE_FAIL(
+            err, LIMIT,
+            "an event of %zu bytes as number %zu of its batch; at most %d bytes and %d events",
+            payload.size, batch->n_events + 1, STELE_PAYLOAD_BYTES_MAX, STELE_BATCH_EVENTS_MAX);
     }
     STELE_TRY(map->map(map->ctx, payload, facts, err));
     if (facts->tenant.size < 1 || facts->tenant.size > STELE_TENANT_MAX) {
-        return STELE_FAIL(err, INVALID, "a tenant name of %zu bytes; it has 1 to %d", facts->tenant.size,
-                          STELE_TENANT_MAX);
+        return STELE_FAIL(err, INVALID, "a tenant name of %zu bytes; it has 1 to %d",
+                          facts->tenant.size, STELE_TENANT_MAX);
     }
     if (!stele_log_takes_tenant(batch->log, facts->tenant)) {
         return STELE_FAIL(err, DENIED, "log %s does not take this tenant", batch->log->full_name);
@@ -121,14 +124,16 @@ stele_status stele_batch_add(struct stele_batch *batch, stele_view payload, stel
                                       .tags_at = (uint32_t)(batch->tags.size / STELE_TAG_BYTES),
                                       .n_tags = set.n,
                                       .late = late};
-    STELE_TRY(stele_buf_append(&batch->tags, stele_view_of(set.tag, (size_t)set.n * STELE_TAG_BYTES), err));
+    STELE_TRY(stele_buf_append(&batch->tags,
+                               stele_view_of(set.tag, (size_t)set.n * STELE_TAG_BYTES), err));
     batch->event[batch->n_events++] = event;
     batch->payload_bytes += payload.size;
 cleanup:
     return st;
 }
 
-stele_status stele_batch__retag(struct stele_batch *batch, size_t i, const struct stele_tag_key *key, bool late,
+stele_status stele_batch__retag(struct stele_batch *batch, size_t i,
+                                const struct stele_tag_key *key, bool late,
                                 const uint8_t ksalt[STELE_AT_LEAST(16)], stele_err *err) {
     struct stele_event_facts *facts = stele_facts_mine();
     struct stele_batch_event *event = &batch->event[i];
@@ -140,7 +145,8 @@ stele_status stele_batch__retag(struct stele_batch *batch, size_t i, const struc
     STELE_TRY(batch->log->map->map(batch->log->map->ctx, event->payload, facts, err));
     STELE_TRY(stele_tag_set_of(key, facts, late, &set, err));
     uint32_t at = (uint32_t)(batch->tags.size / STELE_TAG_BYTES);
-    STELE_TRY(stele_buf_append(&batch->tags, stele_view_of(set.tag, (size_t)set.n * STELE_TAG_BYTES), err));
+    STELE_TRY(stele_buf_append(&batch->tags,
+                               stele_view_of(set.tag, (size_t)set.n * STELE_TAG_BYTES), err));
     event->tags_at = at;
     event->n_tags = set.n;
     event->late = late;
@@ -149,7 +155,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_batch__seal(struct stele_batch *batch, struct stele_batch_frame *frame, stele_err *err) {
+stele_status stele_batch__seal(struct stele_batch *batch, struct stele_batch_frame *frame,
+                               stele_err *err) {
     stele_view payload[STELE_FRAME_EVENTS_MAX];
     stele_view tags[STELE_FRAME_EVENTS_MAX];
     uint8_t payload_commit[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
@@ -162,15 +169,18 @@ stele_status stele_batch__seal(struct stele_batch *batch, struct stele_batch_fra
         tags[i] = stele_view_of(batch->tags.data + (size_t)event->tags_at * STELE_TAG_BYTES,
                                 (size_t)event->n_tags * STELE_TAG_BYTES);
     }
-    stele_hash_frame(frame->seed, frame->kseed, payload, tags, frame->n, payload_commit, keys_commit, NULL);
+    stele_hash_frame(frame->seed, frame->kseed, payload, tags, frame->n, payload_commit,
+                     keys_commit, NULL);
     for (uint8_t i = 0; i < frame->n; i++) {
         struct stele_batch_event *event = &batch->event[frame->first + i];
-        memcpy(event->payload_commit, payload_commit + (size_t)i * STELE_HASH_BYTES, STELE_HASH_BYTES);
+        memcpy(event->payload_commit, payload_commit + (size_t)i * STELE_HASH_BYTES,
+               STELE_HASH_BYTES);
         memcpy(event->keys_commit, keys_commit + (size_t)i * STELE_HASH_BYTES, STELE_HASH_BYTES);
     }
     STELE_TRY(stele_compressor_mine(&compressor, err));
     frame->sealed_at = batch->sealed.size;
-    STELE_TRY(stele_frame_seal(compressor, frame->seed, payload, frame->n, &batch->sealed, &frame->raw_bytes, err));
+    STELE_TRY(stele_frame_seal(compressor, frame->seed, payload, frame->n, &batch->sealed,
+                               &frame->raw_bytes, err));
     frame->sealed_bytes = batch->sealed.size - frame->sealed_at;
 cleanup:
     return st;
@@ -178,7 +188,9 @@ cleanup:
 
 /* The seeds of all frames in one question to the kernel. */
 static void draw_seeds(struct stele_batch *batch, size_t n_frames) {
-    enum { FRAMES_MAX = (STELE_BATCH_EVENTS_MAX + STELE_FRAME_EVENTS_MAX - 1) / STELE_FRAME_EVENTS_MAX };
+    enum {
+        FRAMES_MAX = (STELE_BATCH_EVENTS_MAX + STELE_FRAME_EVENTS_MAX - 1) / STELE_FRAME_EVENTS_MAX
+    };
     uint8_t seeds[FRAMES_MAX][2][STELE_SEED_BYTES];
     assert(n_frames <= FRAMES_MAX);
     stele_random(seeds[0][0], n_frames * sizeof seeds[0]);
@@ -222,15 +234,18 @@ static stele_status enqueue(struct stele_batch *batch, stele_err *err) {
         }
         st = log->stopped.status;
     } else if (log->stopping || !log->running) {
-        st = STELE_FAIL(err, CLOSED, "log %s is shutting down; send the events again to a running server",
+        st = STELE_FAIL(err, CLOSED,
+                        "log %s is shutting down; send the events again to a running server",
                         log->full_name);
     } else if (batch->bound && batch->n_adoptions != log->n_adoptions) {
         st = STELE_FAIL(err, CLOSED,
-                        "log %s recovered a moment ago and took up entries that may be these; send the events again",
+                        "log %s recovered a moment ago and took up entries that may be these; send "
+                        "the events again",
                         log->full_name);
     } else if (log->queue_events + batch->n_events > STELE_QUEUE_EVENTS_MAX ||
                log->queue_bytes + batch->payload_bytes > STELE_QUEUE_BYTES_MAX) {
-        st = STELE_FAIL(err, BUSY, "log %s has %zu events waiting to be written; send the batch again later",
+        st = STELE_FAIL(err, BUSY,
+                        "log %s has %zu events waiting to be written; send the batch again later",
                         log->full_name, log->queue_events);
     } else {
         batch->next = NULL;
@@ -248,7 +263,8 @@ static stele_status enqueue(struct stele_batch *batch, stele_err *err) {
     return st;
 }
 
-stele_status stele_batch_submit(struct stele_batch *batch, stele_batch_done_fn done, void *arg, stele_err *err) {
+stele_status stele_batch_submit(struct stele_batch *batch, stele_batch_done_fn done, void *arg,
+                                stele_err *err) {
     assert(batch->kind != STELE_BATCH_EVENTS || batch->n_events > 0);
     stele_status st = STELE_OK;
     batch->done = done;

@@ -5,7 +5,8 @@
 #include <assert.h>
 #include <string.h>
 
-stele_status stele_catalog_new(size_t n_units, size_t n_segments, struct stele_catalog **ret, stele_err *err) {
+stele_status stele_catalog_new(size_t n_units, size_t n_segments, struct stele_catalog **ret,
+                               stele_err *err) {
     struct stele_catalog *catalog = stele_alloc(1, sizeof *catalog);
     if (catalog != NULL) {
         catalog->unit = stele_alloc(n_units, sizeof(struct stele_unit *));
@@ -31,7 +32,8 @@ void stele_catalog_ref(struct stele_catalog *catalog) {
 }
 
 void stele_catalog_unref(struct stele_catalog *catalog) {
-    if (catalog == NULL || atomic_fetch_sub_explicit(&catalog->refs, 1, memory_order_acq_rel) != 1) {
+    if (catalog == NULL ||
+        atomic_fetch_sub_explicit(&catalog->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
     for (size_t i = 0; i < catalog->n_units; i++) {
@@ -46,8 +48,8 @@ void stele_catalog_unref(struct stele_catalog *catalog) {
 }
 
 /* Copies a pointer list with items [at, at + out) replaced by `in_list`. */
-static void splice(void **to, void *const *from, size_t n_from, size_t at, size_t out, void *const *in_list,
-                   size_t n_in) {
+static void splice(void **to, void *const *from, size_t n_from, size_t at, size_t out,
+                   void *const *in_list, size_t n_in) {
     assert(at <= n_from && out <= n_from - at);
     size_t w = 0;
     for (size_t i = 0; i < at; i++) {
@@ -61,17 +63,20 @@ static void splice(void **to, void *const *from, size_t n_from, size_t at, size_
     }
 }
 
-stele_status stele_catalog_edited(const struct stele_catalog *from, const struct stele_catalog_edit *edit,
-                                  struct stele_catalog **ret, stele_err *err) {
+stele_status stele_catalog_edited(const struct stele_catalog *from,
+                                  const struct stele_catalog_edit *edit, struct stele_catalog **ret,
+                                  stele_err *err) {
     struct stele_catalog *to = NULL;
-    stele_status st = stele_catalog_new(from->n_units - edit->units_out + edit->units_in,
-                                        from->n_segments - edit->segments_out + edit->segments_in, &to, err);
+    stele_status st =
+        stele_catalog_new(from->n_units - edit->units_out + edit->units_in,
+                          from->n_segments - edit->segments_out + edit->segments_in, &to, err);
     if (st != STELE_OK) {
         return st;
     }
-    splice((void **)to->unit, (void *const *)from->unit, from->n_units, edit->unit_at, edit->units_out,
-           (void *const *)edit->units, edit->units_in);
-    size_t segment_at = edit->segment_at == STELE_SEGMENTS_END ? from->n_segments : edit->segment_at;
+    splice((void **)to->unit, (void *const *)from->unit, from->n_units, edit->unit_at,
+           edit->units_out, (void *const *)edit->units, edit->units_in);
+    size_t segment_at =
+        edit->segment_at == STELE_SEGMENTS_END ? from->n_segments : edit->segment_at;
     splice((void **)to->segment, (void *const *)from->segment, from->n_segments, segment_at,
            edit->segments_out, (void *const *)edit->segments, edit->segments_in);
     for (size_t i = 0; i < to->n_units; i++) {
@@ -103,5 +108,7 @@ struct stele_unit *stele_catalog_unit_of(const struct stele_catalog *catalog, ui
 }
 
 uint64_t stele_catalog_segments_end(const struct stele_catalog *catalog) {
-    return catalog->n_segments == 0 ? 0 : stele_segment_info_of(catalog->segment[catalog->n_segments - 1]->segment)->hi;
+    return catalog->n_segments == 0
+               ? 0
+               : stele_segment_info_of(catalog->segment[catalog->n_segments - 1]->segment)->hi;
 }

@@ -35,8 +35,8 @@ STELE_MUST_USE stele_status stele_checkpoint_open(stele_view note, const struct 
                                                   size_t n_keys, struct stele_checkpoint *ret,
                                                   stele_err *err);
 /*
- * What a signed note says, before any key is tried: to find whose it is. Its three lines have no empty
- * one among them, so the first empty line ends them. Errors: INVALID.
+ * What a signed note says, before any key is tried: to find whose it is. Its three lines have no
+ * empty one among them, so the first empty line ends them. Errors: INVALID.
  */
 STELE_MUST_USE stele_status stele_checkpoint_peek(stele_view note, struct stele_checkpoint *ret,
                                                   stele_err *err);

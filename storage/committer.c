@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/committer.c: the only writer of a log. One thread a log takes what is queued, gives every event
- * its place, makes one durable record of it (group commit), and only then acknowledges (I1, I2).
+ * storage/committer.c: the only writer of a log. One thread a log takes what is queued, gives every
+ * event its place, makes one durable record of it (group commit), and only then acknowledges (I1,
+ * I2).
  *
- * It also signs checkpoints, because they go through the same record chain: a note is synced before anyone
- * sees it (I5). After a failed append nothing more is written until the chain has been claimed and read
- * again, so that a record which landed after all is adopted and one which did not is gone.
+ * It also signs checkpoints, because they go through the same record chain: a note is synced before
+ * anyone sees it (I5). After a failed append nothing more is written until the chain has been
+ * claimed and read again, so that a record which landed after all is adopted and one which did not
+ * is gone.
  */
 #include <assert.h>
 #include <string.h>
@@ -15,22 +17,22 @@
 
 #include "storage/monotonic.h"
 
-/* One record: small enough to stay far below STELE_RECORD_BYTES_MAX, large enough that the sync is shared
- * by many batches. */
+/* One record: small enough to stay far below STELE_RECORD_BYTES_MAX, large enough that the sync is
+ * shared by many batches. */
 #define GROUP_EVENTS_MAX 16384
 #define GROUP_BYTES_MAX (8u << 20)
 /* Closed tails in memory, about 25 MB each: beyond it the disk is slower than the clients. */
 #define UNPACKED_MAX 8
-/* A log that failed is tried again soon, because a short failure must not stop clients for long, and then
- * less and less often, because each try reads the log of the engine. */
+/* A log that failed is tried again soon, because a short failure must not stop clients for long,
+ * and then less and less often, because each try reads the log of the engine. */
 #define RETRY_US_MIN 10000
 #define RETRY_US_MAX 1000000
 
-stele_status stele_log__append_record(struct stele_log *log, stele_buf *record, struct stele_record *head,
-                                      stele_err *err) {
+stele_status stele_log__append_record(struct stele_log *log, stele_buf *record,
+                                      struct stele_record *head, stele_err *err) {
     struct stele_append_wait wait = STELE_APPEND_WAIT_INIT;
-    log->engine->ops->append(log->engine, log->name, log->epoch, log->pos, stele_view_buf(record), stele_append__tell,
-                             &wait);
+    log->engine->ops->append(log->engine, log->name, log->epoch, log->pos, stele_view_buf(record),
+                             stele_append__tell, &wait);
     stele_status st = stele_append__await(&wait, err);
     if (st == STELE_OK) {
         log->pos++;
@@ -66,7 +68,8 @@ static stele_status commit(struct stele_log *log, struct stele_batch *first, ste
         log->now_era = log->head.era;
         log->now_key = key;
         if (log->checkpoint_due_us == 0) {
-            log->checkpoint_due_us = stele_monotonic_us() + (uint64_t)log->checkpoint_interval_ms * 1000u;
+            log->checkpoint_due_us =
+                stele_monotonic_us() + (uint64_t)log->checkpoint_interval_ms * 1000u;
         }
         bool wake = log->data_end > log->covered && stele_log__index_arm(log);
         (void)pthread_mutex_unlock(&log->lock);
@@ -125,8 +128,8 @@ cleanup:
 }
 
 /*
- * Claims the chain again and adopts what is there: a record whose append failed may have landed. What was
- * acknowledged must be there, or the log stays stopped. True if appends may go on.
+ * Claims the chain again and adopts what is there: a record whose append failed may have landed.
+ * What was acknowledged must be there, or the log stays stopped. True if appends may go on.
  */
 static bool try_resume(struct stele_log *log) {
     const struct stele_tag_key *key = NULL;
@@ -137,8 +140,10 @@ static bool try_resume(struct stele_log *log) {
     STELE_TRY(stele_log__replay(log, log->pos, &err));
     if (log->pos != next_pos) {
         STELE_TRY(STELE_FAIL(&err, CORRUPT,
-                             "log %s: records below %llu were acknowledged, its chain ends at %llu; stop, keep a copy of the folder, restore it from a backup",
-                             log->full_name, (unsigned long long)log->pos, (unsigned long long)next_pos));
+                             "log %s: records below %llu were acknowledged, its chain ends at "
+                             "%llu; stop, keep a copy of the folder, restore it from a backup",
+                             log->full_name, (unsigned long long)log->pos,
+                             (unsigned long long)next_pos));
     }
     STELE_TRY(stele_keyring_tag_key(log->keyring, log->name, log->head.era, false, &key, &err));
 cleanup:
@@ -200,7 +205,8 @@ static bool wants_checkpoint(const struct stele_log *log, uint64_t now) {
             (log->checkpoint_due_us != 0 && log->checkpoint_due_us <= now));
 }
 
-/* Under the lock: sleeps until there is something to do; while the log is stopped, for retry_us at most. */
+/* Under the lock: sleeps until there is something to do; while the log is stopped, for retry_us at
+ * most. */
 static void wait_for_work(struct stele_log *log, uint64_t retry_us) {
     uint64_t retry_at = stele_monotonic_us() + retry_us;
     for (;;) {
@@ -211,7 +217,8 @@ static void wait_for_work(struct stele_log *log, uint64_t retry_us) {
             return;
         }
         uint64_t until = stopped ? retry_at : log->checkpoint_due_us;
-        struct timespec at = {.tv_sec = (time_t)(until / 1000000u), .tv_nsec = (long)(until % 1000000u) * 1000};
+        struct timespec at = {.tv_sec = (time_t)(until / 1000000u),
+                              .tv_nsec = (long)(until % 1000000u) * 1000};
         if (until == 0) {
             (void)pthread_cond_wait(&log->work, &log->lock);
         } else {
@@ -246,7 +253,8 @@ static void *committer(void *arg) {
         if (batches != NULL) {
             st = commit(log, batches, &err);
             if (st == STELE_CLOSED && try_resume(log)) {
-                st = commit(log, batches, &err); /* another log's write had failed: this one was not tried */
+                st = commit(log, batches,
+                            &err); /* another log's write had failed: this one was not tried */
             }
             answer(batches, st, &err);
         }
@@ -271,7 +279,8 @@ stele_status stele_log__start(struct stele_log *log, stele_err *err) {
     int failed = pthread_create(&log->thread, NULL, committer, log);
     if (failed != 0) {
         log->running = false;
-        return STELE_FAIL_ERRNO(err, failed, "log %s: its committer thread cannot start", log->full_name);
+        return STELE_FAIL_ERRNO(err, failed, "log %s: its committer thread cannot start",
+                                log->full_name);
     }
     return STELE_OK;
 }

@@ -3,10 +3,10 @@
  * storage/compress.c: one zstd frame per call, a fast level, with dictionary 1.
  *
  * Invariant: no byte of the output is allocated before the size the caller expects has been held
- * against his cap and against the frame's own header. The frame is an ordinary one that any zstd opens
- * with the dictionary, which its header names. Dictionary 1 is part of the format: why its bytes are
- * checked in and not made by the build is told in storage/dictionary/train.c. A second one would be
- * opened beside it here.
+ * against his cap and against the frame's own header. The frame is an ordinary one that any zstd
+ * opens with the dictionary, which its header names. Dictionary 1 is part of the format: why its
+ * bytes are checked in and not made by the build is told in storage/dictionary/train.c. A second
+ * one would be opened beside it here.
  */
 #include "storage/compress.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/compress.h: zstd with the built-in dictionary, and a cap on the expanded size that is checked
- * first. Layer: storage. Threads: one stele_compressor per thread.
+ * storage/compress.h: zstd with the built-in dictionary, and a cap on the expanded size that is
+ * checked first. Layer: storage. Threads: one stele_compressor per thread.
  *
- * The dictionary is trained at build time on generated events only, never on received payloads, which
- * would outlive their disposal in it. Its id is stored with every frame; dictionaries are append-only.
+ * The dictionary is trained at build time on generated events only, never on received payloads,
+ * which would outlive their disposal in it. Its id is stored with every frame; dictionaries are
+ * append-only.
  */
 #ifndef STELE_STORAGE_COMPRESS_H
 #define STELE_STORAGE_COMPRESS_H
@@ -16,9 +17,10 @@ struct stele_compressor;
 STELE_MUST_USE stele_status stele_compressor_new(struct stele_compressor **ret, stele_err *err);
 void stele_compressor_free(struct stele_compressor *c);
 /* Appends the compressed form. */
-STELE_MUST_USE stele_status stele_compress(struct stele_compressor *c, stele_view raw, stele_buf *out,
-                                           stele_err *err);
-/* Appends exactly raw_bytes (<= raw_bytes_max, else CORRUPT before anything is allocated). Errors: CORRUPT. */
+STELE_MUST_USE stele_status stele_compress(struct stele_compressor *c, stele_view raw,
+                                           stele_buf *out, stele_err *err);
+/* Appends exactly raw_bytes (<= raw_bytes_max, else CORRUPT before anything is allocated). Errors:
+ * CORRUPT. */
 STELE_MUST_USE stele_status stele_decompress(struct stele_compressor *c, stele_view sealed,
                                              size_t raw_bytes, size_t raw_bytes_max, stele_buf *out,
                                              stele_err *err);

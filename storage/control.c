@@ -19,7 +19,8 @@ stele_status stele_control_genesis_body(const char *origin, const char *region, 
 }
 
 stele_status stele_control_epoch_body(uint32_t era, const struct stele_tag_key *key,
-                                      const struct stele_event_map *map, stele_buf *out, stele_err *err) {
+                                      const struct stele_event_map *map, stele_buf *out,
+                                      stele_err *err) {
     struct stele_writer w = stele_writer_to(out);
     stele_write_u32(&w, era);
     stele_write_u16(&w, STELE_TAG_ALG);
@@ -29,7 +30,8 @@ stele_status stele_control_epoch_body(uint32_t era, const struct stele_tag_key *
     return stele_writer_end(&w, err);
 }
 
-stele_status stele_control_tenants_body(const stele_view *tenants, size_t n, stele_buf *out, stele_err *err) {
+stele_status stele_control_tenants_body(const stele_view *tenants, size_t n, stele_buf *out,
+                                        stele_err *err) {
     struct stele_writer w = stele_writer_to(out);
     stele_write_u16(&w, (uint16_t)n);
     for (size_t i = 0; i < n; i++) {
@@ -54,8 +56,8 @@ static stele_view epoch_key(uint32_t era, char key[32]) {
     return stele_view_str(key);
 }
 
-stele_status stele_control_epoch_of(const struct stele_state *state, uint32_t era, struct stele_epoch *ret,
-                                    stele_err *err) {
+stele_status stele_control_epoch_of(const struct stele_state *state, uint32_t era,
+                                    struct stele_epoch *ret, stele_err *err) {
     char key[32];
     stele_view value;
     stele_status st = STELE_OK;
@@ -111,18 +113,22 @@ bool stele_control_has_tenant(const struct stele_state *state, stele_view tenant
     return tenant_key(tenant, text, &key) && stele_state_get(state, key, &value);
 }
 
-static stele_status apply_epoch(stele_view body, uint64_t seq, struct stele_state *state, stele_err *err) {
+static stele_status apply_epoch(stele_view body, uint64_t seq, struct stele_state *state,
+                                stele_err *err) {
     uint8_t value[EPOCH_BODY_BYTES + 8];
     char key[32];
     if (body.size != EPOCH_BODY_BYTES) {
-        return STELE_FAIL(err, INVALID, "an EPOCH body of %zu bytes, %d needed", body.size, EPOCH_BODY_BYTES);
+        return STELE_FAIL(err, INVALID, "an EPOCH body of %zu bytes, %d needed", body.size,
+                          EPOCH_BODY_BYTES);
     }
     memcpy(value, body.data, EPOCH_BODY_BYTES);
     stele_put_u64(value + EPOCH_BODY_BYTES, seq);
-    return stele_state_put(state, epoch_key(stele_get_u32(body.data), key), stele_view_of(value, sizeof value), err);
+    return stele_state_put(state, epoch_key(stele_get_u32(body.data), key),
+                           stele_view_of(value, sizeof value), err);
 }
 
-static stele_status apply_tenants(stele_view body, uint64_t seq, struct stele_state *state, stele_err *err) {
+static stele_status apply_tenants(stele_view body, uint64_t seq, struct stele_state *state,
+                                  stele_err *err) {
     stele_status st = STELE_OK;
     uint16_t n = 0;
     uint8_t value[9];
@@ -170,7 +176,8 @@ stele_status stele_control_apply(stele_control_kind kind, stele_view body, uint6
     switch (kind) {
     case STELE_CONTROL_GENESIS:
         STELE_TRY(stele_control_genesis_of(body, &genesis, err));
-        return stele_state_put(state, stele_view_str("class"), stele_view_of(&genesis.years, 1), err);
+        return stele_state_put(state, stele_view_str("class"), stele_view_of(&genesis.years, 1),
+                               err);
     case STELE_CONTROL_EPOCH:
         return apply_epoch(body, seq, state, err);
     case STELE_CONTROL_TENANTS:
@@ -184,7 +191,8 @@ stele_status stele_control_apply(stele_control_kind kind, stele_view body, uint6
     case STELE_CONTROL_ERASURE:
         break;
     }
-    return STELE_FAIL(err, UNSUPPORTED, "a control entry of kind %d: this version cannot read it; use a newer stele",
+    return STELE_FAIL(err, UNSUPPORTED,
+                      "a control entry of kind %d: this version cannot read it; use a newer stele",
                       (int)kind);
 cleanup:
     return st;

@@ -241,7 +241,8 @@ stele_status stele_blob_files_read(struct stele_blob_files *f, const char *key, 
     return st;
 }
 
-void stele_blob_files_will_need(struct stele_blob_files *f, const char *key, uint64_t offset, size_t size) {
+void stele_blob_files_will_need(struct stele_blob_files *f, const char *key, uint64_t offset,
+                                size_t size) {
     struct borrowed b;
     if (borrow(f, key, &b, NULL) == STELE_OK) {
         (void)posix_fadvise(b.fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);

@@ -24,7 +24,8 @@ STELE_MUST_USE stele_status stele_blob_files_read(struct stele_blob_files *f, co
                                                   stele_err *err);
 STELE_MUST_USE stele_status stele_blob_files_size(struct stele_blob_files *f, const char *key,
                                                   uint64_t *ret_bytes, stele_err *err);
-void stele_blob_files_will_need(struct stele_blob_files *f, const char *key, uint64_t offset, size_t size);
+void stele_blob_files_will_need(struct stele_blob_files *f, const char *key, uint64_t offset,
+                                size_t size);
 /* After the name has been removed. */
 void stele_blob_files_forget(struct stele_blob_files *f, const char *key);
 

@@ -113,9 +113,9 @@ struct opening {
 };
 
 /*
- * An unfinished blob goes. A finished one may have been named by a process that was killed before it
- * synced the folder: its name could still go with the next power cut, alone of all in its folder,
- * when others rely on it. So each folder is synced before anything found in it is used.
+ * An unfinished blob goes. A finished one may have been named by a process that was killed before
+ * it synced the folder: its name could still go with the next power cut, alone of all in its
+ * folder, when others rely on it. So each folder is synced before anything found in it is used.
  */
 static stele_status take_over(void *ctx, const char *path, bool temporary, stele_err *err) {
     struct opening *opening = ctx;

@@ -97,7 +97,7 @@ static stele_status read_region(struct stele_home *home, const char *region, ste
 
 /* What making a store leaves when it is interrupted, and what a fresh filesystem has in it. */
 static bool harmless(const char *name) {
-    static const char *const known[] = {".",         "..",        LOCK_NAME,          "blobs",
+    static const char *const known[] = {".",         "..",        LOCK_NAME,    "blobs",
                                         "db",        REGION_NAME, "REGION.tmp", "ACKED",
                                         "ACKED.tmp", "lost+found"};
     bool found = false;

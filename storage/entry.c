@@ -78,8 +78,9 @@ static const char *fault_of(const struct stele_entry *entry) {
 
 stele_status stele_entry_check(const struct stele_entry *entry, stele_err *err) {
     const char *fault = fault_of(entry);
-    return fault == NULL ? STELE_OK
-                         : STELE_FAIL(err, INVALID, "entry %llu: %s", (unsigned long long)entry->seq, fault);
+    return fault == NULL
+               ? STELE_OK
+               : STELE_FAIL(err, INVALID, "entry %llu: %s", (unsigned long long)entry->seq, fault);
 }
 
 size_t stele_entry_encode(const struct stele_entry *entry, uint8_t out[STELE_AT_LEAST(112)]) {

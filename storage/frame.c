@@ -30,8 +30,9 @@ cleanup:
     return st;
 }
 
-stele_status stele_frame_open(struct stele_compressor *c, stele_view sealed, uint32_t raw_bytes, uint8_t n,
-                              stele_buf *raw, struct stele_frame_content *ret, stele_err *err) {
+stele_status stele_frame_open(struct stele_compressor *c, stele_view sealed, uint32_t raw_bytes,
+                              uint8_t n, stele_buf *raw, struct stele_frame_content *ret,
+                              stele_err *err) {
     stele_status st = STELE_OK;
     uint64_t size[STELE_FRAME_EVENTS_MAX];
     if (n < 1 || n > STELE_FRAME_EVENTS_MAX) {
@@ -45,7 +46,8 @@ stele_status stele_frame_open(struct stele_compressor *c, stele_view sealed, uin
         STELE_TRY(stele_read_varint(&r, &size[i], err));
     }
     for (uint8_t i = 0; i < n; i++) {
-        STELE_TRY(stele_read_view(&r, size[i] > STELE_PAYLOAD_BYTES_MAX ? SIZE_MAX : (size_t)size[i],
+        STELE_TRY(stele_read_view(&r,
+                                  size[i] > STELE_PAYLOAD_BYTES_MAX ? SIZE_MAX : (size_t)size[i],
                                   &ret->payload[i], err));
     }
     STELE_TRY(stele_reader_end(&r, err));

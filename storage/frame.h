@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/frame.h: up to 16 payloads sealed together, the unit in which events are compressed, stored and
- * read. Layer: storage. Format: FORMAT.md, "Frame". Sealed once, in the submitter's thread; records and
- * packs carry the same bytes.
+ * storage/frame.h: up to 16 payloads sealed together, the unit in which events are compressed,
+ * stored and read. Layer: storage. Format: FORMAT.md, "Frame". Sealed once, in the submitter's
+ * thread; records and packs carry the same bytes.
  *
- * Inside: the seed from which the payloads' salts come, their lengths, the payloads. The seed is nowhere
- * else, so that disposing of a frame leaves commitments that nobody can guess payloads against.
+ * Inside: the seed from which the payloads' salts come, their lengths, the payloads. The seed is
+ * nowhere else, so that disposing of a frame leaves commitments that nobody can guess payloads
+ * against.
  */
 #ifndef STELE_STORAGE_FRAME_H
 #define STELE_STORAGE_FRAME_H
@@ -17,7 +18,8 @@
 #define STELE_FRAME_EVENTS_MAX 16
 #define STELE_FRAME_CODEC_ZSTD_1 1 /* zstd with dictionary 1 */
 /* 16 payloads of 64 KiB with 3-byte lengths, and the seed. */
-#define STELE_FRAME_RAW_MAX (STELE_SEED_BYTES + STELE_FRAME_EVENTS_MAX * (STELE_PAYLOAD_BYTES_MAX + 3))
+#define STELE_FRAME_RAW_MAX                                                                        \
+    (STELE_SEED_BYTES + STELE_FRAME_EVENTS_MAX * (STELE_PAYLOAD_BYTES_MAX + 3))
 
 struct stele_frame_content {
     uint8_t seed[STELE_SEED_BYTES];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/group.c: stages the entries of one record and publishes them whole or not at all. The committer
- * fills a group from batches, recovery from stored records: the same rules, the same result (I2).
+ * storage/group.c: stages the entries of one record and publishes them whole or not at all. The
+ * committer fills a group from batches, recovery from stored records: the same rules, the same
+ * result (I2).
  *
  * Everything that can fail happens before the record is appended. Publishing only moves pointers.
  */
@@ -27,7 +28,8 @@ static stele_status grow(void **array, size_t n, size_t *capacity, size_t size, 
 }
 
 static stele_status add_part(struct stele_group *group, struct stele_unit *unit, stele_err *err) {
-    stele_status st = grow((void **)&group->part, group->n_parts, &group->part_capacity, sizeof *group->part, err);
+    stele_status st = grow((void **)&group->part, group->n_parts, &group->part_capacity,
+                           sizeof *group->part, err);
     if (st == STELE_OK) {
         group->part[group->n_parts++] = (struct stele_group_part){
             .unit = unit, .first_entry = group->n_entries, .first_item = group->n_items};
@@ -37,7 +39,8 @@ static stele_status add_part(struct stele_group *group, struct stele_unit *unit,
 
 stele_status stele_group__begin(struct stele_group *group, struct stele_log *log, stele_err *err) {
     stele_status st = STELE_OK;
-    *group = (struct stele_group){.log = log, .next = log->head, .first_seq = log->head.frontier.size_leaves};
+    *group = (struct stele_group){
+        .log = log, .next = log->head, .first_seq = log->head.frontier.size_leaves};
     STELE_TRY(stele_record_begin(&group->record, err));
     if (log->growing != NULL) {
         STELE_TRY(add_part(group, log->growing, err));
@@ -60,7 +63,8 @@ static stele_status push_leaves(struct stele_group *group, stele_err *err) {
         uint8_t leaves[256 * STELE_HASH_BYTES];
         size_t n = 0;
         while (n < 256 && group->n_pushed + n < group->n_entries) {
-            memcpy(leaves + n * STELE_HASH_BYTES, group->entry[group->n_pushed + n].leaf, STELE_HASH_BYTES);
+            memcpy(leaves + n * STELE_HASH_BYTES, group->entry[group->n_pushed + n].leaf,
+                   STELE_HASH_BYTES);
             n++;
         }
         st = stele_frontier_push_many(&group->next.frontier, leaves, n, err);
@@ -76,7 +80,8 @@ stele_status stele_group__make_room(struct stele_group *group, uint32_t era, ste
     if (group->n_parts > 0) {
         struct stele_group_part *last = &group->part[group->n_parts - 1];
         if (seq == last->unit->lo) {
-            last->unit->era = era; /* an empty unit, which no reader sees, takes its first entry's era */
+            last->unit->era =
+                era; /* an empty unit, which no reader sees, takes its first entry's era */
         }
         if (seq < last->unit->end && last->unit->era == era) {
             return STELE_OK;
@@ -108,14 +113,15 @@ static stele_status own_state(struct stele_group *group, stele_err *err) {
 }
 
 stele_status stele_group__add_entry(struct stele_group *group, const struct stele_entry *entry,
-                                    const uint8_t leaf[STELE_AT_LEAST(32)], stele_view body, stele_view tags,
-                                    stele_err *err) {
+                                    const uint8_t leaf[STELE_AT_LEAST(32)], stele_view body,
+                                    stele_view tags, stele_err *err) {
     stele_status st = STELE_OK;
     if (entry->type == STELE_ENTRY_CONTROL) {
         STELE_TRY(own_state(group, err));
     }
     STELE_TRY(stele_head_admit(&group->next, entry, stele_group__next_seq(group), body, err));
-    STELE_TRY(grow((void **)&group->entry, group->n_entries, &group->entry_capacity, sizeof *group->entry, err));
+    STELE_TRY(grow((void **)&group->entry, group->n_entries, &group->entry_capacity,
+                   sizeof *group->entry, err));
     struct stele_group_entry *staged = &group->entry[group->n_entries];
     staged->entry = *entry;
     staged->tags_at = group->tags.size;
@@ -128,12 +134,13 @@ cleanup:
     return st;
 }
 
-stele_status stele_group__add_item(struct stele_group *group, const struct stele_item *item, const uint8_t *kseed,
-                                   stele_err *err) {
+stele_status stele_group__add_item(struct stele_group *group, const struct stele_item *item,
+                                   const uint8_t *kseed, stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_writer w = stele_writer_to(&group->record);
     size_t at = group->record.size;
-    STELE_TRY(grow((void **)&group->item, group->n_items, &group->item_capacity, sizeof *group->item, err));
+    STELE_TRY(grow((void **)&group->item, group->n_items, &group->item_capacity,
+                   sizeof *group->item, err));
     stele_item_write(&w, item);
     size_t size = group->record.size - at;
     if (kseed != NULL) {
@@ -146,8 +153,9 @@ cleanup:
     return st;
 }
 
-stele_status stele_group__add_control(struct stele_group *group, stele_control_kind kind, uint32_t era,
-                                      uint64_t time_us, stele_view body, stele_err *err) {
+stele_status stele_group__add_control(struct stele_group *group, stele_control_kind kind,
+                                      uint32_t era, uint64_t time_us, stele_view body,
+                                      stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_head after = {0};
     uint8_t bytes[STELE_ENTRY_BYTES_MAX];
@@ -177,8 +185,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_group__add_index(struct stele_group *group, struct stele_manifest *manifest, uint64_t time_us,
-                                    stele_view boundaries, stele_err *err) {
+stele_status stele_group__add_index(struct stele_group *group, struct stele_manifest *manifest,
+                                    uint64_t time_us, stele_view boundaries, stele_err *err) {
     stele_status st = STELE_OK;
     uint8_t bytes[STELE_ENTRY_BYTES_MAX];
     uint8_t leaf[STELE_HASH_BYTES];
@@ -228,7 +236,8 @@ static stele_status hand_out_bytes(struct stele_group *group, stele_err *err) {
         if (part->first_item < end_item) {
             size_t from = group->item[part->first_item].at;
             size_t to = group->item[end_item - 1].at + group->item[end_item - 1].with_kseed;
-            STELE_TRY(stele_buf_append(&copy, stele_view_of(group->record.data + from, to - from), err));
+            STELE_TRY(
+                stele_buf_append(&copy, stele_view_of(group->record.data + from, to - from), err));
         }
         STELE_TRY(stele_tail_take_block(part->unit, &copy, err));
     }
@@ -237,8 +246,8 @@ cleanup:
     return st;
 }
 
-/* The catalog with the new units in it. Holds catalog_lock until the group is published or dropped, so
- * that nobody changes the catalog in between. */
+/* The catalog with the new units in it. Holds catalog_lock until the group is published or dropped,
+ * so that nobody changes the catalog in between. */
 static stele_status prepare_catalog(struct stele_group *group, stele_err *err) {
     struct stele_log *log = group->log;
     stele_status st = STELE_OK;
@@ -297,13 +306,15 @@ static void publish_part(struct stele_group *group, size_t p) {
         const struct stele_group_entry *staged = &group->entry[i];
         stele_tail_add_entry(part->unit, &staged->entry, staged->leaf);
         stele_tail_add_tags(part->unit, staged->entry.seq,
-                            staged->n_tags == 0 ? NULL : group->tags.data + staged->tags_at, staged->n_tags);
+                            staged->n_tags == 0 ? NULL : group->tags.data + staged->tags_at,
+                            staged->n_tags);
     }
     for (size_t i = part->first_item; i < end_item; i++) {
         const struct stele_group_item *item = &group->item[i];
         const uint8_t *block = tail->block[tail->n_blocks - 1].data;
-        stele_tail_add_item(part->unit, item->first_seq,
-                            stele_view_of(block + (item->at - group->item[part->first_item].at), item->size));
+        stele_tail_add_item(
+            part->unit, item->first_seq,
+            stele_view_of(block + (item->at - group->item[part->first_item].at), item->size));
     }
     stele_tail_publish(part->unit, group->first_seq + end_entry);
     tail->snapshot = part->snapshot;

@@ -189,7 +189,8 @@ void stele_hash_posting(uint64_t seq, const uint8_t leaf[STELE_AT_LEAST(32)],
                         uint8_t out[STELE_AT_LEAST(32)]) {
     uint8_t number[8];
     stele_put_u64(number, seq);
-    hash_two(0x20, stele_view_of(number, sizeof number), stele_view_of(leaf, STELE_HASH_BYTES), out);
+    hash_two(0x20, stele_view_of(number, sizeof number), stele_view_of(leaf, STELE_HASH_BYTES),
+             out);
 }
 
 void stele_hash_history(uint8_t bit, const uint8_t left[STELE_AT_LEAST(32)],
@@ -205,7 +206,8 @@ void stele_hash_key_value(uint64_t count, const uint8_t root[STELE_AT_LEAST(32)]
                           uint8_t out[STELE_AT_LEAST(32)]) {
     uint8_t number[8];
     stele_put_u64(number, count);
-    hash_two(0x22, stele_view_of(number, sizeof number), stele_view_of(root, STELE_HASH_BYTES), out);
+    hash_two(0x22, stele_view_of(number, sizeof number), stele_view_of(root, STELE_HASH_BYTES),
+             out);
 }
 
 void stele_hash_key_leaf(const uint8_t tag[STELE_AT_LEAST(16)],

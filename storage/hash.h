@@ -41,7 +41,7 @@ void stele_hash_key_leaf(const uint8_t tag[STELE_AT_LEAST(16)],
                          uint8_t out[STELE_AT_LEAST(32)]); /* 0x23 */
 void stele_hash_key_inner(const uint8_t left[STELE_AT_LEAST(32)],
                           const uint8_t right[STELE_AT_LEAST(32)],
-                          uint8_t out[STELE_AT_LEAST(32)]);                   /* 0x24 */
+                          uint8_t out[STELE_AT_LEAST(32)]);                    /* 0x24 */
 void stele_hash_descriptor(stele_view bytes, uint8_t out[STELE_AT_LEAST(32)]); /* 0x25 */
 void stele_hash_manifest_inner(const uint8_t left[STELE_AT_LEAST(32)],
                                const uint8_t right[STELE_AT_LEAST(32)],

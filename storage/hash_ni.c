@@ -145,8 +145,9 @@ NI_INLINE void load_block(struct lane *x, const uint8_t *block) {
     x->w[3] = words_of(load(block + 48));
 }
 
-/* The only block: prefix, data, a bit 1, zeros and the length in bits, put together in `block`. A block is
- * zeroed by itself: of four at a time compilers make one slow instruction that waits for the one before. */
+/* The only block: prefix, data, a bit 1, zeros and the length in bits, put together in `block`. A
+ * block is zeroed by itself: of four at a time compilers make one slow instruction that waits for
+ * the one before. */
 NI_INLINE void only_block(struct lane *x, uint8_t prefix, const uint8_t *data, size_t data_bytes,
                           uint8_t *block) {
     size_t bits = 8 * (1 + data_bytes);

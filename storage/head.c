@@ -17,7 +17,8 @@ void stele_head_done(struct stele_head *head) {
     stele_state_done(&head->state);
 }
 
-stele_status stele_head_copy(const struct stele_head *from, struct stele_head *ret, stele_err *err) {
+stele_status stele_head_copy(const struct stele_head *from, struct stele_head *ret,
+                             stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_head copy = *from;
     stele_state_init(&copy.state);
@@ -33,15 +34,18 @@ cleanup:
 }
 
 /* A control body is the one its entry commits to. */
-static stele_status check_body(const struct stele_entry *entry, uint64_t seq, stele_view body, stele_err *err) {
+static stele_status check_body(const struct stele_entry *entry, uint64_t seq, stele_view body,
+                               stele_err *err) {
     const struct stele_entry_control *control = &entry->as.control;
     uint8_t digest[STELE_HASH_BYTES];
     stele_hash_body(body, digest);
     if (memcmp(digest, control->body_digest, STELE_HASH_BYTES) != 0) {
-        return STELE_FAIL(err, CORRUPT, "entry %llu: the control body is not the one its entry commits to",
+        return STELE_FAIL(err, CORRUPT,
+                          "entry %llu: the control body is not the one its entry commits to",
                           (unsigned long long)seq);
     }
-    if (control->kind == STELE_CONTROL_EPOCH && (body.size < 4 || stele_get_u32(body.data) != entry->era)) {
+    if (control->kind == STELE_CONTROL_EPOCH &&
+        (body.size < 4 || stele_get_u32(body.data) != entry->era)) {
         return STELE_FAIL(err, CORRUPT, "entry %llu: the EPOCH of era %u has a body of another",
                           (unsigned long long)seq, entry->era);
     }
@@ -53,21 +57,24 @@ static bool opens_era(const struct stele_entry *entry) {
                                                   entry->as.control.kind == STELE_CONTROL_EPOCH);
 }
 
-static stele_status admit_control(struct stele_head *head, const struct stele_entry *entry, uint64_t seq,
-                                  stele_view body, stele_err *err) {
+static stele_status admit_control(struct stele_head *head, const struct stele_entry *entry,
+                                  uint64_t seq, stele_view body, stele_err *err) {
     const struct stele_entry_control *control = &entry->as.control;
     stele_status st = STELE_OK;
     uint8_t digest[STELE_HASH_BYTES];
     if (control->prev != head->control) {
-        return STELE_FAIL(err, CORRUPT, "entry %llu: names control entry %llu as the one before, it is %llu",
+        return STELE_FAIL(err, CORRUPT,
+                          "entry %llu: names control entry %llu as the one before, it is %llu",
                           (unsigned long long)seq, (unsigned long long)control->prev,
                           (unsigned long long)head->control);
     }
     STELE_TRY(check_body(entry, seq, body, err));
     STELE_TRY(stele_control_apply(control->kind, body, seq, &head->state, err));
     STELE_TRY(stele_state_root(&head->state, digest, err));
-    if (head->state.n != control->n_state || memcmp(digest, control->state_root, STELE_HASH_BYTES) != 0) {
-        return STELE_FAIL(err, CORRUPT, "entry %llu: its state root is not the root of the state it makes",
+    if (head->state.n != control->n_state ||
+        memcmp(digest, control->state_root, STELE_HASH_BYTES) != 0) {
+        return STELE_FAIL(err, CORRUPT,
+                          "entry %llu: its state root is not the root of the state it makes",
                           (unsigned long long)seq);
     }
     head->control = seq;
@@ -79,8 +86,8 @@ cleanup:
 }
 
 /* Without what earlier entries said: an EPOCH is all of the state that is known. */
-static stele_status admit_control_of_part(struct stele_head *head, const struct stele_entry *entry, uint64_t seq,
-                                          stele_view body, stele_err *err) {
+static stele_status admit_control_of_part(struct stele_head *head, const struct stele_entry *entry,
+                                          uint64_t seq, stele_view body, stele_err *err) {
     stele_status st = check_body(entry, seq, body, err);
     if (st == STELE_OK && entry->as.control.kind == STELE_CONTROL_EPOCH) {
         st = stele_control_apply(STELE_CONTROL_EPOCH, body, seq, &head->state, err);
@@ -89,20 +96,22 @@ static stele_status admit_control_of_part(struct stele_head *head, const struct 
     return stele_corrupt(st, err);
 }
 
-static stele_status check_month(const struct stele_head *head, const struct stele_entry *entry, stele_err *err) {
+static stele_status check_month(const struct stele_head *head, const struct stele_entry *entry,
+                                stele_err *err) {
     return stele_entry_month(entry->time_us) == head->era / 100
                ? STELE_OK
                : STELE_FAIL(err, CORRUPT, "entry %llu: an INDEX before the EPOCH of its month",
                             (unsigned long long)entry->seq);
 }
 
-static stele_status admit_index(struct stele_head *head, const struct stele_entry *entry, stele_view body,
-                                stele_err *err) {
+static stele_status admit_index(struct stele_head *head, const struct stele_entry *entry,
+                                stele_view body, stele_err *err) {
     const struct stele_entry_index *index = &entry->as.index;
     stele_status st = STELE_OK;
     STELE_TRY(check_month(head, entry, err));
     if (index->control != head->control) {
-        return STELE_FAIL(err, CORRUPT, "entry %llu: an INDEX that names control entry %llu, the newest is %llu",
+        return STELE_FAIL(err, CORRUPT,
+                          "entry %llu: an INDEX that names control entry %llu, the newest is %llu",
                           (unsigned long long)entry->seq, (unsigned long long)index->control,
                           (unsigned long long)head->control);
     }
@@ -117,7 +126,8 @@ cleanup:
     return stele_corrupt(st, err);
 }
 
-/* What an era may be followed by: itself, and at an EPOCH the next cut of its month, or a later month. */
+/* What an era may be followed by: itself, and at an EPOCH the next cut of its month, or a later
+ * month. */
 static bool era_follows(const struct stele_head *head, const struct stele_entry *entry) {
     if (entry->seq == 0) {
         return entry->era % 100 == 0;
@@ -130,17 +140,18 @@ static bool era_follows(const struct stele_head *head, const struct stele_entry 
 }
 
 /* What an entry says of its own place. */
-static stele_status check_place(const struct stele_head *head, const struct stele_entry *entry, uint64_t seq,
-                                stele_err *err) {
+static stele_status check_place(const struct stele_head *head, const struct stele_entry *entry,
+                                uint64_t seq, stele_err *err) {
     if (entry->seq != seq) {
-        return STELE_FAIL(err, CORRUPT, "entry %llu: says it is entry %llu", (unsigned long long)seq,
-                          (unsigned long long)entry->seq);
+        return STELE_FAIL(err, CORRUPT, "entry %llu: says it is entry %llu",
+                          (unsigned long long)seq, (unsigned long long)entry->seq);
     }
     if (entry->time_us < head->time_us) {
         return STELE_FAIL(err, CORRUPT, "entry %llu: its time falls below that of the entry before",
                           (unsigned long long)seq);
     }
-    if ((seq == 0) != (entry->type == STELE_ENTRY_CONTROL && entry->as.control.kind == STELE_CONTROL_GENESIS)) {
+    if ((seq == 0) !=
+        (entry->type == STELE_ENTRY_CONTROL && entry->as.control.kind == STELE_CONTROL_GENESIS)) {
         return STELE_FAIL(err, CORRUPT, "entry %llu: genesis is entry 0 and nothing else is",
                           (unsigned long long)seq);
     }
@@ -150,15 +161,15 @@ static stele_status check_place(const struct stele_head *head, const struct stel
                               (unsigned long long)seq, entry->era);
         }
         if (!era_follows(head, entry)) {
-            return STELE_FAIL(err, CORRUPT, "entry %llu: era %u, the log is in era %u", (unsigned long long)seq,
-                              entry->era, head->era);
+            return STELE_FAIL(err, CORRUPT, "entry %llu: era %u, the log is in era %u",
+                              (unsigned long long)seq, entry->era, head->era);
         }
     }
     return STELE_OK;
 }
 
-stele_status stele_head_admit(struct stele_head *head, const struct stele_entry *entry, uint64_t seq,
-                              stele_view body, stele_err *err) {
+stele_status stele_head_admit(struct stele_head *head, const struct stele_entry *entry,
+                              uint64_t seq, stele_view body, stele_err *err) {
     stele_status st = check_place(head, entry, seq, err);
     if (st == STELE_OK && entry->type == STELE_ENTRY_INDEX) {
         st = admit_index(head, entry, body, err);
@@ -171,22 +182,25 @@ stele_status stele_head_admit(struct stele_head *head, const struct stele_entry 
     return st;
 }
 
-stele_status stele_head_begin_part(struct stele_head *head, const struct stele_entry *epoch, stele_view body,
-                                   stele_err *err) {
+stele_status stele_head_begin_part(struct stele_head *head, const struct stele_entry *epoch,
+                                   stele_view body, stele_err *err) {
     if (epoch->type != STELE_ENTRY_CONTROL || epoch->as.control.kind != STELE_CONTROL_EPOCH) {
-        return STELE_FAIL(err, CORRUPT, "entry %llu: an EPOCH should stand there", (unsigned long long)epoch->seq);
+        return STELE_FAIL(err, CORRUPT, "entry %llu: an EPOCH should stand there",
+                          (unsigned long long)epoch->seq);
     }
     stele_status st = admit_control_of_part(head, epoch, epoch->seq, body, err);
     head->time_us = epoch->time_us;
     return st;
 }
 
-stele_status stele_head_admit_part(struct stele_head *head, const struct stele_entry *entry, uint64_t seq,
-                                   stele_view body, stele_err *err) {
+stele_status stele_head_admit_part(struct stele_head *head, const struct stele_entry *entry,
+                                   uint64_t seq, stele_view body, stele_err *err) {
     stele_status st = check_place(head, entry, seq, err);
     if (st == STELE_OK && entry->type == STELE_ENTRY_INDEX) {
         st = check_month(head, entry, err);
-        st = st == STELE_OK ? stele_corrupt(stele_boundaries_read(body, &entry->as.index, NULL, err), err) : st;
+        st = st == STELE_OK
+                 ? stele_corrupt(stele_boundaries_read(body, &entry->as.index, NULL, err), err)
+                 : st;
     } else if (st == STELE_OK && entry->type == STELE_ENTRY_CONTROL) {
         st = admit_control_of_part(head, entry, seq, body, err);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/index_status.c: what callers ask of a log's index: how far it is, and that it covers what is there.
- * Who asks only waits: the indexer appends.
+ * storage/index_status.c: what callers ask of a log's index: how far it is, and that it covers what
+ * is there. Who asks only waits: the indexer appends.
  */
 #include <inttypes.h>
 #include <time.h>
@@ -18,14 +18,16 @@ static stele_status why_not(struct stele_log *log, stele_err *err) {
         return log->stopped.status;
     }
     if (log->stopping || !log->running) {
-        return STELE_FAIL(err, CLOSED, "log %s is %s: nothing is appended to its index", log->full_name,
-                          stele_store__read_only(log->store) ? "open for reading only" : "shutting down");
+        return STELE_FAIL(
+            err, CLOSED, "log %s is %s: nothing is appended to its index", log->full_name,
+            stele_store__read_only(log->store) ? "open for reading only" : "shutting down");
     }
     return STELE_OK;
 }
 
 /* Waits until the manifest covers `target`. Under the log's lock. */
-static stele_status wait_covered(struct stele_log *log, uint64_t target, uint32_t wait_ms, stele_err *err) {
+static stele_status wait_covered(struct stele_log *log, uint64_t target, uint32_t wait_ms,
+                                 stele_err *err) {
     const struct timespec until = stele_monotonic_in_ms(wait_ms);
     stele_status st = STELE_OK;
     int timed_out = 0;
@@ -33,9 +35,12 @@ static stele_status wait_covered(struct stele_log *log, uint64_t target, uint32_
         st = why_not(log, err);
         if (st == STELE_OK && timed_out != 0) {
             bool failing = log->index_failed.status != STELE_OK;
-            st = STELE_FAIL(err, BUSY, "log %s: its index covers %" PRIu64 " of %" PRIu64 " entries after %" PRIu32
-                            " ms; %s%.120s", log->full_name, log->covered, target, wait_ms,
-                            failing ? "it cannot go on: " : "ask again later", failing ? log->index_failed.text : "");
+            st = STELE_FAIL(err, BUSY,
+                            "log %s: its index covers %" PRIu64 " of %" PRIu64
+                            " entries after %" PRIu32 " ms; %s%.120s",
+                            log->full_name, log->covered, target, wait_ms,
+                            failing ? "it cannot go on: " : "ask again later",
+                            failing ? log->index_failed.text : "");
         }
         if (st == STELE_OK) {
             timed_out = pthread_cond_timedwait(&log->moved, &log->lock, &until);
@@ -53,18 +58,20 @@ uint64_t stele_log_data_time_us(struct stele_log *log) {
 
 /* Everything logged before this time is covered. */
 static uint64_t complete_until_us(const struct stele_manifest *manifest) {
-    return manifest->covered == manifest->index_seq ? manifest->index_time_us
-                                                    : manifest->descriptor[manifest->n - 1].info.t_last;
+    return manifest->covered == manifest->index_seq
+               ? manifest->index_time_us
+               : manifest->descriptor[manifest->n - 1].info.t_last;
 }
 
-/* M that is wanted. A newer INDEX entry of an idle log covers one entry more: the INDEX entry before it. Under
- * the log's lock. */
+/* M that is wanted. A newer INDEX entry of an idle log covers one entry more: the INDEX entry
+ * before it. Under the log's lock. */
 static uint64_t target_of(const struct stele_log *log, uint64_t as_of_us) {
     bool old = log->manifest != NULL && complete_until_us(log->manifest) < as_of_us;
     return old ? log->size : log->data_end;
 }
 
-static stele_status seal_once(struct stele_log *log, uint64_t as_of_us, uint32_t wait_ms, stele_err *err) {
+static stele_status seal_once(struct stele_log *log, uint64_t as_of_us, uint32_t wait_ms,
+                              stele_err *err) {
     (void)pthread_mutex_lock(&log->lock);
     uint64_t target = target_of(log, as_of_us);
     bool there = log->manifest != NULL && log->manifest->covered >= target;
@@ -79,11 +86,11 @@ static stele_status seal_once(struct stele_log *log, uint64_t as_of_us, uint32_t
     return st;
 }
 
-stele_status stele_log_seal(struct stele_log *log, uint64_t as_of_us, uint32_t wait_ms, struct stele_manifest **ret,
-                            stele_err *err) {
+stele_status stele_log_seal(struct stele_log *log, uint64_t as_of_us, uint32_t wait_ms,
+                            struct stele_manifest **ret, stele_err *err) {
     stele_status st = STELE_OK;
-    /* A second time if an EPOCH or an event came between the manifest and its INDEX entry; what came
-     * after that was not there when the caller asked. */
+    /* A second time if an EPOCH or an event came between the manifest and its INDEX entry; what
+     * came after that was not there when the caller asked. */
     for (int i = 0; i < (as_of_us > 0 ? 2 : 1) && st == STELE_OK; i++) {
         st = seal_once(log, as_of_us, wait_ms, err);
     }
@@ -93,7 +100,8 @@ stele_status stele_log_seal(struct stele_log *log, uint64_t as_of_us, uint32_t w
     return st;
 }
 
-/* When the entry was logged, or a little before; UINT64_MAX: no such entry. ret_is_index: it is known to be one. */
+/* When the entry was logged, or a little before; UINT64_MAX: no such entry. ret_is_index: it is
+ * known to be one. */
 static uint64_t time_of(const struct stele_catalog *catalog, uint64_t seq, bool *ret_is_index) {
     struct stele_unit_cursor cursor;
     struct stele_item item;
@@ -113,8 +121,8 @@ static uint64_t time_of(const struct stele_catalog *catalog, uint64_t seq, bool 
     return time_us;
 }
 
-/* When the first entry was logged that the index still owes: not an INDEX entry, which may have stood there while the
- * log was idle. A few at most follow each other. */
+/* When the first entry was logged that the index still owes: not an INDEX entry, which may have
+ * stood there while the log was idle. A few at most follow each other. */
 static uint64_t owed_since(const struct stele_catalog *catalog, uint64_t seq) {
     bool is_index = true;
     uint64_t time_us = UINT64_MAX;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* storage/index_tail.c: cuts the unpacked entries of a log into segments, and makes each in memory. */
+/* storage/index_tail.c: cuts the unpacked entries of a log into segments, and makes each in memory.
+ */
 #include "storage/index_tail.h"
 
 #include <assert.h>
@@ -10,7 +11,8 @@
 #define SPAN_SHIFT_MIN 12u
 #define SPAN_SHIFT_MAX 16u
 
-uint64_t stele_index_tail_end(const struct stele_unit *unit, bool opens_era, uint64_t at, uint64_t hi) {
+uint64_t stele_index_tail_end(const struct stele_unit *unit, bool opens_era, uint64_t at,
+                              uint64_t hi) {
     bool part_of_era = opens_era && at == unit->lo;
     for (unsigned shift = SPAN_SHIFT_MAX; shift >= SPAN_SHIFT_MIN; shift--) {
         uint64_t end = ((at >> shift) + 1) << shift;
@@ -33,7 +35,8 @@ static const struct stele_posting *posting_at(const struct stele_tail *tail, siz
     return &tail->chunk[at / STELE_POSTING_CHUNK][at % STELE_POSTING_CHUNK];
 }
 
-/* How many of the first n postings are of entries below `offset`: they stand in the order of their seqs. */
+/* How many of the first n postings are of entries below `offset`: they stand in the order of their
+ * seqs. */
 static size_t postings_below(const struct stele_tail *tail, size_t n, uint64_t offset) {
     size_t low = 0;
     size_t high = n;
@@ -50,7 +53,7 @@ static size_t postings_below(const struct stele_tail *tail, size_t n, uint64_t o
 
 /* The postings of [lo, hi), offsets from lo, and room for as many again. The caller frees them. */
 static stele_status take_postings(const struct stele_unit *unit, uint64_t lo, uint64_t hi,
-                                    struct stele_posting **ret, size_t *ret_n, stele_err *err) {
+                                  struct stele_posting **ret, size_t *ret_n, stele_err *err) {
     const struct stele_tail *tail = unit->tail;
     size_t published = atomic_load_explicit(&tail->n_postings, memory_order_acquire);
     size_t first = postings_below(tail, published, lo - unit->lo);
@@ -69,7 +72,8 @@ static stele_status take_postings(const struct stele_unit *unit, uint64_t lo, ui
 }
 
 /* Times of the first and the last entry, and of the late events between. */
-static stele_status fill_times(const struct stele_unit *unit, struct stele_segment_info *info, stele_err *err) {
+static stele_status fill_times(const struct stele_unit *unit, struct stele_segment_info *info,
+                               stele_err *err) {
     struct stele_unit_cursor cursor;
     struct stele_item item;
     stele_status st = STELE_OK;
@@ -92,7 +96,8 @@ cleanup:
     return st;
 }
 
-static stele_status leaf_of_tail(void *ctx, uint64_t seq, uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
+static stele_status leaf_of_tail(void *ctx, uint64_t seq, uint8_t ret[STELE_AT_LEAST(32)],
+                                 stele_err *err) {
     const struct stele_unit *unit = ctx;
     (void)err;
     memcpy(ret, unit->tail->leaves + (seq - unit->lo) * STELE_HASH_BYTES, STELE_HASH_BYTES);
@@ -100,12 +105,16 @@ static stele_status leaf_of_tail(void *ctx, uint64_t seq, uint8_t ret[STELE_AT_L
 }
 
 stele_status stele_index_tail_build(const struct stele_unit *unit, uint64_t lo, uint64_t hi,
-                                    const struct stele_epoch *epoch, struct stele_segment_ref **ret, stele_err *err) {
+                                    const struct stele_epoch *epoch, struct stele_segment_ref **ret,
+                                    stele_err *err) {
     struct stele_posting *postings = NULL;
     size_t n = 0;
     stele_status st = STELE_OK;
-    struct stele_segment_info info = {
-        .era = unit->era, .map_version = epoch->map_version, .tag_alg = epoch->tag_alg, .lo = lo, .hi = hi};
+    struct stele_segment_info info = {.era = unit->era,
+                                      .map_version = epoch->map_version,
+                                      .tag_alg = epoch->tag_alg,
+                                      .lo = lo,
+                                      .hi = hi};
     assert(unit->tail != NULL && unit->lo <= lo && lo < hi && hi <= atomic_load(&unit->hi));
     memcpy(info.tag_key_commit, epoch->tag_key_commit, STELE_HASH_BYTES);
     STELE_TRY(fill_times(unit, &info, err));

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/indexer.c: appends INDEX entries: when there is something new and a while has passed, and when
- * someone waits for one. One thread a store.
+ * storage/indexer.c: appends INDEX entries: when there is something new and a while has passed, and
+ * when someone waits for one. One thread a store.
  *
- * Invariant: a manifest is offered only after its INDEX entry is durable, and M never falls. Ingest never
- * waits for it: segments are made from published entries, without the log's lock; the committer writes one
- * more entry. While packing is behind, which is when the machine has the least to give, an INDEX covers what
- * is packed and costs next to nothing; only who asks gets everything.
+ * Invariant: a manifest is offered only after its INDEX entry is durable, and M never falls. Ingest
+ * never waits for it: segments are made from published entries, without the log's lock; the
+ * committer writes one more entry. While packing is behind, which is when the machine has the least
+ * to give, an INDEX covers what is packed and costs next to nothing; only who asks gets everything.
  */
 #include <assert.h>
 #include <time.h>
@@ -29,8 +29,9 @@ struct round {
     struct stele_manifest *before; /* NULL: none since the start */
     uint64_t covered;              /* M */
     size_t n_epochs;
-    struct stele_epoch *epoch; /* of each era from the first unpacked unit on; as many as units at most */
-    size_t first_tail;         /* units from here on are in no segment of the catalog */
+    struct stele_epoch
+        *epoch;        /* of each era from the first unpacked unit on; as many as units at most */
+    size_t first_tail; /* units from here on are in no segment of the catalog */
 };
 
 static void round_done(struct round *round) {
@@ -47,10 +48,12 @@ static stele_status take_epochs(struct round *round, stele_err *err) {
     if (round->epoch == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory to index log %s", round->log->full_name);
     }
-    for (size_t i = round->first_tail; i < catalog->n_units && catalog->unit[i]->lo < round->covered; i++) {
+    for (size_t i = round->first_tail;
+         i < catalog->n_units && catalog->unit[i]->lo < round->covered; i++) {
         uint32_t era = catalog->unit[i]->era;
         if (round->n_epochs == 0 || round->epoch[round->n_epochs - 1].era != era) {
-            STELE_TRY(stele_control_epoch_of(&round->log->head.state, era, &round->epoch[round->n_epochs], err));
+            STELE_TRY(stele_control_epoch_of(&round->log->head.state, era,
+                                             &round->epoch[round->n_epochs], err));
             round->n_epochs++;
         }
     }
@@ -60,7 +63,8 @@ cleanup:
 
 /* Under the log's lock: what to cover. Everything, if someone waits for it or packing keeps up. */
 static stele_status round_begin(struct round *round, struct stele_log *log, stele_err *err) {
-    *round = (struct round){.log = log, .catalog = log->catalog, .before = log->manifest, .covered = log->size};
+    *round = (struct round){
+        .log = log, .catalog = log->catalog, .before = log->manifest, .covered = log->size};
     stele_catalog_ref(round->catalog);
     if (round->before != NULL) {
         atomic_fetch_add_explicit(&round->before->refs, 1, memory_order_relaxed);
@@ -96,17 +100,20 @@ static uint64_t unit_end(const struct round *round, const struct stele_unit *uni
 }
 
 /* The same segment of the manifest before, with a reference; NULL if it had no such one. */
-static struct stele_segment_ref *segment_before(const struct round *round, uint64_t lo, uint64_t hi) {
+static struct stele_segment_ref *segment_before(const struct round *round, uint64_t lo,
+                                                uint64_t hi) {
     const struct stele_manifest *before = round->before;
     size_t at = before == NULL ? 0 : stele_manifest_segment_of(before, lo);
-    if (before == NULL || at == before->n || before->descriptor[at].info.lo != lo || before->descriptor[at].info.hi != hi) {
+    if (before == NULL || at == before->n || before->descriptor[at].info.lo != lo ||
+        before->descriptor[at].info.hi != hi) {
         return NULL;
     }
     atomic_fetch_add_explicit(&before->segment[at]->refs, 1, memory_order_relaxed);
     return before->segment[at];
 }
 
-static stele_status add_tail(struct round *round, size_t i, struct stele_manifest *manifest, stele_err *err) {
+static stele_status add_tail(struct round *round, size_t i, struct stele_manifest *manifest,
+                             stele_err *err) {
     const struct stele_unit *unit = round->catalog->unit[i];
     bool first = opens_era(round, i);
     uint64_t hi = unit_end(round, unit);
@@ -115,7 +122,8 @@ static stele_status add_tail(struct round *round, size_t i, struct stele_manifes
         uint64_t end = stele_index_tail_end(unit, first, at, hi);
         struct stele_segment_ref *segment = segment_before(round, at, end);
         if (segment == NULL) {
-            STELE_TRY(stele_index_tail_build(unit, at, end, epoch_of(round, unit->era), &segment, err));
+            STELE_TRY(
+                stele_index_tail_build(unit, at, end, epoch_of(round, unit->era), &segment, err));
         }
         stele_manifest__add(manifest, segment, stele_seal_descriptor(segment->seal));
         stele_segment_ref_unref(segment);
@@ -125,19 +133,24 @@ cleanup:
     return st;
 }
 
-static stele_status make_manifest(struct round *round, struct stele_manifest **ret, stele_err *err) {
+static stele_status make_manifest(struct round *round, struct stele_manifest **ret,
+                                  stele_err *err) {
     const struct stele_catalog *catalog = round->catalog;
     struct stele_manifest *manifest = NULL;
     stele_status st = STELE_OK;
     size_t n = catalog->n_segments;
-    for (size_t i = round->first_tail; i < catalog->n_units && catalog->unit[i]->lo < round->covered; i++) {
-        n += stele_index_tail_count(catalog->unit[i], opens_era(round, i), unit_end(round, catalog->unit[i]));
+    for (size_t i = round->first_tail;
+         i < catalog->n_units && catalog->unit[i]->lo < round->covered; i++) {
+        n += stele_index_tail_count(catalog->unit[i], opens_era(round, i),
+                                    unit_end(round, catalog->unit[i]));
     }
     STELE_TRY(stele_manifest__new(n, &manifest, err));
     for (size_t i = 0; i < catalog->n_segments; i++) {
-        stele_manifest__add(manifest, catalog->segment[i], stele_seal_descriptor(catalog->segment[i]->seal));
+        stele_manifest__add(manifest, catalog->segment[i],
+                            stele_seal_descriptor(catalog->segment[i]->seal));
     }
-    for (size_t i = round->first_tail; i < catalog->n_units && catalog->unit[i]->lo < round->covered; i++) {
+    for (size_t i = round->first_tail;
+         i < catalog->n_units && catalog->unit[i]->lo < round->covered; i++) {
         STELE_TRY(add_tail(round, i, manifest, err));
     }
     assert(manifest->covered == round->covered && manifest->n == n);
@@ -156,7 +169,8 @@ static void publish(struct stele_log *log, struct stele_manifest *manifest) {
     log->manifest = manifest;
     log->index_failed.status = STELE_OK;
     log->index_next_us = now + (uint64_t)log->indexer->spacing_ms * 1000u;
-    bool more = log->data_end > manifest->covered && log->indexer->interval_ms != STELE_INDEX_NO_TIMER;
+    bool more =
+        log->data_end > manifest->covered && log->indexer->interval_ms != STELE_INDEX_NO_TIMER;
     log->index_due_us = more ? now + (uint64_t)log->indexer->interval_ms * 1000u : 0;
     (void)pthread_cond_broadcast(&log->moved);
     (void)pthread_mutex_unlock(&log->lock);
@@ -177,7 +191,8 @@ static void failed(struct stele_log *log, const stele_err *err) {
 }
 
 /* The committer's thread: what follows is the indexer's. */
-static void index_done(void *arg, stele_status st, const stele_err *err, const struct stele_batch_place *place) {
+static void index_done(void *arg, stele_status st, const stele_err *err,
+                       const struct stele_batch_place *place) {
     struct stele_log *log = arg;
     (void)place;
     (void)pthread_mutex_lock(&log->lock);
@@ -190,8 +205,8 @@ static void index_done(void *arg, stele_status st, const stele_err *err, const s
     stele_indexer__wake(log->indexer);
 }
 
-/* The entry is in the queue that events take; nobody waits for it here, because a log whose disk is full
- * would hold up the others. */
+/* The entry is in the queue that events take; nobody waits for it here, because a log whose disk is
+ * full would hold up the others. */
 static stele_status submit(struct stele_log *log, struct stele_manifest *manifest, stele_err *err) {
     (void)pthread_mutex_lock(&log->lock);
     log->index_pending = manifest;
@@ -284,12 +299,14 @@ bool stele_log__index_arm(struct stele_log *log) {
 
 /* Sleeps until something may be due. False when the store stops. */
 static bool indexer_waits(struct stele_indexer *indexer, uint64_t until_us) {
-    struct timespec until = {.tv_sec = (time_t)(until_us / 1000000u), .tv_nsec = (long)(until_us % 1000000u) * 1000};
+    struct timespec until = {.tv_sec = (time_t)(until_us / 1000000u),
+                             .tv_nsec = (long)(until_us % 1000000u) * 1000};
     int timed_out = 0;
     (void)pthread_mutex_lock(&indexer->lock);
     while (!indexer->woken && !indexer->stopping && timed_out == 0) {
-        timed_out = until_us == UINT64_MAX ? pthread_cond_wait(&indexer->wake, &indexer->lock)
-                                           : pthread_cond_timedwait(&indexer->wake, &indexer->lock, &until);
+        timed_out = until_us == UINT64_MAX
+                        ? pthread_cond_wait(&indexer->wake, &indexer->lock)
+                        : pthread_cond_timedwait(&indexer->wake, &indexer->lock, &until);
     }
     indexer->woken = false;
     bool stopping = indexer->stopping;
@@ -314,8 +331,10 @@ void stele_indexer__init(struct stele_indexer *indexer, struct stele_store *stor
                          const struct stele_store_config *config) {
     pthread_condattr_t monotonic;
     indexer->store = store;
-    indexer->interval_ms = config->index_interval_ms == 0 ? INTERVAL_MS_DEFAULT : config->index_interval_ms;
-    indexer->spacing_ms = config->index_spacing_ms == 0 ? SPACING_MS_DEFAULT : config->index_spacing_ms;
+    indexer->interval_ms =
+        config->index_interval_ms == 0 ? INTERVAL_MS_DEFAULT : config->index_interval_ms;
+    indexer->spacing_ms =
+        config->index_spacing_ms == 0 ? SPACING_MS_DEFAULT : config->index_spacing_ms;
     (void)pthread_mutex_init(&indexer->lock, NULL);
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -331,7 +350,8 @@ stele_status stele_indexer__start(struct stele_indexer *indexer, stele_err *err)
         struct stele_log *log = stele_store_log_at(indexer->store, i);
         (void)pthread_mutex_lock(&log->lock);
         if (log->data_end > log->covered) {
-            (void)stele_log__index_arm(log); /* what came before the last stop and no INDEX covers */
+            (void)stele_log__index_arm(
+                log); /* what came before the last stop and no INDEX covers */
         }
         (void)pthread_mutex_unlock(&log->lock);
     }

@@ -11,13 +11,16 @@ static const char tenant_prefix[] = "tenant/";
 #define TENANT_PREFIX_BYTES (sizeof tenant_prefix - 1)
 
 /* The tenants the log's state lists, under the lock that publishing changes the state under. */
-static stele_status copy_tenants(struct stele_log *log, struct stele_key_query *query, stele_err *err) {
+static stele_status copy_tenants(struct stele_log *log, struct stele_key_query *query,
+                                 stele_err *err) {
     struct stele_writer w = stele_writer_to(&query->tenants);
     (void)pthread_mutex_lock(&log->lock);
     for (size_t i = 0; i < log->head.state.n; i++) {
         stele_view key = stele_view_buf(&log->head.state.leaf[i].key);
-        if (key.size > TENANT_PREFIX_BYTES && memcmp(key.data, tenant_prefix, TENANT_PREFIX_BYTES) == 0) {
-            stele_write_lp(&w, stele_view_slice(key, TENANT_PREFIX_BYTES, key.size - TENANT_PREFIX_BYTES));
+        if (key.size > TENANT_PREFIX_BYTES &&
+            memcmp(key.data, tenant_prefix, TENANT_PREFIX_BYTES) == 0) {
+            stele_write_lp(
+                &w, stele_view_slice(key, TENANT_PREFIX_BYTES, key.size - TENANT_PREFIX_BYTES));
             query->n_tenants++;
         }
     }
@@ -55,14 +58,16 @@ static int compare_tags(const void *a, const void *b) {
 }
 
 stele_status stele_key_tags_make(struct stele_key_tags *tags, struct stele_log *log,
-                                 const struct stele_key_query *query, uint32_t era, stele_err *err) {
+                                 const struct stele_key_query *query, uint32_t era,
+                                 stele_err *err) {
     const struct stele_tag_key *tag_key = NULL;
     stele_status st = STELE_OK;
     struct stele_reader r = stele_reader_of(stele_view_buf(&query->tenants), "tenants");
     if (tags->tag == NULL) {
         tags->tag = stele_alloc(query->n_tenants, STELE_TAG_BYTES);
         if (tags->tag == NULL) {
-            return STELE_FAIL(err, NO_MEMORY, "no memory for the tags of %zu tenants", query->n_tenants);
+            return STELE_FAIL(err, NO_MEMORY, "no memory for the tags of %zu tenants",
+                              query->n_tenants);
         }
     }
     tags->n = 0;
@@ -70,7 +75,8 @@ stele_status stele_key_tags_make(struct stele_key_tags *tags, struct stele_log *
     while (tags->n < query->n_tenants) {
         stele_view tenant;
         STELE_TRY(stele_read_lp(&r, &tenant, err));
-        stele_tag_of(tag_key, tenant, query->field, stele_view_buf(&query->value), false, tags->tag[tags->n++]);
+        stele_tag_of(tag_key, tenant, query->field, stele_view_buf(&query->value), false,
+                     tags->tag[tags->n++]);
     }
     if (tags->n > 1) {
         qsort(tags->tag, tags->n, STELE_TAG_BYTES, compare_tags);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/key_tags.h: the tags under which one key's postings stand in one era. Layer: storage, private to
- * the log. A tag binds its tenant, so a key of no named tenant stands under one tag for each tenant the log
- * has seen; the log's state lists them (FORMAT.md section 2), at most STELE_LOG_TENANTS_MAX.
+ * storage/key_tags.h: the tags under which one key's postings stand in one era. Layer: storage,
+ * private to the log. A tag binds its tenant, so a key of no named tenant stands under one tag for
+ * each tenant the log has seen; the log's state lists them (FORMAT.md section 2), at most
+ * STELE_LOG_TENANTS_MAX.
  */
 #ifndef STELE_STORAGE_KEY_TAGS_H
 #define STELE_STORAGE_KEY_TAGS_H
@@ -17,7 +18,8 @@ struct stele_key_query {
     size_t n_tenants;
 };
 /* Errors: NO_MEMORY. */
-STELE_MUST_USE stele_status stele_key_query_init(struct stele_key_query *query, struct stele_log *log,
+STELE_MUST_USE stele_status stele_key_query_init(struct stele_key_query *query,
+                                                 struct stele_log *log,
                                                  const struct stele_index_key *key, stele_err *err);
 void stele_key_query_done(struct stele_key_query *query);
 

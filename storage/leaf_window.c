@@ -23,7 +23,8 @@ void stele_leaf_window_done(struct stele_leaf_window *window) {
 }
 
 static bool unit_has(const struct stele_unit *unit, uint64_t seq) {
-    return unit != NULL && seq >= unit->lo && seq < atomic_load_explicit(&unit->hi, memory_order_acquire);
+    return unit != NULL && seq >= unit->lo &&
+           seq < atomic_load_explicit(&unit->hi, memory_order_acquire);
 }
 
 static stele_status move(struct stele_leaf_window *window, uint64_t seq, stele_err *err) {
@@ -31,7 +32,9 @@ static stele_status move(struct stele_leaf_window *window, uint64_t seq, stele_e
         const struct stele_unit *unit =
             window->catalog == NULL ? NULL : stele_catalog_unit_of(window->catalog, seq);
         if (unit == NULL) {
-            return STELE_FAIL(err, CORRUPT, "an index segment lists entry %" PRIu64 ", which is in no unit; run stele fsck",
+            return STELE_FAIL(err, CORRUPT,
+                              "an index segment lists entry %" PRIu64
+                              ", which is in no unit; run stele fsck",
                               seq);
         }
         window->unit = unit;
@@ -50,7 +53,8 @@ static stele_status move(struct stele_leaf_window *window, uint64_t seq, stele_e
     return st;
 }
 
-static stele_status leaf_of(void *ctx, uint64_t seq, uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
+static stele_status leaf_of(void *ctx, uint64_t seq, uint8_t ret[STELE_AT_LEAST(32)],
+                            stele_err *err) {
     struct stele_leaf_window *window = ctx;
     if (seq < window->first || seq - window->first >= window->n) {
         stele_status st = move(window, seq, err);
@@ -59,7 +63,8 @@ static stele_status leaf_of(void *ctx, uint64_t seq, uint8_t ret[STELE_AT_LEAST(
         }
     }
     window->asked = seq;
-    memcpy(ret, window->buf.data + (size_t)(seq - window->first) * STELE_HASH_BYTES, STELE_HASH_BYTES);
+    memcpy(ret, window->buf.data + (size_t)(seq - window->first) * STELE_HASH_BYTES,
+           STELE_HASH_BYTES);
     return STELE_OK;
 }
 

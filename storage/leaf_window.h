@@ -2,8 +2,8 @@
 /*
  * storage/leaf_window.h: the leaf hashes of a log, one at a time, for seals. Layer: storage.
  *
- * Asked for ascending seqs it reads ahead, 64 KiB at a time; asked for one here and one there it reads
- * just that one. One thread.
+ * Asked for ascending seqs it reads ahead, 64 KiB at a time; asked for one here and one there it
+ * reads just that one. One thread.
  */
 #ifndef STELE_STORAGE_LEAF_WINDOW_H
 #define STELE_STORAGE_LEAF_WINDOW_H

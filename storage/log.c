@@ -57,22 +57,25 @@ static bool is_name(const char *name, size_t max) {
     size_t length = strlen(name);
     bool good = length > 0 && length <= max && name[0] != '-';
     for (size_t i = 0; good && i < length; i++) {
-        good = (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= '0' && name[i] <= '9') || name[i] == '-';
+        good = (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= '0' && name[i] <= '9') ||
+               name[i] == '-';
     }
     return good;
 }
 
-static stele_status take_config(struct stele_log *log, const struct stele_log_config *config, stele_err *err) {
+static stele_status take_config(struct stele_log *log, const struct stele_log_config *config,
+                                stele_err *err) {
     if (!is_name(config->name, STELE_LOG_NAME_MAX)) {
-        return STELE_FAIL(err, INVALID, "log name '%s': 1 to %d of a-z, 0-9 and '-' are allowed", config->name,
-                          STELE_LOG_NAME_MAX);
+        return STELE_FAIL(err, INVALID, "log name '%s': 1 to %d of a-z, 0-9 and '-' are allowed",
+                          config->name, STELE_LOG_NAME_MAX);
     }
     if (config->retention_years < 1 || config->retention_years > 7) {
-        return STELE_FAIL(err, INVALID, "log %s: retention of %u years; 1 to 7 are possible", config->name,
-                          config->retention_years);
+        return STELE_FAIL(err, INVALID, "log %s: retention of %u years; 1 to 7 are possible",
+                          config->name, config->retention_years);
     }
     memcpy(log->name, config->name, strlen(config->name) + 1);
-    (void)snprintf(log->full_name, sizeof log->full_name, "%s/%s", stele_store_region(log->store), log->name);
+    (void)snprintf(log->full_name, sizeof log->full_name, "%s/%s", stele_store_region(log->store),
+                   log->name);
     log->years = config->retention_years;
     log->tenant = stele_alloc(config->n_tenants, sizeof(char *));
     for (size_t i = 0; log->tenant != NULL && i < config->n_tenants; i++) {
@@ -114,12 +117,15 @@ static stele_status create(struct stele_log *log, stele_err *err) {
     stele_sha256_of(stele_view_buf(&body), policy);
     STELE_TRY(stele_group__begin(&group, log, err));
     stele_buf_clear(&body);
-    STELE_TRY(stele_control_genesis_body(log->origin, stele_store_region(log->store), log->years, policy, &body, err));
-    STELE_TRY(stele_group__add_control(&group, STELE_CONTROL_GENESIS, era, now, stele_view_buf(&body), err));
+    STELE_TRY(stele_control_genesis_body(log->origin, stele_store_region(log->store), log->years,
+                                         policy, &body, err));
+    STELE_TRY(stele_group__add_control(&group, STELE_CONTROL_GENESIS, era, now,
+                                       stele_view_buf(&body), err));
     STELE_TRY(stele_keyring_tag_key(log->keyring, log->name, era, true, &key, err));
     stele_buf_clear(&body);
     STELE_TRY(stele_control_epoch_body(era, key, log->map, &body, err));
-    STELE_TRY(stele_group__add_control(&group, STELE_CONTROL_EPOCH, era, now, stele_view_buf(&body), err));
+    STELE_TRY(stele_group__add_control(&group, STELE_CONTROL_EPOCH, era, now, stele_view_buf(&body),
+                                       err));
     STELE_TRY(stele_group__finish(&group, err));
     STELE_TRY(stele_log__append_record(log, &group.record, &group.head, err));
     stele_group__publish(&group);
@@ -142,9 +148,11 @@ static stele_status check_genesis(struct stele_log *log, stele_err *err) {
     STELE_TRY(stele_control_genesis_of(stored.payload, &genesis, err));
     if (!stele_view_is(genesis.origin, log->origin) || genesis.years != log->years) {
         STELE_TRY(STELE_FAIL(err, DENIED,
-                             "log %s: the store says it is '%.*s', kept %u years; the configuration says '%s', %u years",
-                             log->full_name, (int)genesis.origin.size, (const char *)genesis.origin.data,
-                             genesis.years, log->origin, log->years));
+                             "log %s: the store says it is '%.*s', kept %u years; the "
+                             "configuration says '%s', %u years",
+                             log->full_name, (int)genesis.origin.size,
+                             (const char *)genesis.origin.data, genesis.years, log->origin,
+                             log->years));
     }
 cleanup:
     stele_log_reader_free(reader);
@@ -167,7 +175,9 @@ static stele_status recover(struct stele_log *log, stele_err *err) {
     }
     STELE_TRY(stele_control_epoch_of(&log->head.state, log->head.era, &epoch, err));
     if (epoch.map_version != log->map->version) {
-        STELE_TRY(STELE_FAIL(err, UNSUPPORTED, "log %s: its current era uses key map %u, this stele has %u; use the stele it was written with",
+        STELE_TRY(STELE_FAIL(err, UNSUPPORTED,
+                             "log %s: its current era uses key map %u, this stele has %u; use the "
+                             "stele it was written with",
                              log->full_name, epoch.map_version, log->map->version));
     }
 cleanup:
@@ -178,14 +188,15 @@ cleanup:
 static stele_status check_is_not_lost(const struct stele_log *log, bool has_key, stele_err *err) {
     if (stele_not_before__names(log) && (!has_key || log->size == 0)) {
         return STELE_FAIL(err, CORRUPT,
-                          "log %s: there is a checkpoint of it to extend, and this copy has no %s of it; bring back the newer copy",
+                          "log %s: there is a checkpoint of it to extend, and this copy has no %s "
+                          "of it; bring back the newer copy",
                           log->full_name, has_key ? "entry" : "signing key");
     }
     return STELE_OK;
 }
 
-stele_status stele_log__open(struct stele_store *store, const struct stele_log_config *config, struct stele_log *log,
-                             stele_err *err) {
+stele_status stele_log__open(struct stele_store *store, const struct stele_log_config *config,
+                             struct stele_log *log, stele_err *err) {
     stele_status st = STELE_OK;
     uint64_t next_pos = 0;
     bool read_only = stele_store__read_only(store);
@@ -194,7 +205,8 @@ stele_status stele_log__open(struct stele_store *store, const struct stele_log_c
     stele_head_init(&log->head);
     STELE_TRY(take_config(log, config, err));
     STELE_TRY(stele_catalog_new(0, 0, &log->catalog, err));
-    st = stele_keyring_signer(log->keyring, log->name, !read_only && !stele_not_before__names(log), &log->signer, err);
+    st = stele_keyring_signer(log->keyring, log->name, !read_only && !stele_not_before__names(log),
+                              &log->signer, err);
     if (st == STELE_NOT_FOUND) {
         stele_status lost = check_is_not_lost(log, false, err);
         return lost != STELE_OK ? lost : STELE_NOT_FOUND;
@@ -209,11 +221,13 @@ stele_status stele_log__open(struct stele_store *store, const struct stele_log_c
     STELE_TRY(check_is_not_lost(log, true, err));
     STELE_TRY(stele_not_before__check(log, err));
     if (log->size == 0 && read_only) {
-        STELE_TRY(STELE_FAIL(err, NOT_FOUND, "log %s is empty: not even a genesis entry is there", log->full_name));
+        STELE_TRY(STELE_FAIL(err, NOT_FOUND, "log %s is empty: not even a genesis entry is there",
+                             log->full_name));
     }
     if (!read_only && log->pos != next_pos) {
-        STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: its record chain should end at %llu and ends at %llu", log->full_name,
-                             (unsigned long long)next_pos, (unsigned long long)log->pos));
+        STELE_TRY(
+            STELE_FAIL(err, CORRUPT, "log %s: its record chain should end at %llu and ends at %llu",
+                       log->full_name, (unsigned long long)next_pos, (unsigned long long)log->pos));
     }
 cleanup:
     return st;
@@ -226,7 +240,8 @@ stele_status stele_log__begin(struct stele_log *log, stele_err *err) {
         STELE_TRY(create(log, err));
     }
     log->now_era = log->head.era;
-    STELE_TRY(stele_keyring_tag_key(log->keyring, log->name, log->now_era, false, &log->now_key, err));
+    STELE_TRY(
+        stele_keyring_tag_key(log->keyring, log->name, log->now_era, false, &log->now_key, err));
     if (!read_only && log->checkpoint.size_leaves < log->size) {
         STELE_TRY(stele_log__sign(log, err));
     }
@@ -262,9 +277,12 @@ uint64_t stele_log__watch_clock(struct stele_log *log, uint64_t clock_us, uint64
     bool behind = least_us > clock_us && least_us - clock_us > CLOCK_BEHIND_US;
     if (behind && !log->clock_behind) {
         stele_err err;
-        stele_status st = STELE_FAIL(&err, INVALID,
-                                     "log %s: the clock is %llu s behind its newest entry; log time stands still until the clock is past it, and events over a day older than that are marked late; check this machine's clock",
-                                     log->full_name, (unsigned long long)((least_us - clock_us) / 1000000u));
+        stele_status st =
+            STELE_FAIL(&err, INVALID,
+                       "log %s: the clock is %llu s behind its newest entry; log time stands still "
+                       "until the clock is past it, and events over a day older than that are "
+                       "marked late; check this machine's clock",
+                       log->full_name, (unsigned long long)((least_us - clock_us) / 1000000u));
         (void)st;
         stele_store__report(log->store, log->full_name, &err);
     }
@@ -277,8 +295,9 @@ stele_status stele_log_checkpoint(struct stele_log *log, uint64_t min_size, stel
     stele_status st = STELE_OK;
     (void)pthread_mutex_lock(&log->lock);
     if (min_size > log->size) {
-        st = STELE_FAIL(err, INVALID, "log %s has %llu entries, a checkpoint of %llu was asked for", log->full_name,
-                        (unsigned long long)log->size, (unsigned long long)min_size);
+        st =
+            STELE_FAIL(err, INVALID, "log %s has %llu entries, a checkpoint of %llu was asked for",
+                       log->full_name, (unsigned long long)log->size, (unsigned long long)min_size);
     }
     while (st == STELE_OK && log->checkpoint.size_leaves < min_size) {
         if (log->stopped.status != STELE_OK) {
@@ -289,7 +308,8 @@ stele_status stele_log_checkpoint(struct stele_log *log, uint64_t min_size, stel
         } else if (log->stopping || !log->running) {
             st = STELE_FAIL(err, CLOSED, "log %s is shutting down", log->full_name);
         } else {
-            log->checkpoint_wanted = min_size > log->checkpoint_wanted ? min_size : log->checkpoint_wanted;
+            log->checkpoint_wanted =
+                min_size > log->checkpoint_wanted ? min_size : log->checkpoint_wanted;
             (void)pthread_cond_signal(&log->work);
             (void)pthread_cond_wait(&log->moved, &log->lock);
         }

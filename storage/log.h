@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/log.h: one RFC 6962 log: appending to it, and reading a pinned view of it. Layer: storage.
+ * storage/log.h: one RFC 6962 log: appending to it, and reading a pinned view of it. Layer:
+ * storage.
  *
- * Writing: a batch is filled in the caller's thread (tags, commitments, compression happen there), then
- * submitted to the log's bounded queue; the committer gives places, makes one durable record for many
- * batches, syncs, and calls `done`. Reading: a view pins the log's size at a moment; everything that was
- * acknowledged before is in it, and nothing about it changes. Threads: any, unless said otherwise.
+ * Writing: a batch is filled in the caller's thread (tags, commitments, compression happen there),
+ * then submitted to the log's bounded queue; the committer gives places, makes one durable record
+ * for many batches, syncs, and calls `done`. Reading: a view pins the log's size at a moment;
+ * everything that was acknowledged before is in it, and nothing about it changes. Threads: any,
+ * unless said otherwise.
  */
 #ifndef STELE_STORAGE_LOG_H
 #define STELE_STORAGE_LOG_H
@@ -17,7 +19,7 @@
 #include "storage/tree.h"
 #include "storage/window.h"
 
-const char *stele_log_name(const struct stele_log *log);   /* "3y" */
+const char *stele_log_name(const struct stele_log *log);      /* "3y" */
 const char *stele_log_full_name(const struct stele_log *log); /* "eu-central-1/3y" */
 const char *stele_log_origin(const struct stele_log *log);
 uint8_t stele_log_retention_years(const struct stele_log *log);
@@ -29,7 +31,7 @@ bool stele_log_is_reserved_for(const struct stele_log *log, stele_view tenant);
 
 /* ------------------------------------------------------------------ appending */
 #define STELE_BATCH_EVENTS_MAX 1000
-#define STELE_QUEUE_EVENTS_MAX 65536       /* a log's queue: about 0.2 s at 300,000 events/s */
+#define STELE_QUEUE_EVENTS_MAX 65536 /* a log's queue: about 0.2 s at 300,000 events/s */
 #define STELE_QUEUE_BYTES_MAX (32u << 20)
 
 struct stele_batch;
@@ -40,37 +42,43 @@ struct stele_batch_place {
     size_t n;
     uint32_t era;
 };
-/* Called once, from the committer's thread; must not block. Frees nothing: the batch is freed after. */
+/* Called once, from the committer's thread; must not block. Frees nothing: the batch is freed
+ * after. */
 typedef void (*stele_batch_done_fn)(void *arg, stele_status st, const stele_err *err,
                                     const struct stele_batch_place *place);
 
-STELE_MUST_USE stele_status stele_batch_new(struct stele_log *log, struct stele_batch **ret, stele_err *err);
+STELE_MUST_USE stele_status stele_batch_new(struct stele_log *log, struct stele_batch **ret,
+                                            stele_err *err);
 void stele_batch_free(struct stele_batch *batch); /* only if it was not submitted */
 /*
- * Adds one checked event. `payload` is borrowed until `done` has run. Errors: LIMIT (over 512 tags, 1,000
- * events or 64 KiB), INVALID (the map refuses the payload), DENIED (a tenant this log does not take).
- * A refused event leaves the batch as it was.
+ * Adds one checked event. `payload` is borrowed until `done` has run. Errors: LIMIT (over 512 tags,
+ * 1,000 events or 64 KiB), INVALID (the map refuses the payload), DENIED (a tenant this log does
+ * not take). A refused event leaves the batch as it was.
  */
-STELE_MUST_USE stele_status stele_batch_add(struct stele_batch *batch, stele_view payload, stele_err *err);
+STELE_MUST_USE stele_status stele_batch_add(struct stele_batch *batch, stele_view payload,
+                                            stele_err *err);
 size_t stele_batch_count(const struct stele_batch *batch);
-/* How often the log, recovering, took up entries that no one was told of as stored: after a failed commit that
- * had reached the disk. A submitter that looks for duplicates first reads this before it looks, and binds its
- * batch to it: a batch of before the last such time is refused as CLOSED, because what it holds may be there. */
+/* How often the log, recovering, took up entries that no one was told of as stored: after a failed
+ * commit that had reached the disk. A submitter that looks for duplicates first reads this before
+ * it looks, and binds its batch to it: a batch of before the last such time is refused as CLOSED,
+ * because what it holds may be there. */
 uint64_t stele_log_adoptions(struct stele_log *log);
 void stele_batch_bind(struct stele_batch *batch, uint64_t adoptions);
-/* On OK the log owns the batch. Errors: BUSY (queue full), CLOSED (the log stopped; the text says why;
- * or the batch is bound to a time before a recovery): nothing was taken. Crash: an event is durable iff
- * `done` was called with OK. */
+/* On OK the log owns the batch. Errors: BUSY (queue full), CLOSED (the log stopped; the text says
+ * why; or the batch is bound to a time before a recovery): nothing was taken. Crash: an event is
+ * durable iff `done` was called with OK. */
 STELE_MUST_USE stele_status stele_batch_submit(struct stele_batch *batch, stele_batch_done_fn done,
                                                void *arg, stele_err *err);
 
 /*
- * Ends the log's era before its month does: an EPOCH of the next cut, with a tag key of its own. For a tag key
- * that someone has who should not: what is appended from then on is under the new one; what is there stays
- * under the old. Waits until it is durable. Errors: LIMIT (99 cuts a month), CLOSED, IO.
+ * Ends the log's era before its month does: an EPOCH of the next cut, with a tag key of its own.
+ * For a tag key that someone has who should not: what is appended from then on is under the new
+ * one; what is there stays under the old. Waits until it is durable. Errors: LIMIT (99 cuts a
+ * month), CLOSED, IO.
  */
 #define STELE_ERA_CUT_MAX 99
-STELE_MUST_USE stele_status stele_log_cut_era(struct stele_log *log, uint32_t *ret_era, stele_err *err);
+STELE_MUST_USE stele_status stele_log_cut_era(struct stele_log *log, uint32_t *ret_era,
+                                              stele_err *err);
 
 /* ------------------------------------------------------------------ reading */
 struct stele_log_view;
@@ -86,32 +94,36 @@ STELE_MUST_USE stele_status stele_log_view_node(void *view, unsigned level, uint
 STELE_MUST_USE stele_status stele_log_view_seq_at(struct stele_log_view *view, uint64_t time_us,
                                                   uint64_t *ret_seq, stele_err *err);
 /* Appends a tile or bundle as tlog-tiles serves it. Errors: NOT_FOUND (beyond the view). */
-STELE_MUST_USE stele_status stele_log_view_tile(struct stele_log_view *view, const struct stele_tile *tile,
-                                                stele_buf *out, stele_err *err);
+STELE_MUST_USE stele_status stele_log_view_tile(struct stele_log_view *view,
+                                                const struct stele_tile *tile, stele_buf *out,
+                                                stele_err *err);
 
-/* Reads entries of a view; keeps the last frame, so ascending reads are cheap. One thread at a time. */
+/* Reads entries of a view; keeps the last frame, so ascending reads are cheap. One thread at a
+ * time. */
 struct stele_log_reader;
 struct stele_stored_entry {
     struct stele_entry entry;
     uint8_t bytes[STELE_ENTRY_BYTES_MAX];
     size_t n_bytes;
-    stele_view payload;              /* EVENT: the exact bytes received; CONTROL: its body */
-    uint8_t salt[STELE_SALT_BYTES];  /* EVENT only */
+    stele_view payload;             /* EVENT: the exact bytes received; CONTROL: its body */
+    uint8_t salt[STELE_SALT_BYTES]; /* EVENT only */
     uint8_t ksalt[STELE_SALT_BYTES];
     const struct stele_event_facts *facts; /* EVENT only: what the map says of the payload */
 };
-STELE_MUST_USE stele_status stele_log_reader_new(struct stele_log_view *view, struct stele_log_reader **ret,
-                                                 stele_err *err);
+STELE_MUST_USE stele_status stele_log_reader_new(struct stele_log_view *view,
+                                                 struct stele_log_reader **ret, stele_err *err);
 void stele_log_reader_free(struct stele_log_reader *reader);
 /*
- * Reads entry `seq` and checks it against the stored leaf hash: what comes back is what was committed.
- * The result borrows the reader until its next call. Errors: NOT_FOUND (seq >= size), CORRUPT.
+ * Reads entry `seq` and checks it against the stored leaf hash: what comes back is what was
+ * committed. The result borrows the reader until its next call. Errors: NOT_FOUND (seq >= size),
+ * CORRUPT.
  */
 STELE_MUST_USE stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq,
                                            struct stele_stored_entry *ret, stele_err *err);
 /*
- * The events stored together with entry `seq`, in one frame: n from first_seq on, all below the view's size. NOT checked against their leaf hashes, which costs four times as much: for hints, never for answers.
- * n 0: the entry is no event. Borrows the reader. Errors: those of _read.
+ * The events stored together with entry `seq`, in one frame: n from first_seq on, all below the
+ * view's size. NOT checked against their leaf hashes, which costs four times as much: for hints,
+ * never for answers. n 0: the entry is no event. Borrows the reader. Errors: those of _read.
  */
 struct stele_stored_frame {
     uint64_t first_seq, time_us;
@@ -121,9 +133,10 @@ struct stele_stored_frame {
 STELE_MUST_USE stele_status stele_log_peek(struct stele_log_reader *reader, uint64_t seq,
                                            struct stele_stored_frame *ret, stele_err *err);
 struct stele_seq_stream;
-/* The entries read are those the stream gives, which lives as long: where they come from a disk, the reader has
- * those that follow fetched too. */
-void stele_log_reader_follow(struct stele_log_reader *reader, const struct stele_seq_stream *stream);
+/* The entries read are those the stream gives, which lives as long: where they come from a disk,
+ * the reader has those that follow fetched too. */
+void stele_log_reader_follow(struct stele_log_reader *reader,
+                             const struct stele_seq_stream *stream);
 /* The event's tags as committed (recomputed), for receipts. Borrows the reader. */
 STELE_MUST_USE stele_status stele_log_read_tags(struct stele_log_reader *reader,
                                                 const struct stele_tag_set **ret, stele_err *err);
@@ -141,37 +154,42 @@ struct stele_index_stats {
     uint32_t segments_skipped;
 };
 /* How many postings the key has in the segments the range meets: an upper bound of the answer. */
-STELE_MUST_USE stele_status stele_log_key_stats(struct stele_log_view *view, const struct stele_index_key *key,
+STELE_MUST_USE stele_status stele_log_key_stats(struct stele_log_view *view,
+                                                const struct stele_index_key *key,
                                                 const struct stele_time_range *range,
                                                 struct stele_index_stats *ret, stele_err *err);
-/* The seqs of a key's postings, on-time and late ones merged, from `from` on in the given direction:
- * ascending from the first seq >= from, or descending from the last seq < from. A key of NULL gives
- * every entry (a scan). Bounded memory. One thread at a time. */
+/* The seqs of a key's postings, on-time and late ones merged, from `from` on in the given
+ * direction: ascending from the first seq >= from, or descending from the last seq < from. A key of
+ * NULL gives every entry (a scan). Bounded memory. One thread at a time. */
 struct stele_seq_stream;
 STELE_MUST_USE stele_status stele_seq_stream_open(struct stele_log_view *view,
                                                   const struct stele_index_key *key,
-                                                  const struct stele_time_range *range, bool descending,
-                                                  uint64_t from, struct stele_seq_stream **ret,
-                                                  stele_err *err);
+                                                  const struct stele_time_range *range,
+                                                  bool descending, uint64_t from,
+                                                  struct stele_seq_stream **ret, stele_err *err);
 /* OK and the next seq, or END. */
-STELE_MUST_USE stele_status stele_seq_stream_next(struct stele_seq_stream *stream, uint64_t *ret_seq,
-                                                  stele_err *err);
+STELE_MUST_USE stele_status stele_seq_stream_next(struct stele_seq_stream *stream,
+                                                  uint64_t *ret_seq, stele_err *err);
 void stele_seq_stream_close(struct stele_seq_stream *stream);
-/* Seqs that next will give, as far as they are known without reading, at most `max`. Returns how many. */
+/* Seqs that next will give, as far as they are known without reading, at most `max`. Returns how
+ * many. */
 size_t stele_seq_stream_ahead(const struct stele_seq_stream *stream, uint64_t *out, size_t max);
 
-/* The tag key of an era, for a proof to those entitled to the whole log: who has it can tell every tag of
- * the era. Errors: NOT_FOUND (no such era), those of the keyring. */
+/* The tag key of an era, for a proof to those entitled to the whole log: who has it can tell every
+ * tag of the era. Errors: NOT_FOUND (no such era), those of the keyring. */
 STELE_MUST_USE stele_status stele_log_disclose_tag_key(struct stele_log *log, uint32_t era,
-                                                       uint8_t ret[STELE_AT_LEAST(32)], stele_err *err);
+                                                       uint8_t ret[STELE_AT_LEAST(32)],
+                                                       stele_err *err);
 
 /* ------------------------------------------------------------------ checkpoints */
 /*
- * Appends the newest signed note whose size is at least min_size, signing one for the whole log if the
- * newest is smaller. A note is synced before it is given out (I5). ret_checkpoint is nullable.
+ * Appends the newest signed note whose size is at least min_size, signing one for the whole log if
+ * the newest is smaller. A note is synced before it is given out (I5). ret_checkpoint is nullable.
  * Errors: INVALID (min_size beyond the log), CLOSED, IO.
  */
-STELE_MUST_USE stele_status stele_log_checkpoint(struct stele_log *log, uint64_t min_size, stele_buf *note,
-                                                 struct stele_checkpoint *ret_checkpoint, stele_err *err);
+STELE_MUST_USE stele_status stele_log_checkpoint(struct stele_log *log, uint64_t min_size,
+                                                 stele_buf *note,
+                                                 struct stele_checkpoint *ret_checkpoint,
+                                                 stele_err *err);
 
 #endif

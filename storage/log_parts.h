@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * storage/log_parts.h: the inside of a log, for the files that make it up and no one else: batch.c,
- * stage.c, single.c, group.c, committer.c, indexer.c, index_status.c, recovery.c, rebuild.c, packer.c, merger.c, log.c, log_view.c, log_reader.c, seq_stream.c, store.c.
- * Layer: storage, private.
+ * stage.c, single.c, group.c, committer.c, indexer.c, index_status.c, recovery.c, recover_blobs.c,
+ * rebuild.c, packer.c, merger.c, log.c, log_view.c, log_reader.c, seq_stream.c, store.c. Layer:
+ * storage, private.
  */
 #ifndef STELE_STORAGE_LOG_PARTS_H
 #define STELE_STORAGE_LOG_PARTS_H
@@ -64,13 +65,15 @@ struct stele_batch {
     struct stele_batch_place place; /* filled by the committer */
     stele_err refused;              /* OK unless the committer refused this batch alone */
 };
-/* Tags and keys commitment of one event under another era or late bit; used when the guess was wrong. */
+/* Tags and keys commitment of one event under another era or late bit; used when the guess was
+ * wrong. */
 STELE_MUST_USE stele_status stele_batch__retag(struct stele_batch *batch, size_t i,
                                                const struct stele_tag_key *key, bool late,
-                                               const uint8_t ksalt[STELE_AT_LEAST(16)], stele_err *err);
+                                               const uint8_t ksalt[STELE_AT_LEAST(16)],
+                                               stele_err *err);
 /* Seals events [first, first + n) with the given seeds and computes their commitments. */
-STELE_MUST_USE stele_status stele_batch__seal(struct stele_batch *batch, struct stele_batch_frame *frame,
-                                              stele_err *err);
+STELE_MUST_USE stele_status stele_batch__seal(struct stele_batch *batch,
+                                              struct stele_batch_frame *frame, stele_err *err);
 /* This thread's facts and tag set; freed when the thread ends. NULL on exhaustion. */
 struct stele_event_facts *stele_facts_mine(void);
 
@@ -98,36 +101,37 @@ struct stele_log {
     uint64_t pos, epoch;
     uint8_t prev[STELE_HASH_BYTES];
     struct stele_unit *growing;
-    _Atomic uint64_t packed_us; /* by stele_monotonic_us: when the newest pack came; 0: not since the start */
+    _Atomic uint64_t
+        packed_us; /* by stele_monotonic_us: when the newest pack came; 0: not since the start */
 
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t work;  /* the committer waits for it */
     pthread_cond_t moved; /* checkpoints, packed units, stopping */
     struct stele_catalog *catalog;
-    uint64_t size;        /* published */
-    size_t n_unpacked;    /* closed tails that wait for the packer */
-    uint32_t now_era;     /* for submitters */
+    uint64_t size;     /* published */
+    size_t n_unpacked; /* closed tails that wait for the packer */
+    uint32_t now_era;  /* for submitters */
     const struct stele_tag_key *now_key;
     struct stele_batch *queue_first, *queue_last;
     size_t queue_events, queue_bytes;
     bool stopping, running;
     uint64_t n_adoptions; /* recoveries that found entries nobody had been told of */
-    stele_err stopped; /* why appends are refused; status OK while they are not */
-    stele_buf note;    /* the newest checkpoint */
+    stele_err stopped;    /* why appends are refused; status OK while they are not */
+    stele_buf note;       /* the newest checkpoint */
     struct stele_checkpoint checkpoint;
     uint64_t checkpoint_pos;
     uint64_t checkpoint_wanted;
-    uint64_t checkpoint_due_us; /* monotonic; 0: none */
-    uint64_t covered;           /* M of the newest INDEX entry */
-    uint64_t data_end;          /* no entry from here on is other than INDEX */
-    uint64_t data_time_us;      /* log time of the entry before */
+    uint64_t checkpoint_due_us;      /* monotonic; 0: none */
+    uint64_t covered;                /* M of the newest INDEX entry */
+    uint64_t data_end;               /* no entry from here on is other than INDEX */
+    uint64_t data_time_us;           /* log time of the entry before */
     struct stele_manifest *manifest; /* of the newest INDEX entry since the start; NULL before */
-    uint64_t index_wanted;      /* M that someone waits for */
-    uint64_t index_due_us;      /* monotonic; 0: nothing to index */
-    uint64_t index_next_us;     /* monotonic: no INDEX entry before */
-    stele_err index_failed;     /* why the newest try failed; status OK if it did not */
+    uint64_t index_wanted;           /* M that someone waits for */
+    uint64_t index_due_us;           /* monotonic; 0: nothing to index */
+    uint64_t index_next_us;          /* monotonic: no INDEX entry before */
+    stele_err index_failed;          /* why the newest try failed; status OK if it did not */
     struct stele_manifest *index_pending; /* its INDEX entry is on its way; NULL: none is */
-    bool index_answered;        /* it is there, or failed */
+    bool index_answered;                  /* it is there, or failed */
     stele_err index_answer;
     pthread_t thread;
 
@@ -147,7 +151,7 @@ struct stele_group_entry {
 struct stele_group_part {
     struct stele_unit *unit; /* the first is the log's growing one, the others are new */
     size_t first_entry, first_item, n_postings;
-    stele_buf snapshot;      /* not empty: the unit ends with this part */
+    stele_buf snapshot; /* not empty: the unit ends with this part */
 };
 struct stele_group_item {
     uint64_t first_seq;
@@ -166,31 +170,39 @@ struct stele_group {
     size_t n_parts, part_capacity;
     stele_buf tags;
     uint64_t first_seq;
-    struct stele_record head; /* filled by stele_group__finish */
+    struct stele_record head;      /* filled by stele_group__finish */
     struct stele_catalog *catalog; /* with the new units; while set, catalog_lock is held */
     size_t n_blocks_taken;
 };
-STELE_MUST_USE stele_status stele_group__begin(struct stele_group *group, struct stele_log *log, stele_err *err);
+STELE_MUST_USE stele_status stele_group__begin(struct stele_group *group, struct stele_log *log,
+                                               stele_err *err);
 /* Before an entry of `era`: starts a new unit if the growing one is full or of another era. */
-STELE_MUST_USE stele_status stele_group__make_room(struct stele_group *group, uint32_t era, stele_err *err);
+STELE_MUST_USE stele_status stele_group__make_room(struct stele_group *group, uint32_t era,
+                                                   stele_err *err);
 /* How many entries fit the current unit. At least 1 after make_room. */
 uint64_t stele_group__room(const struct stele_group *group);
 uint64_t stele_group__next_seq(const struct stele_group *group);
 /* Admits an entry (stele_head_admit) and stages it. tags: 16 n bytes. */
-STELE_MUST_USE stele_status stele_group__add_entry(struct stele_group *group, const struct stele_entry *entry,
-                                                   const uint8_t leaf[STELE_AT_LEAST(32)], stele_view body,
-                                                   stele_view tags, stele_err *err);
+STELE_MUST_USE stele_status stele_group__add_entry(struct stele_group *group,
+                                                   const struct stele_entry *entry,
+                                                   const uint8_t leaf[STELE_AT_LEAST(32)],
+                                                   stele_view body, stele_view tags,
+                                                   stele_err *err);
 /* Appends the item whose entries were just added. kseed NULL unless it is a frame. */
-STELE_MUST_USE stele_status stele_group__add_item(struct stele_group *group, const struct stele_item *item,
+STELE_MUST_USE stele_status stele_group__add_item(struct stele_group *group,
+                                                  const struct stele_item *item,
                                                   const uint8_t *kseed, stele_err *err);
 /* Makes, admits and stages a control entry at the current end. */
-STELE_MUST_USE stele_status stele_group__add_control(struct stele_group *group, stele_control_kind kind,
-                                                     uint32_t era, uint64_t time_us, stele_view body,
+STELE_MUST_USE stele_status stele_group__add_control(struct stele_group *group,
+                                                     stele_control_kind kind, uint32_t era,
+                                                     uint64_t time_us, stele_view body,
                                                      stele_err *err);
-/* Makes, admits and stages the INDEX entry of a manifest, and writes into the manifest what only staging
- * knows: place, time, control entry and state. */
-STELE_MUST_USE stele_status stele_group__add_index(struct stele_group *group, struct stele_manifest *manifest,
-                                                   uint64_t time_us, stele_view boundaries, stele_err *err);
+/* Makes, admits and stages the INDEX entry of a manifest, and writes into the manifest what only
+ * staging knows: place, time, control entry and state. */
+STELE_MUST_USE stele_status stele_group__add_index(struct stele_group *group,
+                                                   struct stele_manifest *manifest,
+                                                   uint64_t time_us, stele_view boundaries,
+                                                   stele_err *err);
 /* Completes the record (position, link, root) and takes all memory publishing will need. */
 STELE_MUST_USE stele_status stele_group__finish(struct stele_group *group, stele_err *err);
 /* After the record is durable: cannot fail. */
@@ -198,16 +210,21 @@ void stele_group__publish(struct stele_group *group);
 void stele_group__done(struct stele_group *group); /* drops what was not published */
 
 /* ------------------------------------------------------------------ stage.c */
-/* Before anything else of a group: a new month begins with its EPOCH. ret_key: of the era that then is. */
+/* Before anything else of a group: a new month begins with its EPOCH. ret_key: of the era that then
+ * is. */
 STELE_MUST_USE stele_status stele_group__stage_month(struct stele_group *group, uint64_t now,
-                                                     const struct stele_tag_key **ret_key, stele_err *err);
-/* What no submitter could know: an event more than a day ahead of the log's clock, one tenant or one cut too
- * many. Such a batch is answered alone; the others of its group are committed. */
-STELE_MUST_USE stele_status stele_group__check_batch(const struct stele_group *group, const struct stele_batch *batch,
-                                                     uint64_t now, stele_err *err);
+                                                     const struct stele_tag_key **ret_key,
+                                                     stele_err *err);
+/* What no submitter could know: an event more than a day ahead of the log's clock, one tenant or
+ * one cut too many. Such a batch is answered alone; the others of its group are committed. */
+STELE_MUST_USE stele_status stele_group__check_batch(const struct stele_group *group,
+                                                     const struct stele_batch *batch, uint64_t now,
+                                                     stele_err *err);
 /* key: of the group's era; a cut changes it. */
-STELE_MUST_USE stele_status stele_group__stage_batch(struct stele_group *group, struct stele_batch *batch, uint64_t now,
-                                                     const struct stele_tag_key **key, stele_err *err);
+STELE_MUST_USE stele_status stele_group__stage_batch(struct stele_group *group,
+                                                     struct stele_batch *batch, uint64_t now,
+                                                     const struct stele_tag_key **key,
+                                                     stele_err *err);
 
 /* ------------------------------------------------------------------ single.c */
 struct stele_append_wait {
@@ -217,64 +234,79 @@ struct stele_append_wait {
     stele_status st;
     stele_err err;
 };
-#define STELE_APPEND_WAIT_INIT ((struct stele_append_wait){.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER})
-void stele_append__tell(void *wait, stele_status st, const stele_err *err); /* a stele_append_fn of the engine */
+#define STELE_APPEND_WAIT_INIT                                                                     \
+    ((struct stele_append_wait){.lock = PTHREAD_MUTEX_INITIALIZER,                                 \
+                                .moved = PTHREAD_COND_INITIALIZER})
+void stele_append__tell(void *wait, stele_status st,
+                        const stele_err *err); /* a stele_append_fn of the engine */
 STELE_MUST_USE stele_status stele_append__await(struct stele_append_wait *wait, stele_err *err);
 /* Appends a control entry and waits until it is durable. */
-STELE_MUST_USE stele_status stele_log__append_control(struct stele_log *log, stele_control_kind kind,
-                                                      stele_view body, stele_err *err);
-/* Submits the INDEX entry of a manifest, which must live until `done` has run, and is filled in by then. */
-STELE_MUST_USE stele_status stele_log__submit_index(struct stele_log *log, struct stele_manifest *manifest,
-                                                    stele_batch_done_fn done, void *arg, stele_err *err);
+STELE_MUST_USE stele_status stele_log__append_control(struct stele_log *log,
+                                                      stele_control_kind kind, stele_view body,
+                                                      stele_err *err);
+/* Submits the INDEX entry of a manifest, which must live until `done` has run, and is filled in by
+ * then. */
+STELE_MUST_USE stele_status stele_log__submit_index(struct stele_log *log,
+                                                    struct stele_manifest *manifest,
+                                                    stele_batch_done_fn done, void *arg,
+                                                    stele_err *err);
 
 /* ------------------------------------------------------------------ manifest.c, for indexer.c */
 /* With room for n segments, none in it. */
-STELE_MUST_USE stele_status stele_manifest__new(size_t n, struct stele_manifest **ret, stele_err *err);
+STELE_MUST_USE stele_status stele_manifest__new(size_t n, struct stele_manifest **ret,
+                                                stele_err *err);
 /* Adds the next segment, at covered; takes a reference of its own. */
 void stele_manifest__add(struct stele_manifest *manifest, struct stele_segment_ref *segment,
                          const struct stele_descriptor *descriptor);
-STELE_MUST_USE stele_status stele_manifest__boundaries(const struct stele_manifest *manifest, stele_buf *out,
-                                                       stele_err *err);
+STELE_MUST_USE stele_status stele_manifest__boundaries(const struct stele_manifest *manifest,
+                                                       stele_buf *out, stele_err *err);
 
 /* ------------------------------------------------------------------ the others */
 /* Brings back what is stored of a log, and checks it; writes nothing but the claim. */
-STELE_MUST_USE stele_status stele_log__open(struct stele_store *store, const struct stele_log_config *config,
+STELE_MUST_USE stele_status stele_log__open(struct stele_store *store,
+                                            const struct stele_log_config *config,
                                             struct stele_log *log, stele_err *err);
 /* Once every log is open: makes the log if it is new, and signs what no checkpoint covers yet. */
 STELE_MUST_USE stele_status stele_log__begin(struct stele_log *log, stele_err *err);
-STELE_MUST_USE stele_status stele_log__start(struct stele_log *log, stele_err *err); /* the committer */
+STELE_MUST_USE stele_status stele_log__start(struct stele_log *log,
+                                             stele_err *err); /* the committer */
 void stele_log__stop(struct stele_log *log);
 void stele_log__free(struct stele_log *log);
 /* Appends a record at the log's position and moves the chain on; synchronous. */
 STELE_MUST_USE stele_status stele_log__append_record(struct stele_log *log, stele_buf *record,
                                                      struct stele_record *head, stele_err *err);
-/* log.c: the later of the two, which is the next entry's time; tells the operator, once, when the clock is a
- * minute behind. Committer's thread. */
+/* log.c: the later of the two, which is the next entry's time; tells the operator, once, when the
+ * clock is a minute behind. Committer's thread. */
 uint64_t stele_log__watch_clock(struct stele_log *log, uint64_t clock_us, uint64_t least_us);
 /* Signs and stores a checkpoint of the committed head, and publishes it. Committer's thread. */
 STELE_MUST_USE stele_status stele_log__sign(struct stele_log *log, stele_err *err);
-/* recovery.c: reads blobs and chain into the log; also after a failed append. */
+/* recover_blobs.c, recovery.c: read blobs and chain into the log; also after a failed append. */
 STELE_MUST_USE stele_status stele_log__recover_blobs(struct stele_log *log, stele_err *err);
 STELE_MUST_USE stele_status stele_log__replay(struct stele_log *log, uint64_t from, stele_err *err);
-STELE_MUST_USE stele_status stele_log__check_note(struct stele_log *log, stele_view note, stele_err *err);
+STELE_MUST_USE stele_status stele_log__check_note(struct stele_log *log, stele_view note,
+                                                  stele_err *err);
 /* rebuild.c: writes a pack's index segment again, byte for byte. Before the log runs. */
-STELE_MUST_USE stele_status stele_log__rebuild_segment(struct stele_log *log, const struct stele_unit *unit,
+STELE_MUST_USE stele_status stele_log__rebuild_segment(struct stele_log *log,
+                                                       const struct stele_unit *unit,
                                                        stele_err *err);
 /* packer.c. The catalog as it is now, with a reference. */
 struct stele_catalog *stele_log__pin(struct stele_log *log);
 /*
- * Applies an edit to the current catalog. Its positions must hold for that one, whichever it is: the
- * committer appends units, the packer's thread turns units into packs and appends their segments, and the
- * merger's thread alone takes segments away. n_packed: tails that are packs now.
+ * Applies an edit to the current catalog. Its positions must hold for that one, whichever it is:
+ * the committer appends units, the packer's thread turns units into packs and appends their
+ * segments, and the merger's thread alone takes segments away. n_packed: tails that are packs now.
  */
-STELE_MUST_USE stele_status stele_log__edit(struct stele_log *log, const struct stele_catalog_edit *edit,
-                                            size_t n_packed, stele_err *err);
+STELE_MUST_USE stele_status stele_log__edit(struct stele_log *log,
+                                            const struct stele_catalog_edit *edit, size_t n_packed,
+                                            stele_err *err);
 /* Packs the oldest closed tail; *ret_did says whether there was one. The packer's thread. */
-STELE_MUST_USE stele_status stele_log__pack_one(struct stele_log *log, bool *ret_did, stele_err *err);
-/* merger.c: merges some neighbouring segments and their seals, if there are any to merge. The merger's
- * thread. Errors: CLOSED if the store is being closed meanwhile; BUSY if what there is gives way to appends:
- * ask again later. */
-STELE_MUST_USE stele_status stele_log__merge_one(struct stele_log *log, bool *ret_did, stele_err *err);
+STELE_MUST_USE stele_status stele_log__pack_one(struct stele_log *log, bool *ret_did,
+                                                stele_err *err);
+/* merger.c: merges some neighbouring segments and their seals, if there are any to merge. The
+ * merger's thread. Errors: CLOSED if the store is being closed meanwhile; BUSY if what there is
+ * gives way to appends: ask again later. */
+STELE_MUST_USE stele_status stele_log__merge_one(struct stele_log *log, bool *ret_did,
+                                                 stele_err *err);
 
 /* indexer.c: appends INDEX entries to the logs of a store. */
 struct stele_indexer {
@@ -291,7 +323,8 @@ void stele_indexer__init(struct stele_indexer *indexer, struct stele_store *stor
 /* Starts nothing for a store that is read only. */
 STELE_MUST_USE stele_status stele_indexer__start(struct stele_indexer *indexer, stele_err *err);
 void stele_indexer__wake(struct stele_indexer *indexer);
-void stele_indexer__stop(struct stele_indexer *indexer); /* before the logs stop; waits for none of them */
+void stele_indexer__stop(
+    struct stele_indexer *indexer); /* before the logs stop; waits for none of them */
 void stele_indexer__done(struct stele_indexer *indexer); /* after them: they wake it */
 /* Under the log's lock, when entries came: true if the indexer must be woken for them. */
 bool stele_log__index_arm(struct stele_log *log);
@@ -312,11 +345,12 @@ bool stele_store__any_key_order(const struct stele_store *store);
 const stele_view *stele_store__not_before(const struct stele_store *store, size_t *ret_n);
 
 /* not_before.c. Each given note parses and names a configured log. Errors: INVALID. */
-STELE_MUST_USE stele_status stele_not_before__known(const struct stele_store_config *config, stele_err *err);
+STELE_MUST_USE stele_status stele_not_before__known(const struct stele_store_config *config,
+                                                    stele_err *err);
 /* One of the given notes says to be this log's. */
 bool stele_not_before__names(const struct stele_log *log);
-/* Before a log creates or signs anything: it must extend every given checkpoint that is its own. Errors:
- * UNVERIFIED (not by this log's key), CORRUPT (an older copy, or another history). */
+/* Before a log creates or signs anything: it must extend every given checkpoint that is its own.
+ * Errors: UNVERIFIED (not by this log's key), CORRUPT (an older copy, or another history). */
 STELE_MUST_USE stele_status stele_not_before__check(struct stele_log *log, stele_err *err);
 
 #endif

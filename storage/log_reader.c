@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/log_reader.c: reads entries and checks each against its stored leaf hash (I4): payload, times,
- * class and tags are all in that hash, so a changed byte anywhere is an error, never another answer.
+ * storage/log_reader.c: reads entries and checks each against its stored leaf hash (I4): payload,
+ * times, class and tags are all in that hash, so a changed byte anywhere is an error, never another
+ * answer.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -14,7 +15,8 @@
 /* So many reads wait for the disk at a time: that is what one does well. */
 #define TOLD_MAX 64u
 
-stele_status stele_log_reader_new(struct stele_log_view *view, struct stele_log_reader **ret, stele_err *err) {
+stele_status stele_log_reader_new(struct stele_log_view *view, struct stele_log_reader **ret,
+                                  stele_err *err) {
     struct stele_log_reader *reader = stele_alloc(1, sizeof *reader);
     if (reader == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for a reader of log %s", view->log->full_name);
@@ -39,7 +41,8 @@ void stele_log_reader_free(struct stele_log_reader *reader) {
 #define LEAVES_AHEAD 1024u
 
 /* Finds the open item's leaf hashes; reads ahead where items are read one after the other. */
-static stele_status find_leaves(struct stele_log_reader *reader, const struct stele_unit *unit, stele_err *err) {
+static stele_status find_leaves(struct stele_log_reader *reader, const struct stele_unit *unit,
+                                stele_err *err) {
     const struct stele_item *item = &reader->item;
     uint64_t have = reader->leaves_lo + reader->leaves.size / STELE_HASH_BYTES;
     if (item->first_seq < reader->leaves_lo || item->first_seq + item->n > have) {
@@ -59,15 +62,17 @@ static stele_status find_leaves(struct stele_log_reader *reader, const struct st
     return STELE_OK;
 }
 
-void stele_log_reader_follow(struct stele_log_reader *reader, const struct stele_seq_stream *stream) {
+void stele_log_reader_follow(struct stele_log_reader *reader,
+                             const struct stele_seq_stream *stream) {
     reader->stream = stream;
 }
 
-/* What of the open unit is read next is fetched. Asked for only where a read was slow: of what is in memory it would
- * cost as much as reading it. */
+/* What of the open unit is read next is fetched. Asked for only where a read was slow: of what is
+ * in memory it would cost as much as reading it. */
 static void tell_ahead(struct stele_log_reader *reader) {
     uint64_t seq[TOLD_MAX];
-    stele_unit_will_need(&reader->cursor, seq, stele_seq_stream_ahead(reader->stream, seq, TOLD_MAX));
+    stele_unit_will_need(&reader->cursor, seq,
+                         stele_seq_stream_ahead(reader->stream, seq, TOLD_MAX));
 }
 
 /* Leaves the item in the reader, and nothing open: what checks it is not there. */
@@ -77,7 +82,8 @@ static stele_status enter_unchecked(struct stele_log_reader *reader, uint64_t se
     stele_status st = STELE_OK;
     reader->n_open = 0;
     if (unit == NULL) {
-        return STELE_FAIL(err, CORRUPT, "log %s: entry %" PRIu64 " is in no unit", reader->view->log->full_name, seq);
+        return STELE_FAIL(err, CORRUPT, "log %s: entry %" PRIu64 " is in no unit",
+                          reader->view->log->full_name, seq);
     }
     STELE_TRY(stele_unit_cursor_enter(&reader->cursor, unit, err));
     uint64_t start_us = reader->stream == NULL ? 0 : stele_monotonic_us();
@@ -87,14 +93,15 @@ static stele_status enter_unchecked(struct stele_log_reader *reader, uint64_t se
     }
     if (reader->item.kind == STELE_ITEM_FRAME) {
         STELE_TRY(stele_compressor_mine(&compressor, err));
-        STELE_TRY(stele_frame_open(compressor, reader->item.sealed, reader->item.raw_bytes, reader->item.n,
-                                   &reader->raw, &reader->content, err));
+        STELE_TRY(stele_frame_open(compressor, reader->item.sealed, reader->item.raw_bytes,
+                                   reader->item.n, &reader->raw, &reader->content, err));
     }
 cleanup:
     return st;
 }
 
-stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
+stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t seq,
+                                     stele_err *err) {
     stele_status st = STELE_OK;
     STELE_TRY(enter_unchecked(reader, seq, err));
     if (reader->item.kind == STELE_ITEM_FRAME) {
@@ -106,8 +113,8 @@ cleanup:
     return st;
 }
 
-static stele_status rebuild_event(struct stele_log_reader *reader, uint64_t seq, struct stele_stored_entry *ret,
-                                  stele_err *err) {
+static stele_status rebuild_event(struct stele_log_reader *reader, uint64_t seq,
+                                  struct stele_stored_entry *ret, stele_err *err) {
     struct stele_log *log = reader->view->log;
     const struct stele_tag_key *key = NULL;
     stele_status st = STELE_OK;
@@ -135,9 +142,10 @@ cleanup:
     return stele_corrupt(st, err);
 }
 
-/* A control or index entry is stored as it is; a control's body hangs on the entry by its digest. */
-static stele_status take_single(const struct stele_log_reader *reader, uint64_t seq, struct stele_stored_entry *ret,
-                                stele_err *err) {
+/* A control or index entry is stored as it is; a control's body hangs on the entry by its digest.
+ */
+static stele_status take_single(const struct stele_log_reader *reader, uint64_t seq,
+                                struct stele_stored_entry *ret, stele_err *err) {
     const struct stele_item *item = &reader->item;
     uint8_t digest[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
@@ -148,7 +156,9 @@ static stele_status take_single(const struct stele_log_reader *reader, uint64_t 
     stele_hash_body(item->body, digest);
     if (ret->entry.type == STELE_ENTRY_CONTROL &&
         memcmp(digest, ret->entry.as.control.body_digest, STELE_HASH_BYTES) != 0) {
-        STELE_TRY(STELE_FAIL(err, CORRUPT, "log %s: the body stored for control entry %" PRIu64 " is not the one it commits to; run stele fsck",
+        STELE_TRY(STELE_FAIL(err, CORRUPT,
+                             "log %s: the body stored for control entry %" PRIu64
+                             " is not the one it commits to; run stele fsck",
                              reader->view->log->full_name, seq));
     }
 cleanup:
@@ -157,18 +167,20 @@ cleanup:
 
 static stele_status check_seq(const struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
     if (seq >= reader->view->size) {
-        return STELE_FAIL(err, NOT_FOUND, "log %s has %" PRIu64 " entries; there is no entry %" PRIu64,
+        return STELE_FAIL(err, NOT_FOUND,
+                          "log %s has %" PRIu64 " entries; there is no entry %" PRIu64,
                           reader->view->log->full_name, reader->view->size, seq);
     }
     return STELE_OK;
 }
 
 static bool is_open(const struct stele_log_reader *reader, uint64_t seq) {
-    return reader->n_open > 0 && seq >= reader->item.first_seq && seq - reader->item.first_seq < reader->n_open;
+    return reader->n_open > 0 && seq >= reader->item.first_seq &&
+           seq - reader->item.first_seq < reader->n_open;
 }
 
-stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq, struct stele_stored_entry *ret,
-                            stele_err *err) {
+stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq,
+                            struct stele_stored_entry *ret, stele_err *err) {
     const struct stele_item *item = &reader->item;
     stele_status st = STELE_OK;
     uint8_t leaf[STELE_HASH_BYTES];
@@ -181,17 +193,19 @@ stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq, struc
         STELE_TRY(take_single(reader, seq, ret, err));
     }
     stele_hash_leaf(stele_view_of(ret->bytes, ret->n_bytes), leaf);
-    if (memcmp(leaf, reader->leaf + (seq - item->first_seq) * STELE_HASH_BYTES, STELE_HASH_BYTES) != 0) {
+    if (memcmp(leaf, reader->leaf + (seq - item->first_seq) * STELE_HASH_BYTES, STELE_HASH_BYTES) !=
+        0) {
         STELE_TRY(STELE_FAIL(err, CORRUPT,
-                             "log %s: what is stored for entry %" PRIu64 " does not have the leaf hash stored for it; run stele fsck",
+                             "log %s: what is stored for entry %" PRIu64
+                             " does not have the leaf hash stored for it; run stele fsck",
                              reader->view->log->full_name, seq));
     }
 cleanup:
     return st;
 }
 
-stele_status stele_log_peek(struct stele_log_reader *reader, uint64_t seq, struct stele_stored_frame *ret,
-                            stele_err *err) {
+stele_status stele_log_peek(struct stele_log_reader *reader, uint64_t seq,
+                            struct stele_stored_frame *ret, stele_err *err) {
     const struct stele_item *item = &reader->item;
     struct stele_entry entry;
     stele_status st = STELE_OK;
@@ -211,16 +225,18 @@ cleanup:
     return st;
 }
 
-stele_status stele_log_read_tags(struct stele_log_reader *reader, const struct stele_tag_set **ret, stele_err *err) {
+stele_status stele_log_read_tags(struct stele_log_reader *reader, const struct stele_tag_set **ret,
+                                 stele_err *err) {
     if (reader->n_open == 0 || reader->item.kind != STELE_ITEM_FRAME) {
-        return STELE_FAIL(err, INVALID, "log %s: the entry that was read last is no event and has no tags",
+        return STELE_FAIL(err, INVALID,
+                          "log %s: the entry that was read last is no event and has no tags",
                           reader->view->log->full_name);
     }
     *ret = &reader->tags;
     return STELE_OK;
 }
 
-stele_status stele_log_disclose_tag_key(struct stele_log *log, uint32_t era, uint8_t ret[STELE_AT_LEAST(32)],
-                                        stele_err *err) {
+stele_status stele_log_disclose_tag_key(struct stele_log *log, uint32_t era,
+                                        uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
     return stele_keyring_disclose(log->keyring, log->name, era, ret, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/log_reader_parts.h: a reader's open item, for log_reader.c, which gives one entry of it at
- * a time, and replay.c, which gives all of them. Layer: storage, private to these two.
+ * storage/log_reader_parts.h: a reader's open item, for log_reader.c, which gives one entry of it
+ * at a time, and replay.c, which gives all of them. Layer: storage, private to these two.
  */
 #ifndef STELE_STORAGE_LOG_READER_PARTS_H
 #define STELE_STORAGE_LOG_READER_PARTS_H
@@ -16,7 +16,8 @@ struct stele_log_reader {
     stele_buf raw;
     struct stele_frame_content content;
     uint8_t kseed[STELE_SEED_BYTES];
-    stele_buf leaves;     /* leaf hashes from leaves_lo on: the open item's, and more where reads ascend */
+    stele_buf
+        leaves; /* leaf hashes from leaves_lo on: the open item's, and more where reads ascend */
     uint64_t leaves_lo;
     uint64_t leaves_next; /* where the item ends whose leaf hashes were read last */
     const uint8_t *leaf;  /* of the open item */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/log_view.c: a log as it was at one moment: its tree nodes, tiles and times. Nothing about a view
- * changes while it is held, whatever is appended, packed or merged meanwhile.
+ * storage/log_view.c: a log as it was at one moment: its tree nodes, tiles and times. Nothing about
+ * a view changes while it is held, whatever is appended, packed or merged meanwhile.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -13,7 +13,8 @@
 #define SPINE_LEVEL 16u
 #define SPINE_ROW (1 + STELE_HASH_BYTES)
 
-stele_status stele_log_view_open(struct stele_log *log, struct stele_log_view **ret, stele_err *err) {
+stele_status stele_log_view_open(struct stele_log *log, struct stele_log_view **ret,
+                                 stele_err *err) {
     struct stele_log_view *view = stele_alloc(1, sizeof *view);
     if (view == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for a view of log %s", log->full_name);
@@ -43,13 +44,14 @@ uint64_t stele_log_view_size(const struct stele_log_view *view) {
     return view->size;
 }
 
-static stele_status collect_leaves(const struct stele_log_view *view, uint64_t from, size_t n, stele_buf *out,
-                                   stele_err *err) {
+static stele_status collect_leaves(const struct stele_log_view *view, uint64_t from, size_t n,
+                                   stele_buf *out, stele_err *err) {
     stele_status st = STELE_OK;
     while (st == STELE_OK && n > 0) {
         const struct stele_unit *unit = stele_catalog_unit_of(view->catalog, from);
         if (unit == NULL) {
-            return STELE_FAIL(err, CORRUPT, "log %s: entry %" PRIu64 " is in no unit", view->log->full_name, from);
+            return STELE_FAIL(err, CORRUPT, "log %s: entry %" PRIu64 " is in no unit",
+                              view->log->full_name, from);
         }
         uint64_t left = atomic_load_explicit(&unit->hi, memory_order_acquire) - from;
         size_t part = left < n ? (size_t)left : n;
@@ -67,14 +69,18 @@ static void fold(uint8_t *hashes, size_t n) {
     }
 }
 
-/* Roots of tiles [first, first + n): stored ones where a unit holds the whole tile, else from leaves. */
-static stele_status collect_tile_roots(const struct stele_log_view *view, uint64_t first, size_t n, stele_buf *out,
-                                       stele_err *err) {
+/* Roots of tiles [first, first + n): stored ones where a unit holds the whole tile, else from
+ * leaves. */
+static stele_status collect_tile_roots(const struct stele_log_view *view, uint64_t first, size_t n,
+                                       stele_buf *out, stele_err *err) {
     stele_status st = STELE_OK;
     stele_buf leaves = STELE_BUF_EMPTY;
     while (n > 0) {
-        const struct stele_unit *unit = stele_catalog_unit_of(view->catalog, first * STELE_TILE_LEAVES);
-        uint64_t end = unit == NULL ? 0 : atomic_load_explicit(&unit->hi, memory_order_acquire) / STELE_TILE_LEAVES;
+        const struct stele_unit *unit =
+            stele_catalog_unit_of(view->catalog, first * STELE_TILE_LEAVES);
+        uint64_t end = unit == NULL ? 0
+                                    : atomic_load_explicit(&unit->hi, memory_order_acquire) /
+                                          STELE_TILE_LEAVES;
         if (unit != NULL && first >= stele_unit_first_tile(unit) && first < end) {
             size_t part = end - first < n ? (size_t)(end - first) : n;
             STELE_TRY(stele_unit_tile_roots(unit, first, part, out, err));
@@ -94,9 +100,10 @@ cleanup:
     return st;
 }
 
-/* The root of group `index` of 2^16 entries, computed once and kept: 33 bytes for 65,536 entries. */
-static stele_status spine_root(const struct stele_log_view *view, uint64_t index, uint8_t ret[STELE_AT_LEAST(32)],
-                               stele_err *err) {
+/* The root of group `index` of 2^16 entries, computed once and kept: 33 bytes for 65,536 entries.
+ */
+static stele_status spine_root(const struct stele_log_view *view, uint64_t index,
+                               uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
     struct stele_log *log = view->log;
     stele_buf roots = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
@@ -111,12 +118,13 @@ static stele_status spine_root(const struct stele_log_view *view, uint64_t index
     if (known) {
         return STELE_OK;
     }
-    STELE_TRY(collect_tile_roots(view, index << (SPINE_LEVEL - TILE_LEVEL), 1u << (SPINE_LEVEL - TILE_LEVEL), &roots,
-                                 err));
+    STELE_TRY(collect_tile_roots(view, index << (SPINE_LEVEL - TILE_LEVEL),
+                                 1u << (SPINE_LEVEL - TILE_LEVEL), &roots, err));
     fold(roots.data, 1u << (SPINE_LEVEL - TILE_LEVEL));
     memcpy(ret, roots.data, STELE_HASH_BYTES);
     (void)pthread_mutex_lock(&log->spine_lock);
-    if (at >= log->spine.size && stele_buf_reserve(&log->spine, at + SPINE_ROW - log->spine.size, NULL) == STELE_OK) {
+    if (at >= log->spine.size &&
+        stele_buf_reserve(&log->spine, at + SPINE_ROW - log->spine.size, NULL) == STELE_OK) {
         memset(log->spine.data + log->spine.size, 0, at + SPINE_ROW - log->spine.size);
         log->spine.size = at + SPINE_ROW;
     }
@@ -130,14 +138,18 @@ cleanup:
     return st;
 }
 
-stele_status stele_log_view_node(void *ctx, unsigned level, uint64_t index, uint8_t ret[STELE_AT_LEAST(32)],
-                                 stele_err *err) {
+stele_status stele_log_view_node(void *ctx, unsigned level, uint64_t index,
+                                 uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
     struct stele_log_view *view = ctx;
     stele_buf hashes = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
-    uint64_t n_units_below = level < TILE_LEVEL ? 1 : (level < SPINE_LEVEL ? STELE_TILE_LEAVES : 1u << SPINE_LEVEL);
-    if (level > 40 || index >= (UINT64_C(1) << (63 - level)) || ((index + 1) << level) > view->size) {
-        return STELE_FAIL(err, INVALID, "log %s: no complete subtree %" PRIu64 " at level %u in %" PRIu64 " entries",
+    uint64_t n_units_below =
+        level < TILE_LEVEL ? 1 : (level < SPINE_LEVEL ? STELE_TILE_LEAVES : 1u << SPINE_LEVEL);
+    if (level > 40 || index >= (UINT64_C(1) << (63 - level)) ||
+        ((index + 1) << level) > view->size) {
+        return STELE_FAIL(err, INVALID,
+                          "log %s: no complete subtree %" PRIu64 " at level %u in %" PRIu64
+                          " entries",
                           view->log->full_name, index, level, view->size);
     }
     size_t n = (size_t)((UINT64_C(1) << level) / n_units_below);
@@ -160,7 +172,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_log_view_seq_at(struct stele_log_view *view, uint64_t time_us, uint64_t *ret_seq, stele_err *err) {
+stele_status stele_log_view_seq_at(struct stele_log_view *view, uint64_t time_us, uint64_t *ret_seq,
+                                   stele_err *err) {
     struct stele_unit_cursor cursor;
     stele_status st = STELE_OK;
     size_t low = 0;
@@ -202,8 +215,8 @@ cleanup:
     return st;
 }
 
-static stele_status entries_bundle(struct stele_log_view *view, uint64_t first, size_t n, stele_buf *out,
-                                   stele_err *err) {
+static stele_status entries_bundle(struct stele_log_view *view, uint64_t first, size_t n,
+                                   stele_buf *out, stele_err *err) {
     struct stele_log_reader *reader = NULL;
     struct stele_stored_entry stored;
     stele_status st = STELE_OK;
@@ -217,13 +230,15 @@ cleanup:
     return st;
 }
 
-stele_status stele_log_view_tile(struct stele_log_view *view, const struct stele_tile *tile, stele_buf *out,
-                                 stele_err *err) {
+stele_status stele_log_view_tile(struct stele_log_view *view, const struct stele_tile *tile,
+                                 stele_buf *out, stele_err *err) {
     unsigned shift = tile->entries ? 0 : tile->level * TILE_LEVEL;
     uint64_t complete = shift >= 64 ? 0 : view->size >> shift;
     size_t width = tile->width == 0 ? STELE_TILE_WIDTH : tile->width;
-    if (tile->index > complete / STELE_TILE_WIDTH || tile->index * STELE_TILE_WIDTH + width > complete) {
-        return STELE_FAIL(err, NOT_FOUND, "log %s has %" PRIu64 " entries: that tile is not complete yet",
+    if (tile->index > complete / STELE_TILE_WIDTH ||
+        tile->index * STELE_TILE_WIDTH + width > complete) {
+        return STELE_FAIL(err, NOT_FOUND,
+                          "log %s has %" PRIu64 " entries: that tile is not complete yet",
                           view->log->full_name, view->size);
     }
     if (tile->entries) {

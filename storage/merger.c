@@ -2,8 +2,9 @@
 /*
  * storage/merger.c: neighbouring index segments of a log, and their seals, become larger ones.
  *
- * Invariant: every segment is the part within its era of a span of 2^k entries that is aligned to its size,
- * or the whole of an era that is over, which nothing is merged with. So seals merge from seals.
+ * Invariant: every segment is the part within its era of a span of 2^k entries that is aligned to
+ * its size, or the whole of an era that is over, which nothing is merged with. So seals merge from
+ * seals.
  */
 #include <assert.h>
 #include <string.h>
@@ -13,11 +14,12 @@
 #include "storage/monotonic.h"
 #include "storage/pack.h"
 
-/* Spans of an era that still grows: sixteen segments make the next, from the smallest packs of 2^8 on. */
+/* Spans of an era that still grows: sixteen segments make the next, from the smallest packs of 2^8
+ * on. */
 static const unsigned merge_shift[] = {12, 16, 20, 24};
 #define N_MERGE_LEVELS (sizeof merge_shift / sizeof merge_shift[0])
-/* What is left of an era that is over becomes one segment; if it is more than merge at a time, spans of
- * these sizes first. 2^60 entries are no limit. */
+/* What is left of an era that is over becomes one segment; if it is more than merge at a time,
+ * spans of these sizes first. 2^60 entries are no limit. */
 #define OVER_SHIFT_MIN 28u
 #define OVER_SHIFT_MAX 60u
 #define OVER_SHIFT_STEP 4u
@@ -44,7 +46,8 @@ static struct run run_from(const struct stele_catalog *catalog, size_t at, unsig
 /* Nothing is to come between this run and the segment after it. */
 static bool is_whole(const struct stele_catalog *catalog, struct run run, unsigned shift) {
     const struct stele_segment_info *last = info_of(catalog, run.at + run.n - 1);
-    bool over = run.at + run.n < catalog->n_segments && info_of(catalog, run.at + run.n)->era != last->era;
+    bool over =
+        run.at + run.n < catalog->n_segments && info_of(catalog, run.at + run.n)->era != last->era;
     return over || last->hi % (UINT64_C(1) << shift) == 0;
 }
 
@@ -101,7 +104,8 @@ struct sink {
 static stele_status write_blob(void *ctx, stele_view bytes, stele_err *err) {
     struct sink *sink = ctx;
     if (stele_store__stopping(sink->log->store)) {
-        return STELE_FAIL(err, CLOSED, "log %s: the store is being closed; merging goes on after the next start",
+        return STELE_FAIL(err, CLOSED,
+                          "log %s: the store is being closed; merging goes on after the next start",
                           sink->log->full_name);
     }
     return sink->log->engine->ops->blob_write(sink->blob, bytes, err);
@@ -124,8 +128,8 @@ struct parts {
     size_t n;
 };
 
-static stele_status merge_segments(struct stele_log *log, const char *key, const struct parts *parts,
-                                   stele_err *err) {
+static stele_status merge_segments(struct stele_log *log, const char *key,
+                                   const struct parts *parts, stele_err *err) {
     struct sink sink = {log, NULL};
     stele_status st = log->engine->ops->blob_begin(log->engine, key, &sink.blob, err);
     if (st == STELE_OK) {
@@ -134,10 +138,10 @@ static stele_status merge_segments(struct stele_log *log, const char *key, const
     return close_sink(&sink, st, err);
 }
 
-/* The merged segment is stored; its seal comes from those of its parts. Where their spans overlap, which
- * only segments of another version do, it is built from postings. */
-static stele_status merge_seals(struct stele_log *log, const struct stele_catalog *catalog, const char *key,
-                                const struct parts *parts, stele_err *err) {
+/* The merged segment is stored; its seal comes from those of its parts. Where their spans overlap,
+ * which only segments of another version do, it is built from postings. */
+static stele_status merge_seals(struct stele_log *log, const struct stele_catalog *catalog,
+                                const char *key, const struct parts *parts, stele_err *err) {
     struct stele_segment_ref *merged = NULL;
     struct sink sink = {log, NULL};
     struct stele_leaf_window window;
@@ -145,14 +149,16 @@ static stele_status merge_seals(struct stele_log *log, const struct stele_catalo
     stele_status st = STELE_OK;
     stele_leaf_window_init(&window, catalog);
     if (!stele_seal_can_merge(parts->segment, parts->n)) {
-        st = stele_segment_ref_seal(log->engine, key, NULL, 0, stele_leaf_window_source(&window), err);
+        st = stele_segment_ref_seal(log->engine, key, NULL, 0, stele_leaf_window_source(&window),
+                                    err);
         goto cleanup;
     }
     STELE_TRY(stele_segment_ref_open_bare(log->engine, key, &merged, err));
     const struct stele_seal_parts seals = {merged->segment, parts->segment, parts->seal, parts->n};
     st = log->engine->ops->blob_begin(log->engine, merged->seal_key, &sink.blob, err);
     if (st == STELE_OK) {
-        st = stele_seal_merge(&seals, stele_leaf_window_source(&window), write_blob, &sink, &descriptor, err);
+        st = stele_seal_merge(&seals, stele_leaf_window_source(&window), write_blob, &sink,
+                              &descriptor, err);
     }
     st = close_sink(&sink, st, err);
 cleanup:
@@ -161,26 +167,27 @@ cleanup:
     return st;
 }
 
-/* A merge of sixteen packs takes half a second of a processor. While a log grows by more than a pack a second it
- * waits, unless so many segments stand side by side that a question for one key, which reads a block of each, would
- * take milliseconds more. */
+/* A merge of sixteen packs takes half a second of a processor. While a log grows by more than a
+ * pack a second it waits, unless so many segments stand side by side that a question for one key,
+ * which reads a block of each, would take milliseconds more. */
 #define LARGE_PACKS 8u
 #define GROWS_US 1000000u
 #define SEGMENTS_SIDE_BY_SIDE 192u
 
-static bool is_large(const struct stele_log *log, const struct stele_catalog *catalog, struct run run) {
+static bool is_large(const struct stele_log *log, const struct stele_catalog *catalog,
+                     struct run run) {
     uint64_t n_entries = info_of(catalog, run.at + run.n - 1)->hi - info_of(catalog, run.at)->lo;
     return n_entries >= LARGE_PACKS * (uint64_t)log->pack_entries;
 }
 
 static bool gives_way(struct stele_log *log, const struct stele_catalog *catalog, struct run run) {
     uint64_t packed_us = atomic_load(&log->packed_us);
-    return is_large(log, catalog, run) && catalog->n_segments < SEGMENTS_SIDE_BY_SIDE && packed_us != 0 &&
-           stele_monotonic_us() - packed_us < GROWS_US;
+    return is_large(log, catalog, run) && catalog->n_segments < SEGMENTS_SIDE_BY_SIDE &&
+           packed_us != 0 && stele_monotonic_us() - packed_us < GROWS_US;
 }
 
-/* The newest INDEX entry still commits to the parts. In a log that grows the next one is never far; in one that is
- * idle it would be, and until then proofs name each part and the parts take room. */
+/* The newest INDEX entry still commits to the parts. In a log that grows the next one is never far;
+ * in one that is idle it would be, and until then proofs name each part and the parts take room. */
 static void want_index(struct stele_log *log) {
     (void)pthread_mutex_lock(&log->lock);
     bool wake = stele_log__index_arm(log);
@@ -190,8 +197,8 @@ static void want_index(struct stele_log *log) {
     }
 }
 
-static stele_status merge_run(struct stele_log *log, const struct stele_catalog *catalog, struct run run,
-                              stele_err *err) {
+static stele_status merge_run(struct stele_log *log, const struct stele_catalog *catalog,
+                              struct run run, stele_err *err) {
     struct stele_segment_ref *merged = NULL;
     struct parts parts = {.n = run.n};
     char key[STELE_BLOB_KEY_MAX];
@@ -201,11 +208,13 @@ static stele_status merge_run(struct stele_log *log, const struct stele_catalog 
         parts.segment[i] = catalog->segment[run.at + i]->segment;
         parts.seal[i] = catalog->segment[run.at + i]->seal;
     }
-    stele_pack_key(log->name, 'i', info_of(catalog, run.at)->lo, info_of(catalog, run.at + run.n - 1)->hi, key);
+    stele_pack_key(log->name, 'i', info_of(catalog, run.at)->lo,
+                   info_of(catalog, run.at + run.n - 1)->hi, key);
     STELE_TRY(merge_segments(log, key, &parts, err));
     STELE_TRY(merge_seals(log, catalog, key, &parts, err));
     STELE_TRY(stele_segment_ref_open(log->engine, key, &merged, err));
-    /* Only this thread takes segments away, so that places below the end hold for the catalog of now. */
+    /* Only this thread takes segments away, so that places below the end hold for the catalog of
+     * now. */
     struct stele_catalog_edit edit = {
         .segment_at = run.at, .segments_out = run.n, .segments_in = 1, .segments = &merged};
     STELE_TRY(stele_log__edit(log, &edit, 0, err));
@@ -226,7 +235,8 @@ stele_status stele_log__merge_one(struct stele_log *log, bool *ret_did, stele_er
     stele_status st = STELE_OK;
     *ret_did = false;
     if (run.n > 0 && gives_way(log, catalog, run)) {
-        st = STELE_FAIL(err, BUSY, "log %s: merging waits while the log grows fast", log->full_name);
+        st =
+            STELE_FAIL(err, BUSY, "log %s: merging waits while the log grows fast", log->full_name);
     } else if (run.n > 0) {
         *ret_did = true;
         st = merge_run(log, catalog, run, err);

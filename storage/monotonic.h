@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/monotonic.h: time that only goes forward, for waiting and for measuring how long something
- * took. Layer: storage (plain, usable everywhere). What is written into a log comes from the store's
- * own clock instead (storage/store.h). Threads: any.
+ * storage/monotonic.h: time that only goes forward, for waiting and for measuring how long
+ * something took. Layer: storage (plain, usable everywhere). What is written into a log comes from
+ * the store's own clock instead (storage/store.h). Threads: any.
  */
 #ifndef STELE_STORAGE_MONOTONIC_H
 #define STELE_STORAGE_MONOTONIC_H

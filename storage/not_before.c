@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/not_before.c: checkpoints that were kept elsewhere, against a store that may be an older copy.
+ * storage/not_before.c: checkpoints that were kept elsewhere, against a store that may be an older
+ * copy.
  *
- * Invariant (I5): before a log with a given checkpoint creates, appends or signs anything, that checkpoint
- * has been opened under the log's own key and its tree found to be a prefix of the stored one. So a
- * restored copy cannot begin a second history of which somebody holds the first.
+ * Invariant (I5): before a log with a given checkpoint creates, appends or signs anything, that
+ * checkpoint has been opened under the log's own key and its tree found to be a prefix of the
+ * stored one. So a restored copy cannot begin a second history of which somebody holds the first.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +19,8 @@
 static bool is_configured(const struct stele_store_config *config, const char *origin) {
     char own[STELE_ORIGIN_MAX + 1];
     for (size_t i = 0; i < config->n_logs; i++) {
-        int n = snprintf(own, sizeof own, "%s/%s/%s", config->operator_domain, config->region, config->logs[i].name);
+        int n = snprintf(own, sizeof own, "%s/%s/%s", config->operator_domain, config->region,
+                         config->logs[i].name);
         if (n > 0 && (size_t)n < sizeof own && strcmp(own, origin) == 0) {
             return true;
         }
@@ -31,11 +33,14 @@ stele_status stele_not_before__known(const struct stele_store_config *config, st
     stele_err why;
     for (size_t i = 0; i < config->n_not_before; i++) {
         if (stele_checkpoint_peek(config->not_before[i], &checkpoint, &why) != STELE_OK) {
-            return STELE_FAIL(err, INVALID, "number %zu of the checkpoints to extend is none: %.150s", i + 1, why.text);
+            return STELE_FAIL(err, INVALID,
+                              "number %zu of the checkpoints to extend is none: %.150s", i + 1,
+                              why.text);
         }
         if (!is_configured(config, checkpoint.origin)) {
             return STELE_FAIL(err, INVALID,
-                              "number %zu of the checkpoints to extend is of '%.120s', which is no log of region %s",
+                              "number %zu of the checkpoints to extend is of '%.120s', which is no "
+                              "log of region %s",
                               i + 1, checkpoint.origin, config->region);
         }
     }
@@ -44,7 +49,8 @@ stele_status stele_not_before__known(const struct stele_store_config *config, st
 
 /* The i-th given note, if it says to be this log's. */
 static bool is_of(const struct stele_log *log, stele_view note, struct stele_checkpoint *ret) {
-    return stele_checkpoint_peek(note, ret, NULL) == STELE_OK && strcmp(ret->origin, log->origin) == 0;
+    return stele_checkpoint_peek(note, ret, NULL) == STELE_OK &&
+           strcmp(ret->origin, log->origin) == 0;
 }
 
 bool stele_not_before__names(const struct stele_log *log) {
@@ -59,7 +65,8 @@ bool stele_not_before__names(const struct stele_log *log) {
     return false;
 }
 
-static stele_status check_one(struct stele_log *log, stele_view note, const struct stele_checkpoint *says, stele_err *err) {
+static stele_status check_one(struct stele_log *log, stele_view note,
+                              const struct stele_checkpoint *says, stele_err *err) {
     struct stele_vkey vkey;
     struct stele_checkpoint opened;
     stele_err why;
@@ -67,7 +74,8 @@ static stele_status check_one(struct stele_log *log, stele_view note, const stru
     stele_status st = stele_checkpoint_open(note, &vkey, 1, &opened, &why);
     if (st == STELE_UNVERIFIED || st == STELE_INVALID) {
         return STELE_FAIL(err, UNVERIFIED,
-                          "log %s: the checkpoint of %" PRIu64 " entries to extend is not signed by this log's key %08" PRIx32
+                          "log %s: the checkpoint of %" PRIu64
+                          " entries to extend is not signed by this log's key %08" PRIx32
                           ": it is forged or damaged, or keys/%s.signing was replaced",
                           log->full_name, says->size_leaves, vkey.key_id, log->name);
     }
@@ -76,7 +84,8 @@ static stele_status check_one(struct stele_log *log, stele_view note, const stru
     }
     if (opened.size_leaves > log->size) {
         return STELE_FAIL(err, CORRUPT,
-                          "log %s: a checkpoint of %" PRIu64 " entries was signed, this older copy holds %" PRIu64 "; " GO_ON,
+                          "log %s: a checkpoint of %" PRIu64
+                          " entries was signed, this older copy holds %" PRIu64 "; " GO_ON,
                           log->full_name, opened.size_leaves, log->size);
     }
     st = stele_log__check_note(log, note, &why);

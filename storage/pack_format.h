@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* storage/pack_format.h: the fixed sizes of a pack's blobs, shared by its writer and reader alone. */
+/* storage/pack_format.h: the fixed sizes of a pack's blobs, shared by its writer and reader alone.
+ */
 #ifndef STELE_STORAGE_PACK_FORMAT_H
 #define STELE_STORAGE_PACK_FORMAT_H
 

@@ -40,8 +40,8 @@ struct sink {
     uint64_t written;
 };
 
-static stele_status sink_open(struct sink *sink, struct stele_engine *engine, const char *log, char kind,
-                              const struct stele_unit *unit, stele_err *err) {
+static stele_status sink_open(struct sink *sink, struct stele_engine *engine, const char *log,
+                              char kind, const struct stele_unit *unit, stele_err *err) {
     char key[STELE_BLOB_KEY_MAX];
     stele_pack_key(log, kind, unit->lo, atomic_load(&unit->hi), key);
     *sink = (struct sink){.engine = engine};
@@ -88,8 +88,8 @@ static stele_status write_side_foot(struct sink *sink, const struct stele_unit *
     return sink_write(sink, stele_view_of(foot, sizeof foot), err);
 }
 
-static stele_status write_hashes(struct stele_engine *engine, const char *log, const struct stele_unit *unit,
-                                 stele_err *err) {
+static stele_status write_hashes(struct stele_engine *engine, const char *log,
+                                 const struct stele_unit *unit, stele_err *err) {
     struct sink sink = {0};
     stele_status st = STELE_OK;
     uint64_t hi = atomic_load(&unit->hi);
@@ -98,14 +98,16 @@ static stele_status write_hashes(struct stele_engine *engine, const char *log, c
     STELE_TRY(sink_open(&sink, engine, log, 'h', unit, err));
     STELE_TRY(sink_hash_and_write(
         &sink, stele_view_of(unit->tail->leaves, (size_t)(hi - unit->lo) * STELE_HASH_BYTES), err));
-    STELE_TRY(sink_hash_and_write(&sink, stele_view_of(unit->tail->tile_roots, n_tiles * STELE_HASH_BYTES), err));
+    STELE_TRY(sink_hash_and_write(
+        &sink, stele_view_of(unit->tail->tile_roots, n_tiles * STELE_HASH_BYTES), err));
     STELE_TRY(write_side_foot(&sink, unit, n_tiles, HASH_FOOT_MAGIC, err));
 cleanup:
     return sink_close(&sink, st, NULL, err);
 }
 
-static stele_status write_kseeds(struct stele_engine *engine, const char *log, const struct stele_unit *unit,
-                                 size_t *ret_n_frames, stele_err *err) {
+static stele_status write_kseeds(struct stele_engine *engine, const char *log,
+                                 const struct stele_unit *unit, size_t *ret_n_frames,
+                                 stele_err *err) {
     struct sink sink = {0};
     stele_status st = STELE_OK;
     size_t n_frames = 0;
@@ -128,20 +130,22 @@ cleanup:
 }
 
 /* The segment is stored. */
-static stele_status write_seal(struct stele_engine *engine, const char *log, const struct stele_unit *unit,
-                               const struct stele_posting *postings, size_t n, stele_err *err) {
+static stele_status write_seal(struct stele_engine *engine, const char *log,
+                               const struct stele_unit *unit, const struct stele_posting *postings,
+                               size_t n, stele_err *err) {
     struct stele_leaf_window window;
     char key[STELE_BLOB_KEY_MAX];
     stele_pack_key(log, 'i', unit->lo, atomic_load(&unit->hi), key);
     stele_leaf_window_init_unit(&window, unit);
-    stele_status st = stele_segment_ref_seal(engine, key, postings, n, stele_leaf_window_source(&window), err);
+    stele_status st =
+        stele_segment_ref_seal(engine, key, postings, n, stele_leaf_window_source(&window), err);
     stele_leaf_window_done(&window);
     return st;
 }
 
-stele_status stele_pack_put_segment(struct stele_engine *engine, const char *log, const struct stele_unit *unit,
-                                    const struct stele_epoch *epoch, struct stele_posting *postings, size_t n,
-                                    stele_err *err) {
+stele_status stele_pack_put_segment(struct stele_engine *engine, const char *log,
+                                    const struct stele_unit *unit, const struct stele_epoch *epoch,
+                                    struct stele_posting *postings, size_t n, stele_err *err) {
     struct sink sink = {0};
     struct stele_segment_writer *writer = NULL;
     stele_status st = STELE_OK;
@@ -159,7 +163,8 @@ stele_status stele_pack_put_segment(struct stele_engine *engine, const char *log
     STELE_TRY(sink_open(&sink, engine, log, 'i', unit, err));
     STELE_TRY(stele_segment_writer_new(&info, sink_write, &sink, &writer, err));
     for (size_t i = 0; i < n; i++) {
-        STELE_TRY(stele_segment_writer_add(writer, postings[i].tag, unit->lo + postings[i].offset, err));
+        STELE_TRY(
+            stele_segment_writer_add(writer, postings[i].tag, unit->lo + postings[i].offset, err));
     }
     STELE_TRY(stele_segment_writer_end(writer, err));
 cleanup:
@@ -168,8 +173,9 @@ cleanup:
     return st == STELE_OK ? write_seal(engine, log, unit, postings, n, err) : st;
 }
 
-static stele_status write_segment(struct stele_engine *engine, const char *log, const struct stele_unit *unit,
-                                  const struct stele_epoch *epoch, stele_err *err) {
+static stele_status write_segment(struct stele_engine *engine, const char *log,
+                                  const struct stele_unit *unit, const struct stele_epoch *epoch,
+                                  stele_err *err) {
     const struct stele_tail *tail = unit->tail;
     size_t n = atomic_load(&tail->n_postings);
     struct stele_posting *postings = stele_alloc(2 * n, sizeof *postings);
@@ -185,7 +191,8 @@ static stele_status write_segment(struct stele_engine *engine, const char *log, 
     return st;
 }
 
-static stele_status write_items(struct sink *sink, const struct stele_unit *unit, stele_buf *dir, stele_err *err) {
+static stele_status write_items(struct sink *sink, const struct stele_unit *unit, stele_buf *dir,
+                                stele_err *err) {
     stele_status st = STELE_OK;
     size_t n_items = atomic_load(&unit->tail->n_items);
     struct stele_writer w = stele_writer_to(dir);
@@ -200,8 +207,9 @@ cleanup:
     return st;
 }
 
-static stele_status write_pack(struct stele_engine *engine, const char *log, const struct stele_unit *unit,
-                               size_t n_frames, const struct stele_lock *lock, stele_err *err) {
+static stele_status write_pack(struct stele_engine *engine, const char *log,
+                               const struct stele_unit *unit, size_t n_frames,
+                               const struct stele_lock *lock, stele_err *err) {
     struct sink sink = {0};
     stele_buf dir = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
@@ -236,8 +244,9 @@ cleanup:
     return sink_close(&sink, st, lock, err);
 }
 
-stele_status stele_pack_write(struct stele_engine *engine, const char *log, const struct stele_unit *unit,
-                              const struct stele_epoch *epoch, const struct stele_lock *lock, stele_err *err) {
+stele_status stele_pack_write(struct stele_engine *engine, const char *log,
+                              const struct stele_unit *unit, const struct stele_epoch *epoch,
+                              const struct stele_lock *lock, stele_err *err) {
     assert(unit->tail != NULL && unit->tail->snapshot.size > 0);
     stele_status st = STELE_OK;
     size_t n_frames = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/packer.c: closed tails become packs. The record chain is cut back only behind what is in synced
- * blobs (I1).
+ * storage/packer.c: closed tails become packs. The record chain is cut back only behind what is in
+ * synced blobs (I1).
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -19,8 +19,8 @@ struct stele_catalog *stele_log__pin(struct stele_log *log) {
     return catalog;
 }
 
-stele_status stele_log__edit(struct stele_log *log, const struct stele_catalog_edit *edit, size_t n_packed,
-                             stele_err *err) {
+stele_status stele_log__edit(struct stele_log *log, const struct stele_catalog_edit *edit,
+                             size_t n_packed, stele_err *err) {
     struct stele_catalog *edited = NULL;
     struct stele_catalog *old = NULL;
     (void)pthread_mutex_lock(&log->catalog_lock);
@@ -39,7 +39,8 @@ stele_status stele_log__edit(struct stele_log *log, const struct stele_catalog_e
     return st;
 }
 
-/* Everything before the first unpacked unit's first record is in packs; the newest checkpoint stays. */
+/* Everything before the first unpacked unit's first record is in packs; the newest checkpoint
+ * stays. */
 static stele_status trim(struct stele_log *log, stele_err *err) {
     struct stele_catalog *catalog = stele_log__pin(log);
     (void)pthread_mutex_lock(&log->lock);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/rebuild.c: makes an index segment again from its pack: the index holds nothing that the events do
- * not say. Every event is read as a query reads it, so that its tags are those its leaf hash commits to.
+ * storage/rebuild.c: makes an index segment again from its pack: the index holds nothing that the
+ * events do not say. Every event is read as a query reads it, so that its tags are those its leaf
+ * hash commits to.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -15,8 +16,8 @@ struct collected {
     size_t n, capacity;
 };
 
-static stele_status collect(struct collected *all, const struct stele_tag_set *tags, uint32_t offset,
-                            stele_err *err) {
+static stele_status collect(struct collected *all, const struct stele_tag_set *tags,
+                            uint32_t offset, stele_err *err) {
     if (all->capacity - all->n < tags->n) {
         size_t grown = all->capacity * 2 + STELE_POSTING_CHUNK;
         struct stele_posting *posting = stele_realloc(all->posting, grown, 2 * sizeof *posting);
@@ -53,7 +54,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_log__rebuild_segment(struct stele_log *log, const struct stele_unit *unit, stele_err *err) {
+stele_status stele_log__rebuild_segment(struct stele_log *log, const struct stele_unit *unit,
+                                        stele_err *err) {
     struct stele_log_view *view = NULL;
     struct collected all = {NULL, 0, 0};
     struct stele_epoch epoch;
@@ -63,7 +65,8 @@ stele_status stele_log__rebuild_segment(struct stele_log *log, const struct stel
     STELE_TRY(stele_control_epoch_of(&log->head.state, unit->era, &epoch, err));
     STELE_TRY(stele_log_view_open(log, &view, err));
     STELE_TRY(collect_unit(view, unit, &all, err));
-    STELE_TRY(stele_pack_put_segment(log->engine, log->name, unit, &epoch, all.posting, all.n, err));
+    STELE_TRY(
+        stele_pack_put_segment(log->engine, log->name, unit, &epoch, all.posting, all.n, err));
     (void)STELE_FAIL(&told, NOT_FOUND,
                      "log %s: the index of entries %" PRIu64 " to %" PRIu64
                      " was missing and has been made again from them; find out who removed it",

@@ -41,9 +41,11 @@ static stele_status read_frame(struct stele_reader *r, struct stele_item *ret, s
     STELE_TRY(stele_read_u64(r, &ret->time_us, err));
     STELE_TRY(stele_read_u32(r, &ret->raw_bytes, err));
     STELE_TRY(stele_read_u32(r, &sealed_bytes, err));
-    if (codec != STELE_FRAME_CODEC_ZSTD_1 || zero != 0 || ret->n < 1 || ret->n > STELE_FRAME_EVENTS_MAX ||
-        ret->raw_bytes > STELE_FRAME_RAW_MAX || ret->first_seq > UINT64_MAX - ret->n) {
-        return STELE_FAIL(err, INVALID, "%s: a frame with codec %u, %u events, %u raw bytes is none of ours",
+    if (codec != STELE_FRAME_CODEC_ZSTD_1 || zero != 0 || ret->n < 1 ||
+        ret->n > STELE_FRAME_EVENTS_MAX || ret->raw_bytes > STELE_FRAME_RAW_MAX ||
+        ret->first_seq > UINT64_MAX - ret->n) {
+        return STELE_FAIL(err, INVALID,
+                          "%s: a frame with codec %u, %u events, %u raw bytes is none of ours",
                           r->what, codec, ret->n, ret->raw_bytes);
     }
     STELE_TRY(stele_read_view(r, sealed_bytes, &ret->sealed, err));
@@ -55,14 +57,16 @@ static stele_status read_entry(struct stele_reader *r, struct stele_item *ret, s
     stele_status st = STELE_OK;
     uint32_t body_bytes = 0;
     struct stele_entry entry;
-    stele_entry_type type = ret->kind == STELE_ITEM_CONTROL ? STELE_ENTRY_CONTROL : STELE_ENTRY_INDEX;
+    stele_entry_type type =
+        ret->kind == STELE_ITEM_CONTROL ? STELE_ENTRY_CONTROL : STELE_ENTRY_INDEX;
     STELE_TRY(stele_read_expect(r, stele_view_of(zeros, 3), err));
     STELE_TRY(stele_read_u32(r, &body_bytes, err));
     if (body_bytes > STELE_CONTROL_BODY_MAX) {
         return STELE_FAIL(err, INVALID, "%s: a body of %u bytes", r->what, body_bytes);
     }
-    STELE_TRY(stele_read_view(r, type == STELE_ENTRY_CONTROL ? STELE_ENTRY_CONTROL_BYTES : STELE_ENTRY_INDEX_BYTES,
-                              &ret->entry, err));
+    STELE_TRY(stele_read_view(
+        r, type == STELE_ENTRY_CONTROL ? STELE_ENTRY_CONTROL_BYTES : STELE_ENTRY_INDEX_BYTES,
+        &ret->entry, err));
     STELE_TRY(stele_entry_decode(ret->entry, &entry, err));
     if (entry.type != type) {
         return STELE_FAIL(err, INVALID, "%s: an item of kind %d holds an entry of type %d", r->what,
@@ -121,7 +125,8 @@ stele_status stele_record_end(stele_buf *out, struct stele_record *record, stele
     stele_sha256_of(stele_view_buf(out), record->hash);
     stele_status st = stele_buf_append(out, stele_view_of(record->hash, STELE_HASH_BYTES), err);
     if (st == STELE_OK && out->size > STELE_RECORD_BYTES_MAX) {
-        return STELE_FAIL(err, LIMIT, "a record of %zu bytes, at most %u", out->size, STELE_RECORD_BYTES_MAX);
+        return STELE_FAIL(err, LIMIT, "a record of %zu bytes, at most %u", out->size,
+                          STELE_RECORD_BYTES_MAX);
     }
     if (st == STELE_OK) {
         record->body = stele_view_of(out->data + STELE_RECORD_HEAD_BYTES,
@@ -137,7 +142,8 @@ stele_status stele_record_decode(stele_view bytes, struct stele_record *ret, ste
     uint8_t kind = 0;
     uint8_t hash[STELE_HASH_BYTES];
     struct stele_reader r = stele_reader_of(bytes, "record");
-    if (bytes.size < STELE_RECORD_HEAD_BYTES + STELE_HASH_BYTES || bytes.size > STELE_RECORD_BYTES_MAX) {
+    if (bytes.size < STELE_RECORD_HEAD_BYTES + STELE_HASH_BYTES ||
+        bytes.size > STELE_RECORD_BYTES_MAX) {
         return STELE_FAIL(err, CORRUPT, "a record of %zu bytes", bytes.size);
     }
     STELE_TRY(stele_read_expect(&r, stele_view_of(record_magic, 4), err));

@@ -47,8 +47,8 @@ void stele_replay_free(struct stele_replay *replay) {
 }
 
 /* Times and tags of event i of the frame, as its payload and the log's keys say. */
-static stele_status describe(struct stele_replay *replay, const struct stele_tag_key *key, uint8_t i,
-                             stele_err *err) {
+static stele_status describe(struct stele_replay *replay, const struct stele_tag_key *key,
+                             uint8_t i, stele_err *err) {
     struct stele_log_reader *reader = replay->reader;
     struct stele_log *log = reader->view->log;
     struct stele_entry *entry = &replay->entry[i];
@@ -92,7 +92,8 @@ static stele_status open_events(struct stele_replay *replay, stele_err *err) {
     const struct stele_tag_key *key = NULL;
     size_t n = reader->item.n;
     stele_status st = STELE_OK;
-    STELE_TRY(stele_keyring_tag_key(log->keyring, log->name, reader->cursor.unit->era, false, &key, err));
+    STELE_TRY(
+        stele_keyring_tag_key(log->keyring, log->name, reader->cursor.unit->era, false, &key, err));
     for (size_t i = 0; i < n; i++) {
         STELE_TRY(describe(replay, key, (uint8_t)i, err));
     }
@@ -118,8 +119,8 @@ cleanup:
 
 static void open_single(struct stele_replay *replay) {
     const struct stele_item *item = &replay->reader->item;
-    replay->given[0] = (struct stele_audit_entry){
-        .entry = item->entry, .body = item->body, .leaf = replay->leaf};
+    replay->given[0] =
+        (struct stele_audit_entry){.entry = item->entry, .body = item->body, .leaf = replay->leaf};
     stele_hash_leaf(item->entry, replay->leaf);
 }
 

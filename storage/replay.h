@@ -15,11 +15,12 @@ struct stele_audit_entry {
     stele_view body;  /* CONTROL: its body; INDEX: its boundary list */
     stele_view tags;  /* EVENT: 16 bytes each, strictly ascending */
     uint8_t ksalt[STELE_SALT_BYTES];
-    /* Set by replay.c alone, which makes entries from payloads and tags: the leaf hash it has computed
-     * of `entry`, an EVENT's over the keys commitment it has computed of `ksalt` and `tags`. NULL: an
-     * auditor computes both, as of all that it is given from elsewhere. */
+    /* Set by replay.c alone, which makes entries from payloads and tags: the leaf hash it has
+     * computed of `entry`, an EVENT's over the keys commitment it has computed of `ksalt` and
+     * `tags`. NULL: an auditor computes both, as of all that it is given from elsewhere. */
     const uint8_t *leaf;
-    stele_view descriptors; /* INDEX, where they were asked for: as stele_replay_index appends them */
+    stele_view
+        descriptors; /* INDEX, where they were asked for: as stele_replay_index appends them */
 };
 
 /* Entries that are given at a time are at most these: a frame's. */

@@ -21,8 +21,9 @@ STELE_MUST_USE stele_status stele_replay_bundle_read(
     stele_view entries, stele_view bundle,
     struct stele_audit_entry ret[STELE_AT_LEAST(STELE_TILE_WIDTH)], size_t *ret_n, stele_err *err);
 
-/* ------------------------------------------------------------------ the newest INDEX, for samples */
-#define STELE_REPLAY_INDEX_NAME "index" /* in the folder of the bundles */
+/* ------------------------------------------------------------------ the newest INDEX, for samples
+ */
+#define STELE_REPLAY_INDEX_NAME "index"                /* in the folder of the bundles */
 #define STELE_REPLAY_INDEX_BYTES_MAX ((size_t)1 << 20) /* of the most segments: 590 KB */
 /* Appends the file: the newest INDEX entry that is signed, and its descriptors as
  * stele_replay_index gave them; none: there is no such entry. Errors: NO_MEMORY. */

@@ -2,10 +2,11 @@
 /*
  * storage/seal_batch.c: histories of many keys at a time.
  *
- * What is joined with what depends on seqs alone, so all joins are known before the first hash is. They are
- * then done in the order of their depth: those of one depth do not wait for each other, and fill the lanes
- * of storage/hash_ni.h. Postings that came without their hash are looked up in the order of their seqs: leaf
- * hashes are read from front to back, and an event's posting is hashed once for all of its keys.
+ * What is joined with what depends on seqs alone, so all joins are known before the first hash is.
+ * They are then done in the order of their depth: those of one depth do not wait for each other,
+ * and fill the lanes of storage/hash_ni.h. Postings that came without their hash are looked up in
+ * the order of their seqs: leaf hashes are read from front to back, and an event's posting is
+ * hashed once for all of its keys.
  */
 #include <assert.h>
 #include <string.h>
@@ -23,8 +24,8 @@
 
 _Static_assert(STELE_SEAL__BATCH_MAX <= NUMBER_MASK, "a node's number has 20 bits");
 
-stele_status stele_seal__batch_init(struct stele_seal__batch *b, struct stele_leaf_source leaves, uint64_t lo,
-                                    size_t capacity, stele_err *err) {
+stele_status stele_seal__batch_init(struct stele_seal__batch *b, struct stele_leaf_source leaves,
+                                    uint64_t lo, size_t capacity, stele_err *err) {
     *b = (struct stele_seal__batch){.leaves = leaves, .lo = lo};
     b->capacity = capacity < CAPACITY_MIN ? CAPACITY_MIN : capacity;
     b->node = stele_alloc(b->capacity, sizeof *b->node);
@@ -33,8 +34,8 @@ stele_status stele_seal__batch_init(struct stele_seal__batch *b, struct stele_le
     b->join = stele_alloc(b->capacity, sizeof *b->join);
     b->scratch = stele_alloc(b->capacity, sizeof *b->scratch);
     b->message = stele_alloc(RUN, MESSAGE_BYTES_MAX + STELE_HASH_BYTES);
-    if (b->node == NULL || b->key == NULL || b->posting == NULL || b->join == NULL || b->scratch == NULL ||
-        b->message == NULL) {
+    if (b->node == NULL || b->key == NULL || b->posting == NULL || b->join == NULL ||
+        b->scratch == NULL || b->message == NULL) {
         stele_seal__batch_done(b);
         return STELE_FAIL(err, NO_MEMORY, "no memory to seal %zu postings at a time", b->capacity);
     }
@@ -64,7 +65,8 @@ static unsigned top_bit(uint64_t a, uint64_t b) {
 static void join(struct stele_seal__batch *b) {
     uint32_t left = b->stack[b->n_stack - 2];
     uint32_t right = b->stack[b->n_stack - 1];
-    uint32_t depth = b->node[left].depth > b->node[right].depth ? b->node[left].depth : b->node[right].depth;
+    uint32_t depth =
+        b->node[left].depth > b->node[right].depth ? b->node[left].depth : b->node[right].depth;
     b->node[left].depth = depth + 1;
     b->join[b->n_joins++] =
         (uint64_t)(depth + 1) << (2 * NUMBER_BITS) | (uint64_t)left << NUMBER_BITS | right;
@@ -75,7 +77,8 @@ static uint64_t rep_below_top(const struct stele_seal__batch *b, size_t below) {
     return b->node[b->stack[b->n_stack - 1 - below]].rep;
 }
 
-void stele_seal__batch_add(struct stele_seal__batch *b, uint64_t rep, uint64_t count, const uint8_t *hash) {
+void stele_seal__batch_add(struct stele_seal__batch *b, uint64_t rep, uint64_t count,
+                           const uint8_t *hash) {
     assert(b->n_nodes < b->capacity && b->n_keys > 0);
     assert(b->n_stack == 0 || rep_below_top(b, 0) < rep);
     while (b->n_stack >= 2 &&
@@ -142,7 +145,8 @@ static void sort_postings(struct stele_seal__batch *b) {
 }
 
 /* Hashes the messages and gives the postings their hashes, the same to those of one seq. */
-static void hash_run(struct stele_seal__batch *b, size_t n_messages, const uint64_t *posting, size_t n) {
+static void hash_run(struct stele_seal__batch *b, size_t n_messages, const uint64_t *posting,
+                     size_t n) {
     uint8_t *hash = b->message + (size_t)RUN * MESSAGE_BYTES_MAX;
     stele_hash_posting_many(b->message, n_messages, hash);
     for (size_t i = 0; i < n; i++) {
@@ -241,7 +245,8 @@ void stele_seal__batch_drop(struct stele_seal__batch *b) {
         b->key[0] = b->key[b->n_keys - 1];
     }
     for (size_t i = 0; i < b->n_stack; i++) {
-        b->node[i] = b->node[b->stack[i]]; /* numbers on the stack ascend, so nothing is overwritten */
+        b->node[i] =
+            b->node[b->stack[i]]; /* numbers on the stack ascend, so nothing is overwritten */
         b->node[i].depth = 0;
         b->stack[i] = (uint32_t)i;
     }

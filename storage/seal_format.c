@@ -56,28 +56,31 @@ void stele_seal__put_footer(const struct stele_seal__footer *footer,
     stele_put_u64(out + 168, footer->table_at);
     memcpy(out + 176, footer->segment_sum, STELE_HASH_BYTES);
     memcpy(out + 208, footer->table_sum, STELE_HASH_BYTES);
-    stele_seal__sum(STELE_SEAL__SUM_FOOTER, 0, stele_view_of(out, FOOTER_SUM_AT), out + FOOTER_SUM_AT);
+    stele_seal__sum(STELE_SEAL__SUM_FOOTER, 0, stele_view_of(out, FOOTER_SUM_AT),
+                    out + FOOTER_SUM_AT);
 }
 
-stele_status
-stele_seal__get_footer(const uint8_t in[STELE_AT_LEAST(STELE_SEAL__FOOTER_BYTES)], uint64_t size_bytes,
-                       struct stele_seal__footer *ret, stele_err *err) {
+stele_status stele_seal__get_footer(const uint8_t in[STELE_AT_LEAST(STELE_SEAL__FOOTER_BYTES)],
+                                    uint64_t size_bytes, struct stele_seal__footer *ret,
+                                    stele_err *err) {
     uint8_t sum[STELE_HASH_BYTES];
     uint8_t header[STELE_SEAL__HEADER_BYTES];
     struct stele_seal__footer f;
     stele_seal__sum(STELE_SEAL__SUM_FOOTER, 0, stele_view_of(in, FOOTER_SUM_AT), sum);
     if (memcmp(in, magic, sizeof magic) != 0 || memcmp(in + FOOTER_SUM_AT, sum, sizeof sum) != 0) {
-        return STELE_FAIL(err, CORRUPT,
-                          "seal footer: magic or checksum does not hold in %" PRIu64
-                          " bytes; it is damaged, cut off or no seal: remove it, and it is made again",
-                          size_bytes);
+        return STELE_FAIL(
+            err, CORRUPT,
+            "seal footer: magic or checksum does not hold in %" PRIu64
+            " bytes; it is damaged, cut off or no seal: remove it, and it is made again",
+            size_bytes);
     }
     stele_seal__put_header(header);
     if (memcmp(in, header, sizeof header) != 0) {
-        return STELE_FAIL(err, UNSUPPORTED,
-                          "seal of version %u with flags %#x: only version %d without flags is known "
-                          "here; use a newer stele",
-                          stele_get_u16(in + 8), stele_get_u16(in + 10), STELE_SEAL__VERSION);
+        return STELE_FAIL(
+            err, UNSUPPORTED,
+            "seal of version %u with flags %#x: only version %d without flags is known "
+            "here; use a newer stele",
+            stele_get_u16(in + 8), stele_get_u16(in + 10), STELE_SEAL__VERSION);
     }
     stele_status st =
         stele_descriptor_decode(stele_view_of(in + 16, STELE_DESCRIPTOR_BYTES), &f.descriptor, err);
@@ -88,12 +91,14 @@ stele_seal__get_footer(const uint8_t in[STELE_AT_LEAST(STELE_SEAL__FOOTER_BYTES)
     f.table_at = stele_get_u64(in + 168);
     memcpy(f.segment_sum, in + 176, STELE_HASH_BYTES);
     memcpy(f.table_sum, in + 208, STELE_HASH_BYTES);
-    uint64_t room = size_bytes - STELE_SEAL__FOOTER_BYTES; /* the caller has seen that it is larger */
+    uint64_t room =
+        size_bytes - STELE_SEAL__FOOTER_BYTES; /* the caller has seen that it is larger */
     if (f.n_blocks > room / 8 || f.table_at < STELE_SEAL__HEADER_BYTES || f.table_at > room ||
         room - f.table_at != stele_seal__table_bytes(f.descriptor.info.n_keys, f.n_blocks)) {
         return STELE_FAIL(err, CORRUPT,
-                          "seal footer: %" PRIu64 " keys, %" PRIu64 " blocks and a table at %" PRIu64
-                          " do not add up to %" PRIu64 " bytes; remove the seal, and it is made again",
+                          "seal footer: %" PRIu64 " keys, %" PRIu64
+                          " blocks and a table at %" PRIu64 " do not add up to %" PRIu64
+                          " bytes; remove the seal, and it is made again",
                           f.descriptor.info.n_keys, f.n_blocks, f.table_at, size_bytes);
     }
     *ret = f;

@@ -2,8 +2,9 @@
 /*
  * storage/seal_keys.c: questions to a seal: a tag's place, the key at a place, and range proofs.
  *
- * The seal holds no tags and no counts: they are read from the segment's blocks. What the seal does not
- * hold of the key tree, the leaves and the four levels above them, is computed from at most 32 keys.
+ * The seal holds no tags and no counts: they are read from the segment's blocks. What the seal does
+ * not hold of the key tree, the leaves and the four levels above them, is computed from at most 32
+ * keys.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -17,11 +18,12 @@ static uint64_t n_keys_of(const struct stele_seal *seal) {
 }
 
 static stele_status bad_ranks(const struct stele_seal *seal, uint64_t block, stele_err *err) {
-    return STELE_FAIL(err, CORRUPT,
-                      "entries %" PRIu64 " to %" PRIu64 ": block %" PRIu64
-                      " of the segment does not have the keys that the seal counts; remove the seal, "
-                      "and it is made again",
-                      seal->footer.descriptor.info.lo, seal->footer.descriptor.info.hi - 1, block);
+    return STELE_FAIL(
+        err, CORRUPT,
+        "entries %" PRIu64 " to %" PRIu64 ": block %" PRIu64
+        " of the segment does not have the keys that the seal counts; remove the seal, "
+        "and it is made again",
+        seal->footer.descriptor.info.lo, seal->footer.descriptor.info.hi - 1, block);
 }
 
 static const uint8_t *first_tag(const struct stele_seal *seal, uint64_t block) {
@@ -49,7 +51,8 @@ static stele_status enter_block(struct keys *k, uint64_t block, stele_err *err) 
     k->block = block;
     k->rank = stele_seal__rank_of(k->seal, block);
     STELE_TRY(stele_segment__read_blocks(k->seal->segment, block, 1, &k->buf, err));
-    STELE_TRY(stele_segment__scan_block(k->seal->segment, block, stele_view_buf(&k->buf), &k->scan, err));
+    STELE_TRY(
+        stele_segment__scan_block(k->seal->segment, block, stele_view_buf(&k->buf), &k->scan, err));
     k->scan.any_order = k->seal->segment->any_order;
     if (continues(k->seal, block)) {
         STELE_TRY(stele_segment__scan_record(&k->scan, err));
@@ -87,9 +90,11 @@ uint64_t stele_seal__block_of(const struct stele_seal *seal, uint64_t rank) {
 }
 
 /* On the key at `rank`, which is below the number of keys. */
-static stele_status go_to(struct keys *k, const struct stele_seal *seal, uint64_t rank, stele_err *err) {
+static stele_status go_to(struct keys *k, const struct stele_seal *seal, uint64_t rank,
+                          stele_err *err) {
     k->seal = seal;
-    assert(rank < n_keys_of(seal) && seal->footer.n_blocks > 0); /* no blocks, no keys: the segment's rule */
+    assert(rank < n_keys_of(seal) &&
+           seal->footer.n_blocks > 0); /* no blocks, no keys: the segment's rule */
     stele_status st = enter_block(k, stele_seal__block_of(seal, rank), err);
     while (st == STELE_OK && k->rank < rank) {
         st = stele_segment__scan_record(&k->scan, err);
@@ -116,7 +121,8 @@ static bool is_in_order(const struct keys *k) {
 static stele_status root_of(const struct keys *k, struct stele_leaf_source leaves,
                             const struct stele_seal__chunk *chunk, uint8_t *ret, stele_err *err) {
     size_t at = (size_t)(k->rank & (STELE_SEAL__CHUNK_KEYS - 1));
-    if (!is_in_order(k) || at >= chunk->n_keys || stele_seal__has_root(chunk, at) != (count_of(k) >= 2)) {
+    if (!is_in_order(k) || at >= chunk->n_keys ||
+        stele_seal__has_root(chunk, at) != (count_of(k) >= 2)) {
         return bad_ranks(k->seal, k->block, err);
     }
     if (stele_seal__has_root(chunk, at)) {
@@ -151,7 +157,8 @@ stele_status stele_seal_find(const struct stele_seal *seal, const uint8_t tag[ST
         low = below ? middle + 1 : low;
         high = below ? high : middle;
     }
-    bool begins = low < seal->footer.n_blocks && memcmp(first_tag(seal, low), tag, STELE_TAG_BYTES) == 0;
+    bool begins =
+        low < seal->footer.n_blocks && memcmp(first_tag(seal, low), tag, STELE_TAG_BYTES) == 0;
     if (low == 0 || (begins && !continues(seal, low))) {
         *ret_rank = stele_seal__rank_of(seal, low);
         *ret_present = begins;
@@ -163,7 +170,8 @@ stele_status stele_seal_find(const struct stele_seal *seal, const uint8_t tag[ST
         k.rank++;
         st = stele_segment__scan_record(&k.scan, err);
     }
-    /* Here `begins` says that the key goes on in the next block, so that it must have begun in this one. */
+    /* Here `begins` says that the key goes on in the next block, so that it must have begun in this
+     * one. */
     if ((st == STELE_OK && begins && order != 0) || k.rank > stele_seal__rank_of(seal, low) ||
         (st == STELE_END && (begins || k.rank != stele_seal__rank_of(seal, low)))) {
         st = bad_ranks(seal, low - 1, err);
@@ -177,16 +185,18 @@ stele_status stele_seal_find(const struct stele_seal *seal, const uint8_t tag[ST
     return st;
 }
 
-static stele_status check_keys(const struct stele_seal *seal, uint64_t first, uint64_t n, stele_err *err) {
+static stele_status check_keys(const struct stele_seal *seal, uint64_t first, uint64_t n,
+                               stele_err *err) {
     if (n == 0 || n > n_keys_of(seal) || first > n_keys_of(seal) - n) {
-        return STELE_FAIL(err, INVALID, "keys %" PRIu64 " and %" PRIu64 " more are not in a segment of %" PRIu64,
+        return STELE_FAIL(err, INVALID,
+                          "keys %" PRIu64 " and %" PRIu64 " more are not in a segment of %" PRIu64,
                           first, n, n_keys_of(seal));
     }
     return STELE_OK;
 }
 
-stele_status stele_seal_key_at(const struct stele_seal *seal, struct stele_leaf_source leaves, uint64_t rank,
-                               struct stele_seal_key *ret, stele_err *err) {
+stele_status stele_seal_key_at(const struct stele_seal *seal, struct stele_leaf_source leaves,
+                               uint64_t rank, struct stele_seal_key *ret, stele_err *err) {
     struct keys k = {.seal = seal};
     struct stele_seal__chunk chunk;
     struct stele_seal_key key;
@@ -206,7 +216,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_seal_find_disorder(const struct stele_seal *seal, uint64_t *ret_rank, stele_err *err) {
+stele_status stele_seal_find_disorder(const struct stele_seal *seal, uint64_t *ret_rank,
+                                      stele_err *err) {
     struct keys k = {.seal = seal};
     uint8_t before[STELE_TAG_BYTES];
     int order = 1;
@@ -275,8 +286,8 @@ cleanup:
 }
 
 /* Kept nodes of the level `kept`, at most 16 from `first` on, copied to `out`. */
-static stele_status kept_nodes(struct proof *p, unsigned kept, uint64_t first, size_t n, uint8_t *out,
-                               stele_err *err) {
+static stele_status kept_nodes(struct proof *p, unsigned kept, uint64_t first, size_t n,
+                               uint8_t *out, stele_err *err) {
     const struct stele_seal *seal = p->seal;
     uint64_t n_chunks = stele_seal__n_chunks(n_keys_of(seal));
     if (kept == STELE_SEAL__GROUP_SHIFT) {
@@ -289,7 +300,8 @@ static stele_status kept_nodes(struct proof *p, unsigned kept, uint64_t first, s
     }
     if (kept == STELE_SEAL__CHUNK_SHIFT) {
         for (size_t i = 0; i < n; i++) {
-            memcpy(out + i * STELE_HASH_BYTES, seal->table.data + (first + i) * STELE_SEAL__ROW_BYTES + STELE_SEAL__ROW_NODE_AT,
+            memcpy(out + i * STELE_HASH_BYTES,
+                   seal->table.data + (first + i) * STELE_SEAL__ROW_BYTES + STELE_SEAL__ROW_NODE_AT,
                    STELE_HASH_BYTES);
         }
         return STELE_OK;
@@ -301,8 +313,8 @@ static stele_status kept_nodes(struct proof *p, unsigned kept, uint64_t first, s
 }
 
 /* A stele_tree_node_fn. */
-static stele_status node_of(void *ctx, unsigned level, uint64_t index, uint8_t ret[STELE_AT_LEAST(32)],
-                            stele_err *err) {
+static stele_status node_of(void *ctx, unsigned level, uint64_t index,
+                            uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
     struct proof *p = ctx;
     uint8_t hashes[STELE_SEAL__GROUP_KEYS * STELE_HASH_BYTES];
     unsigned kept = level / STELE_SEAL__GROUP_SHIFT * STELE_SEAL__GROUP_SHIFT;
@@ -312,7 +324,8 @@ static stele_status node_of(void *ctx, unsigned level, uint64_t index, uint8_t r
     if (kept == 0) {
         uint64_t first = index << level;
         STELE_TRY(load_group(p, first >> STELE_SEAL__GROUP_SHIFT, err));
-        memcpy(hashes, p->leaf + (first & (STELE_SEAL__GROUP_KEYS - 1)) * STELE_HASH_BYTES, n * STELE_HASH_BYTES);
+        memcpy(hashes, p->leaf + (first & (STELE_SEAL__GROUP_KEYS - 1)) * STELE_HASH_BYTES,
+               n * STELE_HASH_BYTES);
     } else {
         STELE_TRY(kept_nodes(p, kept, index << (level - kept), n, hashes, err));
     }
@@ -324,8 +337,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_seal_prove(const struct stele_seal *seal, struct stele_leaf_source leaves, uint64_t first,
-                              uint64_t n, stele_buf *siblings, stele_err *err) {
+stele_status stele_seal_prove(const struct stele_seal *seal, struct stele_leaf_source leaves,
+                              uint64_t first, uint64_t n, stele_buf *siblings, stele_err *err) {
     struct proof p = {
         .seal = seal, .leaves = leaves, .chunk_number = UINT64_MAX, .group_number = UINT64_MAX};
     struct stele_leaf_run run = {.first = first, .n = n, .size = n_keys_of(seal)};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/seal_merge.c: where a seal's histories come from: a segment's own postings, or the seals of the
- * segments it was merged of.
+ * storage/seal_merge.c: where a seal's histories come from: a segment's own postings, or the seals
+ * of the segments it was merged of.
  *
- * Invariant: in a merge a source gives each of its keys as one root, that of a part of the log which no
- * other source reaches into; so nothing of a source but its keys and roots is read.
+ * Invariant: in a merge a source gives each of its keys as one root, that of a part of the log
+ * which no other source reaches into; so nothing of a source but its keys and roots is read.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -16,7 +16,8 @@
 #define AHEAD ((size_t)16)
 
 stele_status stele_seal_build(struct stele_segment *segment, struct stele_leaf_source leaves,
-                              stele_write_fn write, void *ctx, struct stele_descriptor *ret, stele_err *err) {
+                              stele_write_fn write, void *ctx, struct stele_descriptor *ret,
+                              stele_err *err) {
     const struct stele_seal__target target = {segment, leaves, write, ctx, true};
     struct stele_seal__writer *writer = NULL;
     struct stele_segment_walker *walker = NULL;
@@ -44,7 +45,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_seal_build_of(struct stele_segment *segment, const struct stele_posting *postings, size_t n,
+stele_status stele_seal_build_of(struct stele_segment *segment,
+                                 const struct stele_posting *postings, size_t n,
                                  struct stele_leaf_source leaves, stele_write_fn write, void *ctx,
                                  struct stele_descriptor *ret, stele_err *err) {
     const struct stele_seal__target target = {segment, leaves, write, ctx, true};
@@ -69,7 +71,8 @@ cleanup:
 
 /* ------------------------------------------------------------------ merging */
 /* The smallest aligned span of 2^k entries around a segment: its first and last entry. */
-static void span_of(const struct stele_segment_info *info, uint64_t *ret_first, uint64_t *ret_last) {
+static void span_of(const struct stele_segment_info *info, uint64_t *ret_first,
+                    uint64_t *ret_last) {
     uint64_t differs = info->lo ^ (info->hi - 1);
     uint64_t mask = differs == 0 ? 0 : UINT64_MAX >> __builtin_clzll(differs);
     *ret_first = info->lo & ~mask;
@@ -103,7 +106,8 @@ struct source {
 
 struct merge {
     size_t n;
-    uint64_t head[STELE_SEGMENT_FANIN_MAX]; /* first bytes of the sources' tags: most keys differ there */
+    uint64_t head[STELE_SEGMENT_FANIN_MAX]; /* first bytes of the sources' tags: most keys differ
+                                               there */
     struct source source[STELE_SEGMENT_FANIN_MAX];
 };
 
@@ -116,19 +120,22 @@ static stele_status next_key(struct merge *m, size_t i, stele_err *err) {
 }
 
 /* The source's key goes into the merged one, and the source to its next. */
-static stele_status take_key(struct merge *m, size_t i, struct stele_seal__writer *writer, stele_err *err) {
+static stele_status take_key(struct merge *m, size_t i, struct stele_seal__writer *writer,
+                             stele_err *err) {
     struct source *s = &m->source[i];
     const struct stele_segment_info *info = stele_segment_info_of(s->seal->segment);
     size_t in_chunk = (size_t)(s->rank & (STELE_SEAL__CHUNK_KEYS - 1));
     stele_status st = STELE_OK;
     if (in_chunk == 0) {
-        STELE_TRY(stele_seal__read_chunk(s->seal, s->rank >> STELE_SEAL__CHUNK_SHIFT, &s->buf, &s->chunk, err));
+        STELE_TRY(stele_seal__read_chunk(s->seal, s->rank >> STELE_SEAL__CHUNK_SHIFT, &s->buf,
+                                         &s->chunk, err));
         s->n_used = 0;
     }
-    if (in_chunk >= s->chunk.n_keys || stele_seal__has_root(&s->chunk, in_chunk) != (s->key.count >= 2)) {
+    if (in_chunk >= s->chunk.n_keys ||
+        stele_seal__has_root(&s->chunk, in_chunk) != (s->key.count >= 2)) {
         return STELE_FAIL(err, CORRUPT,
-                          "seal of entries %" PRIu64 " to %" PRIu64 ": key %" PRIu64
-                          " has %" PRIu64 " postings in the segment, and not in the seal; "
+                          "seal of entries %" PRIu64 " to %" PRIu64 ": key %" PRIu64 " has %" PRIu64
+                          " postings in the segment, and not in the seal; "
                           "remove the seal, and it is made again",
                           info->lo, info->hi - 1, s->rank, s->key.count);
     }
@@ -153,7 +160,8 @@ static size_t least(const struct merge *m) {
     }
     for (size_t i = 0; i < m->n; i++) {
         if (m->head[i] == head && !m->source[i].ended &&
-            (best == m->n || memcmp(m->source[i].key.tag, m->source[best].key.tag, STELE_TAG_BYTES) < 0)) {
+            (best == m->n ||
+             memcmp(m->source[i].key.tag, m->source[best].key.tag, STELE_TAG_BYTES) < 0)) {
             best = i;
         }
     }
@@ -179,13 +187,16 @@ cleanup:
 }
 
 stele_status stele_seal_merge(const struct stele_seal_parts *parts, struct stele_leaf_source leaves,
-                              stele_write_fn write, void *ctx, struct stele_descriptor *ret, stele_err *err) {
+                              stele_write_fn write, void *ctx, struct stele_descriptor *ret,
+                              stele_err *err) {
     const struct stele_seal__target target = {parts->merged, leaves, write, ctx, false};
     struct stele_seal__writer *writer = NULL;
     stele_status st = STELE_OK;
     if (!stele_seal_can_merge(parts->segments, parts->n)) {
-        return STELE_FAIL(err, INVALID, "%zu segments are no disjoint parts of aligned spans: their seals do not merge",
-                          parts->n);
+        return STELE_FAIL(
+            err, INVALID,
+            "%zu segments are no disjoint parts of aligned spans: their seals do not merge",
+            parts->n);
     }
     struct merge *m = stele_alloc(1, sizeof *m);
     if (m == NULL) {

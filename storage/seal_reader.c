@@ -2,8 +2,9 @@
 /*
  * storage/seal_reader.c: opening a seal, and its table and chunks.
  *
- * Invariant: an open seal never changes, so any number of threads read it. Nothing of a chunk is used
- * before its checksum holds; counts and offsets are bounded all the same, as a forger computes checksums.
+ * Invariant: an open seal never changes, so any number of threads read it. Nothing of a chunk is
+ * used before its checksum holds; counts and offsets are bounded all the same, as a forger computes
+ * checksums.
  */
 #include "storage/seal_format.h"
 
@@ -11,11 +12,13 @@
 
 #include "storage/cursor.h"
 
-static stele_status seal_bad(const struct stele_seal *seal, const char *what, uint64_t number, stele_err *err) {
+static stele_status seal_bad(const struct stele_seal *seal, const char *what, uint64_t number,
+                             stele_err *err) {
     return STELE_FAIL(err, CORRUPT,
                       "seal of entries %" PRIu64 " to %" PRIu64 ": %s %" PRIu64
                       " does not hold; remove the seal, and it is made again",
-                      seal->footer.descriptor.info.lo, seal->footer.descriptor.info.hi - 1, what, number);
+                      seal->footer.descriptor.info.lo, seal->footer.descriptor.info.hi - 1, what,
+                      number);
 }
 
 static uint64_t n_keys_of(const struct stele_seal *seal) {
@@ -40,8 +43,8 @@ uint64_t stele_seal__rank_of(const struct stele_seal *seal, uint64_t block) {
     if (block == seal->footer.n_blocks) {
         return n_keys_of(seal);
     }
-    return stele_get_u64(seal->table.data + stele_seal__n_chunks(n_keys_of(seal)) * STELE_SEAL__ROW_BYTES +
-                         block * 8);
+    return stele_get_u64(seal->table.data +
+                         stele_seal__n_chunks(n_keys_of(seal)) * STELE_SEAL__ROW_BYTES + block * 8);
 }
 
 /* One pass, so that nothing later has to ask: sizes of chunks, rising ranks. */
@@ -66,16 +69,19 @@ static stele_status check_table(const struct stele_seal *seal, stele_err *err) {
         }
         before = rank;
     }
-    return at == seal->footer.table_at ? STELE_OK : seal_bad(seal, "the end of chunk", n_chunks, err);
+    return at == seal->footer.table_at ? STELE_OK
+                                       : seal_bad(seal, "the end of chunk", n_chunks, err);
 }
 
-static stele_status read_part(const struct stele_seal *seal, uint64_t at, size_t size, stele_buf *buf,
-                              stele_err *err) {
+static stele_status read_part(const struct stele_seal *seal, uint64_t at, size_t size,
+                              stele_buf *buf, stele_err *err) {
     stele_buf_clear(buf);
     stele_status st = size == 0 ? STELE_OK : seal->read(seal->ctx, at, size, buf, err);
     if (st == STELE_OK && buf->size != size) {
-        st = STELE_FAIL(err, CORRUPT, "seal: %zu of %zu bytes at %" PRIu64
-                        "; it is cut off: remove it, and it is made again", buf->size, size, at);
+        st = STELE_FAIL(err, CORRUPT,
+                        "seal: %zu of %zu bytes at %" PRIu64
+                        "; it is cut off: remove it, and it is made again",
+                        buf->size, size, at);
     }
     return st;
 }
@@ -91,10 +97,13 @@ static stele_status check_segment(const struct stele_seal *seal, stele_err *err)
     stele_descriptor_encode(&seal->footer.descriptor, ours);
     stele_descriptor_encode(&other, theirs);
     stele_segment__put_footer(&segment->footer, foot);
-    if (memcmp(ours, theirs, sizeof ours) != 0 || seal->footer.n_blocks != segment->footer.n_blocks ||
-        memcmp(foot + sizeof foot - STELE_HASH_BYTES, seal->footer.segment_sum, STELE_HASH_BYTES) != 0) {
+    if (memcmp(ours, theirs, sizeof ours) != 0 ||
+        seal->footer.n_blocks != segment->footer.n_blocks ||
+        memcmp(foot + sizeof foot - STELE_HASH_BYTES, seal->footer.segment_sum, STELE_HASH_BYTES) !=
+            0) {
         return STELE_FAIL(err, CORRUPT,
-                          "the seal of entries %" PRIu64 " to %" PRIu64 " is of another segment than that of "
+                          "the seal of entries %" PRIu64 " to %" PRIu64
+                          " is of another segment than that of "
                           "%" PRIu64 " to %" PRIu64 "; remove the seal, and it is made again",
                           seal->footer.descriptor.info.lo, seal->footer.descriptor.info.hi - 1,
                           segment->footer.info.lo, segment->footer.info.hi - 1);
@@ -113,12 +122,14 @@ static stele_status read_header(const struct stele_seal *seal, stele_buf *buf, s
 }
 
 stele_status stele_seal_open(stele_read_at_fn read, void *ctx, uint64_t size_bytes,
-                             struct stele_segment *segment, struct stele_seal **ret, stele_err *err) {
+                             struct stele_segment *segment, struct stele_seal **ret,
+                             stele_err *err) {
     stele_buf buf = STELE_BUF_EMPTY;
     uint8_t sum[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
     if (size_bytes < STELE_SEAL__HEADER_BYTES + STELE_SEAL__FOOTER_BYTES) {
-        return STELE_FAIL(err, CORRUPT, "%" PRIu64 " bytes are no whole seal; remove it, and it is made again",
+        return STELE_FAIL(err, CORRUPT,
+                          "%" PRIu64 " bytes are no whole seal; remove it, and it is made again",
                           size_bytes);
     }
     struct stele_seal *seal = stele_alloc(1, sizeof *seal);
@@ -128,7 +139,8 @@ stele_status stele_seal_open(stele_read_at_fn read, void *ctx, uint64_t size_byt
     seal->read = read;
     seal->ctx = ctx;
     seal->segment = segment;
-    STELE_TRY(read_part(seal, size_bytes - STELE_SEAL__FOOTER_BYTES, STELE_SEAL__FOOTER_BYTES, &buf, err));
+    STELE_TRY(read_part(seal, size_bytes - STELE_SEAL__FOOTER_BYTES, STELE_SEAL__FOOTER_BYTES, &buf,
+                        err));
     STELE_TRY(stele_seal__get_footer(buf.data, size_bytes, &seal->footer, err));
     STELE_TRY(check_segment(seal, err));
     STELE_TRY(read_header(seal, &buf, err));
@@ -180,7 +192,8 @@ stele_status stele_seal__read_chunk(const struct stele_seal *seal, uint64_t chun
         return seal_bad(seal, "the checksum of chunk", chunk, err);
     }
     size_t n = keys_of_chunk(seal, chunk);
-    struct stele_seal__chunk c = {.bitmap = buf->data, .roots = buf->data + STELE_SEAL__BITMAP_BYTES, .n_keys = n};
+    struct stele_seal__chunk c = {
+        .bitmap = buf->data, .roots = buf->data + STELE_SEAL__BITMAP_BYTES, .n_keys = n};
     size_t marked = 0;
     for (size_t i = 0; i < STELE_SEAL__BITMAP_BYTES; i++) {
         marked += (size_t)__builtin_popcount(c.bitmap[i]);
@@ -189,8 +202,9 @@ stele_status stele_seal__read_chunk(const struct stele_seal *seal, uint64_t chun
         c.n_roots += stele_seal__has_root(&c, i);
     }
     c.nodes = c.roots + c.n_roots * STELE_HASH_BYTES;
-    if (marked != c.n_roots || size != STELE_SEAL__BITMAP_BYTES +
-                                           (c.n_roots + (n >> STELE_SEAL__GROUP_SHIFT)) * STELE_HASH_BYTES) {
+    if (marked != c.n_roots ||
+        size != STELE_SEAL__BITMAP_BYTES +
+                    (c.n_roots + (n >> STELE_SEAL__GROUP_SHIFT)) * STELE_HASH_BYTES) {
         return seal_bad(seal, "the roots of chunk", chunk, err);
     }
     *ret = c;

@@ -2,9 +2,9 @@
 /*
  * storage/seal_writer.c: keys in order to the bytes of a seal, as a stream.
  *
- * Invariant: the bytes depend on the segment, and on each key's count and root, and not on the parts that
- * root was made of. Hence a merge gives what building would give. Memory: a batch of postings, a chunk, and
- * the table.
+ * Invariant: the bytes depend on the segment, and on each key's count and root, and not on the
+ * parts that root was made of. Hence a merge gives what building would give. Memory: a batch of
+ * postings, a chunk, and the table.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -31,8 +31,8 @@ struct stele_seal__writer {
     stele_buf chunk; /* its bytes, put together */
 };
 
-/* Segments of a pack and smaller: 2 MiB of hashes, each read for several keys, beside which a batch is
- * small. */
+/* Segments of a pack and smaller: 2 MiB of hashes, each read for several keys, beside which a batch
+ * is small. */
 #define ENTRIES_AT_ONCE ((uint64_t)1 << 16)
 #define RUN ((size_t)256) /* hashed in one call */
 
@@ -50,7 +50,8 @@ static stele_status hash_entries(struct stele_seal__writer *w, stele_err *err) {
         for (size_t i = 0; i < part; i++) {
             uint64_t seq = info->lo + at + i;
             stele_put_u64(message + i * STELE_HASH_POSTING_MESSAGE, seq);
-            stele_status st = leaves->leaf(leaves->ctx, seq, message + i * STELE_HASH_POSTING_MESSAGE + 8, err);
+            stele_status st =
+                leaves->leaf(leaves->ctx, seq, message + i * STELE_HASH_POSTING_MESSAGE + 8, err);
             if (st != STELE_OK) {
                 return st;
             }
@@ -71,7 +72,8 @@ stele_status stele_seal__writer_new(const struct stele_seal__target *target,
     uint8_t header[STELE_SEAL__HEADER_BYTES];
     stele_status st = STELE_OK;
     if ((info->hi - info->lo) >> STELE_SEAL__SPAN_SHIFT_MAX != 0) {
-        return STELE_FAIL(err, INVALID, "segment [%" PRIu64 ", %" PRIu64 "): a seal covers at most 2^%u entries",
+        return STELE_FAIL(err, INVALID,
+                          "segment [%" PRIu64 ", %" PRIu64 "): a seal covers at most 2^%u entries",
                           info->lo, info->hi, STELE_SEAL__SPAN_SHIFT_MAX);
     }
     struct stele_seal__writer *w = stele_alloc(1, sizeof *w);
@@ -120,8 +122,8 @@ static stele_status close_chunk(struct stele_seal__writer *w, stele_err *err) {
     size_t n_rest = w->n & (STELE_SEAL__GROUP_KEYS - 1);
     uint8_t rest[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
-    STELE_TRY(stele_tree_shape_root(stele_hash_key_inner,
-                                    w->leaves + (w->n - n_rest) * STELE_HASH_BYTES, n_rest, rest, err));
+    STELE_TRY(stele_tree_shape_root(
+        stele_hash_key_inner, w->leaves + (w->n - n_rest) * STELE_HASH_BYTES, n_rest, rest, err));
     fold(w->leaves, n_groups, STELE_SEAL__GROUP_SHIFT);
     if (n_rest > 0) { /* an odd last node is promoted: it stands beside the groups' */
         memcpy(w->leaves + n_groups * STELE_HASH_BYTES, rest, sizeof rest);
@@ -130,9 +132,12 @@ static stele_status close_chunk(struct stele_seal__writer *w, stele_err *err) {
                                     row + STELE_SEAL__ROW_NODE_AT, err));
     stele_buf_clear(&w->chunk);
     STELE_TRY(stele_buf_append(&w->chunk, stele_view_of(w->bitmap, sizeof w->bitmap), err));
-    STELE_TRY(stele_buf_append(&w->chunk, stele_view_of(w->roots, w->n_roots * STELE_HASH_BYTES), err));
-    STELE_TRY(stele_buf_append(&w->chunk, stele_view_of(w->leaves, n_groups * STELE_HASH_BYTES), err));
-    stele_seal__sum(STELE_SEAL__SUM_CHUNK, w->rows.size / STELE_SEAL__ROW_BYTES, stele_view_buf(&w->chunk), sum);
+    STELE_TRY(
+        stele_buf_append(&w->chunk, stele_view_of(w->roots, w->n_roots * STELE_HASH_BYTES), err));
+    STELE_TRY(
+        stele_buf_append(&w->chunk, stele_view_of(w->leaves, n_groups * STELE_HASH_BYTES), err));
+    stele_seal__sum(STELE_SEAL__SUM_CHUNK, w->rows.size / STELE_SEAL__ROW_BYTES,
+                    stele_view_buf(&w->chunk), sum);
     stele_put_u64(row, w->at);
     memcpy(row + 8, sum, STELE_SEAL__SUM_BYTES);
     STELE_TRY(stele_buf_append(&w->rows, stele_view_of(row, sizeof row), err));
@@ -183,8 +188,8 @@ static void hash_leaves(struct stele_seal__writer *w, const struct stele_seal__k
     stele_hash_key_leaf_many(w->message, n, leaves);
 }
 
-static stele_status write_keys(struct stele_seal__writer *w, const struct stele_seal__key *key, size_t n,
-                               stele_err *err) {
+static stele_status write_keys(struct stele_seal__writer *w, const struct stele_seal__key *key,
+                               size_t n, stele_err *err) {
     stele_status st = STELE_OK;
     while (n > 0) {
         size_t room = STELE_SEAL__CHUNK_KEYS - w->n;
@@ -221,8 +226,8 @@ static stele_status write_batch(struct stele_seal__writer *w, bool open, stele_e
     return st;
 }
 
-stele_status stele_seal__begin_key(struct stele_seal__writer *w, const uint8_t tag[STELE_AT_LEAST(16)],
-                                   stele_err *err) {
+stele_status stele_seal__begin_key(struct stele_seal__writer *w,
+                                   const uint8_t tag[STELE_AT_LEAST(16)], stele_err *err) {
     stele_seal__batch_close(&w->batch);
     stele_status st = stele_seal__batch_full(&w->batch) ? write_batch(w, false, err) : STELE_OK;
     if (st == STELE_OK) {
@@ -231,8 +236,8 @@ stele_status stele_seal__begin_key(struct stele_seal__writer *w, const uint8_t t
     return st;
 }
 
-static stele_status add(struct stele_seal__writer *w, uint64_t rep, uint64_t count, const uint8_t *hash,
-                        stele_err *err) {
+static stele_status add(struct stele_seal__writer *w, uint64_t rep, uint64_t count,
+                        const uint8_t *hash, stele_err *err) {
     stele_status st = stele_seal__batch_full(&w->batch) ? write_batch(w, true, err) : STELE_OK;
     if (st == STELE_OK) {
         stele_seal__batch_add(&w->batch, rep, count, hash);
@@ -248,8 +253,9 @@ void stele_seal__expect(const struct stele_seal__writer *w, uint64_t seq) {
 
 stele_status stele_seal__add_posting(struct stele_seal__writer *w, uint64_t seq, stele_err *err) {
     assert(seq >= w->info->lo && seq < w->info->hi); /* the segment's rule */
-    return add(w, seq, 1, w->hashes == NULL ? NULL : w->hashes + (size_t)(seq - w->info->lo) * STELE_HASH_BYTES,
-               err);
+    return add(
+        w, seq, 1,
+        w->hashes == NULL ? NULL : w->hashes + (size_t)(seq - w->info->lo) * STELE_HASH_BYTES, err);
 }
 
 stele_status stele_seal__add_root(struct stele_seal__writer *w, uint64_t rep, uint64_t count,
@@ -278,7 +284,8 @@ static stele_status make_table(struct stele_seal__writer *w, uint8_t *ret_root, 
         return STELE_FAIL(err, NO_MEMORY, "no memory for %zu nodes of a key tree", n);
     }
     for (size_t i = 0; i < n; i++) {
-        memcpy(nodes + i * STELE_HASH_BYTES, w->rows.data + i * STELE_SEAL__ROW_BYTES + STELE_SEAL__ROW_NODE_AT,
+        memcpy(nodes + i * STELE_HASH_BYTES,
+               w->rows.data + i * STELE_SEAL__ROW_BYTES + STELE_SEAL__ROW_NODE_AT,
                STELE_HASH_BYTES);
     }
     STELE_TRY(stele_tree_shape_root(stele_hash_key_inner, nodes, n, ret_root, err));
@@ -289,7 +296,8 @@ cleanup:
     return st;
 }
 
-static stele_status write_foot(struct stele_seal__writer *w, struct stele_descriptor *ret, stele_err *err) {
+static stele_status write_foot(struct stele_seal__writer *w, struct stele_descriptor *ret,
+                               stele_err *err) {
     struct stele_seal__footer footer = {.n_blocks = w->n_ranks, .table_at = w->at};
     uint8_t bytes[STELE_SEAL__FOOTER_BYTES];
     uint8_t segment_foot[STELE_SEGMENT__FOOTER_BYTES];
@@ -297,7 +305,8 @@ static stele_status write_foot(struct stele_seal__writer *w, struct stele_descri
     footer.descriptor.info = *w->info;
     STELE_TRY(make_table(w, footer.descriptor.key_root, err));
     stele_segment__put_footer(&w->target.segment->footer, segment_foot);
-    memcpy(footer.segment_sum, segment_foot + sizeof segment_foot - STELE_HASH_BYTES, STELE_HASH_BYTES);
+    memcpy(footer.segment_sum, segment_foot + sizeof segment_foot - STELE_HASH_BYTES,
+           STELE_HASH_BYTES);
     stele_seal__sum(STELE_SEAL__SUM_TABLE, 0, stele_view_buf(&w->rows), footer.table_sum);
     if (w->rows.size > 0) {
         STELE_TRY(w->target.write(w->target.ctx, stele_view_buf(&w->rows), err));
@@ -309,7 +318,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_seal__end(struct stele_seal__writer *w, struct stele_descriptor *ret, stele_err *err) {
+stele_status stele_seal__end(struct stele_seal__writer *w, struct stele_descriptor *ret,
+                             stele_err *err) {
     stele_status st = STELE_OK;
     stele_seal__batch_close(&w->batch);
     STELE_TRY(write_batch(w, false, err));

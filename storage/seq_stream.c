@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/seq_stream.c: the seqs of one key, in either direction, out of index segments and unpacked tails.
+ * storage/seq_stream.c: the seqs of one key, in either direction, out of index segments and
+ * unpacked tails.
  *
- * A source is a segment, or a unit no segment covers yet. Each source is read in windows of at most a
- * pack's entries (65,536), so that memory stays bounded (512 KiB of seqs) whatever the answer's size.
- * A key is looked up as two tags in every era, the on-time one and the late one; which of the two a source
- * can hold an answer in is told by its times.
+ * A source is a segment, or a unit no segment covers yet. Each source is read in windows of at most
+ * a pack's entries (65,536), so that memory stays bounded (512 KiB of seqs) whatever the answer's
+ * size. A key is looked up as two tags in every era, the on-time one and the late one; which of the
+ * two a source can hold an answer in is told by its times.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,12 +23,12 @@ struct stele_seq_stream {
     struct stele_key_query query;
     struct stele_windows windows;
     bool descending;
-    uint64_t at;        /* ascending: the next seq looked for is >= at; descending: < at */
-    size_t source;      /* the current one; n_sources + 1 past the end in its direction */
+    uint64_t at;                /* ascending: the next seq looked for is >= at; descending: < at */
+    size_t source;              /* the current one; n_sources + 1 past the end in its direction */
     struct stele_key_tags tags; /* of the current source's era */
     struct stele_posting_cursor **cursor; /* two a tag, on-time and late; only for few tags */
     bool source_open;
-    uint64_t *seqs;     /* of the current window */
+    uint64_t *seqs; /* of the current window */
     size_t n_seqs, next, capacity;
 };
 
@@ -83,17 +84,20 @@ struct counting {
     uint64_t n;
 };
 
-static stele_status count_posting(void *ctx, const uint8_t tag[STELE_AT_LEAST(16)], uint64_t seq, stele_err *err) {
+static stele_status count_posting(void *ctx, const uint8_t tag[STELE_AT_LEAST(16)], uint64_t seq,
+                                  stele_err *err) {
     struct counting *counting = ctx;
     (void)seq;
     (void)err;
-    if (counting->wanted[tag[STELE_TAG_BYTES - 1] & 1] && stele_key_tags_have(counting->tags, tag)) {
+    if (counting->wanted[tag[STELE_TAG_BYTES - 1] & 1] &&
+        stele_key_tags_have(counting->tags, tag)) {
         counting->n++;
     }
     return STELE_OK;
 }
 
-static stele_status count_in_source(const struct source *s, struct counting *counting, stele_err *err) {
+static stele_status count_in_source(const struct source *s, struct counting *counting,
+                                    stele_err *err) {
     stele_status st = STELE_OK;
     if (s->segment == NULL) {
         return stele_tail_scan(s->unit, s->info.hi, count_posting, counting, err);
@@ -115,7 +119,8 @@ cleanup:
 }
 
 stele_status stele_log_key_stats(struct stele_log_view *view, const struct stele_index_key *key,
-                                 const struct stele_time_range *range, struct stele_index_stats *ret, stele_err *err) {
+                                 const struct stele_time_range *range,
+                                 struct stele_index_stats *ret, stele_err *err) {
     struct stele_index_stats stats = {0};
     struct stele_key_query query;
     struct stele_key_tags tags = {0, NULL};
@@ -126,7 +131,8 @@ stele_status stele_log_key_stats(struct stele_log_view *view, const struct stele
     size_t n = n_sources(view, &first_tail);
     for (size_t i = 0; st == STELE_OK && i < n; i++) {
         struct source s = source_at(view, i);
-        struct counting counting = {&tags, {can_hold(&s, &windows, false), can_hold(&s, &windows, true)}, 0};
+        struct counting counting = {
+            &tags, {can_hold(&s, &windows, false), can_hold(&s, &windows, true)}, 0};
         if (!counting.wanted[0] && !counting.wanted[1]) {
             stats.segments_skipped++;
             continue;
@@ -146,13 +152,14 @@ cleanup:
 }
 
 stele_status stele_seq_stream_open(struct stele_log_view *view, const struct stele_index_key *key,
-                                   const struct stele_time_range *range, bool descending, uint64_t from,
-                                   struct stele_seq_stream **ret, stele_err *err) {
+                                   const struct stele_time_range *range, bool descending,
+                                   uint64_t from, struct stele_seq_stream **ret, stele_err *err) {
     stele_status st = STELE_OK;
     size_t first_tail = 0;
     struct stele_seq_stream *stream = stele_alloc(1, sizeof *stream);
     if (stream == NULL) {
-        return STELE_FAIL(err, NO_MEMORY, "no memory to read the index of log %s", view->log->full_name);
+        return STELE_FAIL(err, NO_MEMORY, "no memory to read the index of log %s",
+                          view->log->full_name);
     }
     stream->view = view;
     stream->scan = key == NULL;
@@ -163,8 +170,11 @@ stele_status stele_seq_stream_open(struct stele_log_view *view, const struct ste
     if (key != NULL) {
         STELE_TRY(stele_key_query_init(&stream->query, view->log, key, err));
         if (stream->query.n_tenants <= CURSOR_TENANTS_MAX) {
-            stream->cursor = stele_alloc(2 * stream->query.n_tenants, sizeof(struct stele_posting_cursor *));
-            STELE_TRY(stream->cursor == NULL ? STELE_FAIL(err, NO_MEMORY, "no memory to read an index") : STELE_OK);
+            stream->cursor =
+                stele_alloc(2 * stream->query.n_tenants, sizeof(struct stele_posting_cursor *));
+            STELE_TRY(stream->cursor == NULL
+                          ? STELE_FAIL(err, NO_MEMORY, "no memory to read an index")
+                          : STELE_OK);
         }
     }
     *ret = stream;
@@ -220,7 +230,8 @@ struct window {
     bool wanted[2];
 };
 
-static stele_status take_posting(void *ctx, const uint8_t tag[STELE_AT_LEAST(16)], uint64_t seq, stele_err *err) {
+static stele_status take_posting(void *ctx, const uint8_t tag[STELE_AT_LEAST(16)], uint64_t seq,
+                                 stele_err *err) {
     struct window *window = ctx;
     if (seq < window->from || !window->wanted[tag[STELE_TAG_BYTES - 1] & 1] ||
         !stele_key_tags_have(&window->stream->tags, tag)) {
@@ -230,7 +241,8 @@ static stele_status take_posting(void *ctx, const uint8_t tag[STELE_AT_LEAST(16)
 }
 
 /* Appends the cursor's seqs in the window. */
-static stele_status take_from_cursor(const struct window *window, struct stele_posting_cursor *cursor, stele_err *err) {
+static stele_status take_from_cursor(const struct window *window,
+                                     struct stele_posting_cursor *cursor, stele_err *err) {
     stele_status st = STELE_OK;
     uint64_t seq = 0;
     STELE_TRY(stele_posting_seek(cursor, window->from, err));
@@ -242,12 +254,14 @@ cleanup:
     return st;
 }
 
-/* One tag's postings in a segment. With few tags the cursor is kept for the next window; with many it is
- * looked up again, so that memory does not grow with the tenants. */
-static stele_status take_tag(const struct window *window, const struct source *s, size_t i, uint8_t late, stele_err *err) {
+/* One tag's postings in a segment. With few tags the cursor is kept for the next window; with many
+ * it is looked up again, so that memory does not grow with the tenants. */
+static stele_status take_tag(const struct window *window, const struct source *s, size_t i,
+                             uint8_t late, stele_err *err) {
     struct stele_seq_stream *stream = window->stream;
     struct stele_posting_cursor *own = NULL;
-    struct stele_posting_cursor **cursor = stream->cursor == NULL ? &own : &stream->cursor[2 * i + late];
+    struct stele_posting_cursor **cursor =
+        stream->cursor == NULL ? &own : &stream->cursor[2 * i + late];
     uint8_t tag[STELE_TAG_BYTES];
     uint64_t count = 0;
     stele_status st = STELE_OK;
@@ -266,13 +280,18 @@ cleanup:
 }
 
 /* Fills the window with the source's seqs in [from, to), ascending. */
-static stele_status load_window(struct stele_seq_stream *stream, const struct source *s, uint64_t from, uint64_t to,
-                                stele_err *err) {
-    struct window window = {stream, from, to, {can_hold(s, &stream->windows, false), can_hold(s, &stream->windows, true)}};
+static stele_status load_window(struct stele_seq_stream *stream, const struct source *s,
+                                uint64_t from, uint64_t to, stele_err *err) {
+    struct window window = {
+        stream,
+        from,
+        to,
+        {can_hold(s, &stream->windows, false), can_hold(s, &stream->windows, true)}};
     stele_status st = STELE_OK;
     stream->n_seqs = 0;
     if (!stream->source_open) {
-        STELE_TRY(stele_key_tags_make(&stream->tags, stream->view->log, &stream->query, s->info.era, err));
+        STELE_TRY(stele_key_tags_make(&stream->tags, stream->view->log, &stream->query, s->info.era,
+                                      err));
     }
     if (s->segment == NULL) {
         STELE_TRY(stele_tail_scan(s->unit, to, take_posting, &window, err));
@@ -298,15 +317,19 @@ static stele_status next_window(struct stele_seq_stream *stream, stele_err *err)
         if (stream->descending ? stream->source == 0 : stream->source >= n) {
             return STELE_END;
         }
-        struct source s = source_at(stream->view, stream->descending ? stream->source - 1 : stream->source);
+        struct source s =
+            source_at(stream->view, stream->descending ? stream->source - 1 : stream->source);
         bool live = stream->descending ? s.info.lo < stream->at : s.info.hi > stream->at;
-        if (!live || (!can_hold(&s, &stream->windows, false) && !can_hold(&s, &stream->windows, true))) {
+        if (!live ||
+            (!can_hold(&s, &stream->windows, false) && !can_hold(&s, &stream->windows, true))) {
             leave_source(stream);
             stream->source = stream->descending ? stream->source - 1 : stream->source + 1;
             continue;
         }
-        uint64_t from = stream->descending ? s.info.lo : (stream->at > s.info.lo ? stream->at : s.info.lo);
-        uint64_t to = stream->descending ? (stream->at < s.info.hi ? stream->at : s.info.hi) : s.info.hi;
+        uint64_t from =
+            stream->descending ? s.info.lo : (stream->at > s.info.lo ? stream->at : s.info.lo);
+        uint64_t to =
+            stream->descending ? (stream->at < s.info.hi ? stream->at : s.info.hi) : s.info.hi;
         uint64_t window = stream->view->log->pack_entries;
         if (to - from > window) {
             from = stream->descending ? to - window : from;
@@ -339,7 +362,8 @@ static stele_status next_of_scan(struct stele_seq_stream *stream, uint64_t *ret_
     return STELE_OK;
 }
 
-stele_status stele_seq_stream_next(struct stele_seq_stream *stream, uint64_t *ret_seq, stele_err *err) {
+stele_status stele_seq_stream_next(struct stele_seq_stream *stream, uint64_t *ret_seq,
+                                   stele_err *err) {
     if (stream->scan) {
         return next_of_scan(stream, ret_seq);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/single.c: entries that are no events, appended one at a time through the queue that events take, by
- * callers who wait until they are durable.
+ * storage/single.c: entries that are no events, appended one at a time through the queue that
+ * events take, by callers who wait until they are durable.
  */
 #include <inttypes.h>
 
@@ -37,14 +37,16 @@ struct single_wait {
     struct stele_batch_place place;
 };
 
-static void single_done(void *arg, stele_status st, const stele_err *err, const struct stele_batch_place *place) {
+static void single_done(void *arg, stele_status st, const stele_err *err,
+                        const struct stele_batch_place *place) {
     struct single_wait *wait = arg;
     wait->place = *place;
     stele_append__tell(&wait->append, st, err);
 }
 
 /* Takes the batch over. */
-static stele_status submit_and_wait(struct stele_batch *batch, struct stele_batch_place *ret_place, stele_err *err) {
+static stele_status submit_and_wait(struct stele_batch *batch, struct stele_batch_place *ret_place,
+                                    stele_err *err) {
     struct single_wait wait = {.append = STELE_APPEND_WAIT_INIT};
     stele_status st = stele_batch_submit(batch, single_done, &wait, err);
     if (st != STELE_OK) {
@@ -58,8 +60,8 @@ static stele_status submit_and_wait(struct stele_batch *batch, struct stele_batc
     return st;
 }
 
-stele_status stele_log__append_control(struct stele_log *log, stele_control_kind kind, stele_view body,
-                                       stele_err *err) {
+stele_status stele_log__append_control(struct stele_log *log, stele_control_kind kind,
+                                       stele_view body, stele_err *err) {
     struct stele_batch *batch = NULL;
     stele_status st = STELE_OK;
     STELE_TRY(stele_batch_new(log, &batch, err));
@@ -74,8 +76,8 @@ cleanup:
     return st;
 }
 
-stele_status stele_log__submit_index(struct stele_log *log, struct stele_manifest *manifest, stele_batch_done_fn done,
-                                     void *arg, stele_err *err) {
+stele_status stele_log__submit_index(struct stele_log *log, struct stele_manifest *manifest,
+                                     stele_batch_done_fn done, void *arg, stele_err *err) {
     struct stele_batch *batch = NULL;
     stele_status st = STELE_OK;
     STELE_TRY(stele_batch_new(log, &batch, err));

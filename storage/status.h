@@ -74,8 +74,7 @@ STELE_MUST_USE stele_status stele_err__set(stele_err *err, stele_status status, 
 #define STELE_FAIL_ERRNO(err, os_errno, ...)                                                       \
     stele_err__set((err), stele_status_of_errno(os_errno), (os_errno), STELE_WHERE, __VA_ARGS__)
 #else /* the analyser does not look into status.c, where it would see that this is never OK */
-#define STELE_FAIL_ERRNO(err, os_errno, ...)                                                       \
-    ((void)(os_errno), STELE_FAIL((err), IO, __VA_ARGS__))
+#define STELE_FAIL_ERRNO(err, os_errno, ...) ((void)(os_errno), STELE_FAIL((err), IO, __VA_ARGS__))
 #endif
 
 stele_status stele_status_of_errno(int os_errno);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/store.c: opens a region's store, lists its logs in the system log, runs packer, merger and indexer,
- * closes it.
+ * storage/store.c: opens a region's store, lists its logs in the system log, runs packer, merger
+ * and indexer, closes it.
  *
- * The system log is opened first and closed last: every other log is listed there before its first event.
+ * The system log is opened first and closed last: every other log is listed there before its first
+ * event.
  */
 #include "storage/store.h"
 
@@ -24,7 +25,8 @@
 #define WORKER_RETRY_MS_MIN 20u
 #define WORKER_RETRY_MS_MAX 2000u
 
-/* A thread of background work: rounds over all logs until there is nothing left to do, then it sleeps. */
+/* A thread of background work: rounds over all logs until there is nothing left to do, then it
+ * sleeps. */
 struct worker {
     struct stele_store *store;
     stele_status (*one)(struct stele_log *log, bool *ret_did, stele_err *err);
@@ -88,7 +90,6 @@ uint64_t stele_store_now_us(struct stele_store *store) {
     return store->clock(store->clock_ctx);
 }
 
-
 bool stele_store__read_only(const struct stele_store *store) {
     return store->read_only;
 }
@@ -101,8 +102,8 @@ const struct stele_event_map *stele_store_map(const struct stele_store *store) {
     return &store->map;
 }
 
-stele_status stele_store_secret(struct stele_store *store, const char *name, uint8_t ret[STELE_AT_LEAST(32)],
-                                stele_err *err) {
+stele_status stele_store_secret(struct stele_store *store, const char *name,
+                                uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
     return stele_keyring_secret(store->keyring, name, ret, err);
 }
 
@@ -135,12 +136,13 @@ bool stele_store__stopping(struct stele_store *store) {
     return stopping;
 }
 
-stele_status stele_store_route(struct stele_store *store, stele_view tenant, uint8_t retention_years,
-                               struct stele_log **ret, stele_err *err) {
+stele_status stele_store_route(struct stele_store *store, stele_view tenant,
+                               uint8_t retention_years, struct stele_log **ret, stele_err *err) {
     struct stele_log *shared = NULL;
     for (size_t i = 0; i < store->n_logs; i++) {
         struct stele_log *log = store->log[i];
-        if (log == store->system || log->years != retention_years || !stele_log_takes_tenant(log, tenant)) {
+        if (log == store->system || log->years != retention_years ||
+            !stele_log_takes_tenant(log, tenant)) {
             continue;
         }
         if (log->n_tenants > 0) {
@@ -150,15 +152,18 @@ stele_status stele_store_route(struct stele_store *store, stele_view tenant, uin
         shared = shared == NULL ? log : shared;
     }
     if (shared == NULL) {
-        return STELE_FAIL(err, NOT_FOUND, "region %s has no log that keeps this tenant's events for %u years; ask the operator to configure one",
+        return STELE_FAIL(err, NOT_FOUND,
+                          "region %s has no log that keeps this tenant's events for %u years; ask "
+                          "the operator to configure one",
                           store->region, retention_years);
     }
     *ret = shared;
     return STELE_OK;
 }
 
-/* One round over all logs; whether another is to come. Errors are reported and tried again later: nothing is lost, the record chain
- * still holds what is not packed, and segments stay until they are merged. */
+/* One round over all logs; whether another is to come. Errors are reported and tried again later:
+ * nothing is lost, the record chain still holds what is not packed, and segments stay until they
+ * are merged. */
 static bool work_round(struct worker *worker) {
     struct stele_store *store = worker->store;
     bool failed = false;
@@ -172,7 +177,8 @@ static bool work_round(struct worker *worker) {
                 wake(&store->merger);
             }
         }
-        if (st != STELE_OK && st != STELE_BUSY && !(st == STELE_CLOSED && stele_store__stopping(store))) {
+        if (st != STELE_OK && st != STELE_BUSY &&
+            !(st == STELE_CLOSED && stele_store__stopping(store))) {
             stele_store__report(store, store->log[i]->full_name, &err);
         }
         failed = failed || st != STELE_OK;
@@ -211,7 +217,8 @@ static void *work(void *arg) {
 }
 
 /* A store keeps the pack size it was made with: packs tile the log by it. */
-static stele_status settle_pack_entries(struct stele_store *store, uint32_t wanted, stele_err *err) {
+static stele_status settle_pack_entries(struct stele_store *store, uint32_t wanted,
+                                        stele_err *err) {
     stele_buf stored = STELE_BUF_EMPTY;
     uint8_t bytes[4];
     uint32_t entries = wanted == 0 ? PACK_ENTRIES_DEFAULT : wanted;
@@ -220,24 +227,31 @@ static stele_status settle_pack_entries(struct stele_store *store, uint32_t want
         entries = stele_get_u32(stored.data);
     } else if (st == STELE_NOT_FOUND && !store->read_only) {
         stele_put_u32(bytes, entries);
-        st = store->engine->ops->meta_put(store->engine, "pack_entries", stele_view_of(bytes, sizeof bytes), err);
+        st = store->engine->ops->meta_put(store->engine, "pack_entries",
+                                          stele_view_of(bytes, sizeof bytes), err);
     } else if (st == STELE_OK || st == STELE_NOT_FOUND) {
-        st = STELE_FAIL(err, CORRUPT, "region %s: the store does not say its pack size", store->region);
+        st = STELE_FAIL(err, CORRUPT, "region %s: the store does not say its pack size",
+                        store->region);
     }
-    if (st == STELE_OK && (entries < 256 || entries > (1u << 20) || (entries & (entries - 1)) != 0)) {
-        st = STELE_FAIL(err, INVALID, "packs of %u entries: a power of two from 256 to 1,048,576 is needed", entries);
+    if (st == STELE_OK &&
+        (entries < 256 || entries > (1u << 20) || (entries & (entries - 1)) != 0)) {
+        st = STELE_FAIL(err, INVALID,
+                        "packs of %u entries: a power of two from 256 to 1,048,576 is needed",
+                        entries);
     }
     store->pack_entries = entries;
     stele_buf_done(&stored);
     return st;
 }
 
-static stele_status open_parts(struct stele_store *store, const struct stele_store_config *config, stele_err *err) {
+static stele_status open_parts(struct stele_store *store, const struct stele_store_config *config,
+                               stele_err *err) {
     stele_buf path = STELE_BUF_EMPTY;
     stele_status st = STELE_OK;
     store->engine = config->engine;
     if (store->engine == NULL) {
-        STELE_TRY(stele_engine_rocks_open(config->dir, config->region, config->create, &store->engine, err));
+        STELE_TRY(stele_engine_rocks_open(config->dir, config->region, config->create,
+                                          &store->engine, err));
     }
     STELE_TRY(stele_buf_printf(&path, err, "%s/keys", config->dir));
     STELE_TRY(stele_keyring_open((const char *)path.data, config->create, &store->keyring, err));
@@ -259,8 +273,8 @@ static stele_status open_log(struct stele_store *store, const struct stele_store
     log->pack_entries = store->pack_entries;
     log->checkpoint_interval_ms = store->checkpoint_interval_ms;
     log->indexer = &store->indexer;
-    int n = snprintf(log->origin, sizeof log->origin, "%s/%s/%s", config->operator_domain, config->region,
-                     log_config->name);
+    int n = snprintf(log->origin, sizeof log->origin, "%s/%s/%s", config->operator_domain,
+                     config->region, log_config->name);
     size_t at = store->n_logs;
     while (at > 0 && strcmp(store->log[at - 1]->name, log_config->name) > 0) {
         store->log[at] = store->log[at - 1];
@@ -270,7 +284,8 @@ static stele_status open_log(struct stele_store *store, const struct stele_store
     store->n_logs++;
     if (n < 0 || (size_t)n >= sizeof log->origin) {
         log->origin[0] = '\0';
-        return STELE_FAIL(err, INVALID, "operator domain '%s' is too long for an origin", config->operator_domain);
+        return STELE_FAIL(err, INVALID, "operator domain '%s' is too long for an origin",
+                          config->operator_domain);
     }
     if (strcmp(log_config->name, STELE_SYSTEM_LOG) == 0) {
         store->system = log;
@@ -291,7 +306,8 @@ static stele_status list_log(struct stele_store *store, struct stele_log *log, s
         STELE_TRY(stele_log_view_open(log, &view, err));
         STELE_TRY(stele_log_view_node(view, 0, 0, leaf, err));
         STELE_TRY(stele_control_logs_body(log->name, log->origin, log->years, leaf, &body, err));
-        STELE_TRY(stele_log__append_control(store->system, STELE_CONTROL_LOGS, stele_view_buf(&body), err));
+        STELE_TRY(stele_log__append_control(store->system, STELE_CONTROL_LOGS,
+                                            stele_view_buf(&body), err));
     }
 cleanup:
     stele_log_view_close(view);
@@ -300,21 +316,24 @@ cleanup:
     return st;
 }
 
-static stele_status open_logs(struct stele_store *store, const struct stele_store_config *config, stele_err *err) {
+static stele_status open_logs(struct stele_store *store, const struct stele_store_config *config,
+                              stele_err *err) {
     stele_status st = STELE_OK;
     const struct stele_log_config *system = NULL;
     for (size_t i = 0; i < config->n_logs; i++) {
         system = strcmp(config->logs[i].name, STELE_SYSTEM_LOG) == 0 ? &config->logs[i] : system;
         for (size_t j = 0; j < i; j++) {
             if (strcmp(config->logs[i].name, config->logs[j].name) == 0) {
-                return STELE_FAIL(err, INVALID, "region %s: log '%s' is configured twice", config->region,
-                                  config->logs[i].name);
+                return STELE_FAIL(err, INVALID, "region %s: log '%s' is configured twice",
+                                  config->region, config->logs[i].name);
             }
         }
     }
     if (system == NULL || config->n_logs > STELE_LOGS_MAX) {
-        return STELE_FAIL(err, INVALID, "region %s: %zu logs; a log named 'system' and at most %d logs are needed",
-                          config->region, config->n_logs, STELE_LOGS_MAX);
+        return STELE_FAIL(
+            err, INVALID,
+            "region %s: %zu logs; a log named 'system' and at most %d logs are needed",
+            config->region, config->n_logs, STELE_LOGS_MAX);
     }
     STELE_TRY(open_log(store, config, system, err));
     for (size_t i = 0; i < config->n_logs; i++) {
@@ -348,7 +367,8 @@ cleanup:
 static stele_status start_worker(struct worker *worker, stele_err *err) {
     int failed = worker->store->read_only ? 0 : pthread_create(&worker->thread, NULL, work, worker);
     if (failed != 0) {
-        return STELE_FAIL_ERRNO(err, failed, "region %s: a thread for packing and merging cannot start",
+        return STELE_FAIL_ERRNO(err, failed,
+                                "region %s: a thread for packing and merging cannot start",
                                 worker->store->region);
     }
     worker->runs = !worker->store->read_only;
@@ -376,10 +396,12 @@ static void init_workers(struct stele_store *store) {
     (void)pthread_condattr_destroy(&monotonic);
 }
 
-stele_status stele_store_open(const struct stele_store_config *config, struct stele_store **ret, stele_err *err) {
+stele_status stele_store_open(const struct stele_store_config *config, struct stele_store **ret,
+                              stele_err *err) {
     stele_status st = STELE_OK;
     if (strlen(config->region) > STELE_REGION_NAME_MAX) {
-        return STELE_FAIL(err, INVALID, "region '%s': at most %d characters", config->region, STELE_REGION_NAME_MAX);
+        return STELE_FAIL(err, INVALID, "region '%s': at most %d characters", config->region,
+                          STELE_REGION_NAME_MAX);
     }
     struct stele_store *store = stele_alloc(1, sizeof *store);
     if (store == NULL) {
@@ -395,8 +417,9 @@ stele_status stele_store_open(const struct stele_store_config *config, struct st
     store->report_ctx = config->report_ctx;
     store->not_before = config->not_before;
     store->n_not_before = config->n_not_before;
-    store->checkpoint_interval_ms =
-        config->checkpoint_interval_ms == 0 ? CHECKPOINT_INTERVAL_MS_DEFAULT : config->checkpoint_interval_ms;
+    store->checkpoint_interval_ms = config->checkpoint_interval_ms == 0
+                                        ? CHECKPOINT_INTERVAL_MS_DEFAULT
+                                        : config->checkpoint_interval_ms;
     init_workers(store);
     stele_indexer__init(&store->indexer, store, config);
     STELE_TRY(stele_not_before__known(config, err));

@@ -118,8 +118,8 @@ static bool insert(uint8_t tags[][STELE_TAG_BYTES], size_t *n, const uint8_t *ta
     return true;
 }
 
-/* Each tag goes where the number of those below it says: no branch has to be guessed, as in sorting by
- * exchanges one in two would be. False: two begin alike. */
+/* Each tag goes where the number of those below it says: no branch has to be guessed, as in sorting
+ * by exchanges one in two would be. False: two begin alike. */
 static bool place(uint8_t turn[][STELE_TAG_BYTES], size_t n, uint8_t out[][STELE_TAG_BYTES]) {
     uint64_t first[TURN];
     size_t n_pairs = 0;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/tail.c: the newest entries of a log in memory, until they are packed. Everything in it can be
- * rebuilt from the record chain. Arrays are as large as the unit can become, so that nothing moves under
- * a reader; pages that are never touched cost nothing.
+ * storage/tail.c: the newest entries of a log in memory, until they are packed. Everything in it
+ * can be rebuilt from the record chain. Arrays are as large as the unit can become, so that nothing
+ * moves under a reader; pages that are never touched cost nothing.
  */
 #include <assert.h>
 #include <string.h>
 
 #include "storage/unit.h"
 
-stele_status stele_tail_new(uint64_t lo, uint64_t end, uint32_t era, struct stele_unit **ret, stele_err *err) {
+stele_status stele_tail_new(uint64_t lo, uint64_t end, uint32_t era, struct stele_unit **ret,
+                            stele_err *err) {
     assert(lo < end && end - lo <= (UINT64_C(1) << 20));
     size_t room = (size_t)(end - lo);
     struct stele_unit *unit = stele_alloc(1, sizeof *unit);
@@ -22,8 +23,8 @@ stele_status stele_tail_new(uint64_t lo, uint64_t end, uint32_t era, struct stel
         tail->chunk_capacity = room * STELE_TAGS_MAX / STELE_POSTING_CHUNK + 2;
         tail->chunk = stele_alloc(tail->chunk_capacity, sizeof(struct stele_posting *));
     }
-    if (unit == NULL || tail == NULL || tail->item == NULL || tail->leaves == NULL || tail->tile_roots == NULL ||
-        tail->late_us == NULL || tail->chunk == NULL) {
+    if (unit == NULL || tail == NULL || tail->item == NULL || tail->leaves == NULL ||
+        tail->tile_roots == NULL || tail->late_us == NULL || tail->chunk == NULL) {
         stele_tail_free(tail);
         stele_free(unit);
         return STELE_FAIL(err, NO_MEMORY, "no memory for the newest %zu entries of a log", room);
@@ -46,7 +47,8 @@ void stele_tail_free(struct stele_tail *tail) {
     for (size_t i = 0; i < tail->n_blocks; i++) {
         stele_buf_done(&tail->block[i]);
     }
-    for (size_t i = 0; tail->chunk != NULL && i < tail->chunk_capacity && tail->chunk[i] != NULL; i++) {
+    for (size_t i = 0; tail->chunk != NULL && i < tail->chunk_capacity && tail->chunk[i] != NULL;
+         i++) {
         stele_free(tail->chunk[i]);
     }
     stele_free(tail->chunk);
@@ -85,7 +87,8 @@ stele_status stele_tail_reserve(struct stele_unit *unit, size_t n_postings, stel
     size_t last = (tail->n_postings_pending + n_postings) / STELE_POSTING_CHUNK;
     assert(last < tail->chunk_capacity);
     for (size_t i = last + 1; i-- > 0 && tail->chunk[i] == NULL;) {
-        /* From the end down: the filled ones are a prefix, so the loop stops at the first of them. */
+        /* From the end down: the filled ones are a prefix, so the loop stops at the first of them.
+         */
         tail->chunk[i] = stele_alloc(STELE_POSTING_CHUNK, sizeof(struct stele_posting));
         if (tail->chunk[i] == NULL) {
             for (size_t j = i + 1; j <= last; j++) {
@@ -142,24 +145,27 @@ void stele_tail_add_tags(struct stele_unit *unit, uint64_t seq, const uint8_t *t
     struct stele_tail *tail = unit->tail;
     for (uint16_t i = 0; i < n; i++) {
         size_t at = tail->n_postings_pending++;
-        struct stele_posting *posting = &tail->chunk[at / STELE_POSTING_CHUNK][at % STELE_POSTING_CHUNK];
+        struct stele_posting *posting =
+            &tail->chunk[at / STELE_POSTING_CHUNK][at % STELE_POSTING_CHUNK];
         memcpy(posting->tag, tags + (size_t)i * STELE_TAG_BYTES, STELE_TAG_BYTES);
         posting->offset = (uint32_t)(seq - unit->lo);
     }
 }
 
 void stele_tail_publish(struct stele_unit *unit, uint64_t hi) {
-    atomic_store_explicit(&unit->tail->n_postings, unit->tail->n_postings_pending, memory_order_release);
+    atomic_store_explicit(&unit->tail->n_postings, unit->tail->n_postings_pending,
+                          memory_order_release);
     atomic_store_explicit(&unit->hi, hi, memory_order_release);
 }
 
-stele_status stele_tail_scan(const struct stele_unit *unit, uint64_t hi, stele_posting_fn fn, void *ctx,
-                             stele_err *err) {
+stele_status stele_tail_scan(const struct stele_unit *unit, uint64_t hi, stele_posting_fn fn,
+                             void *ctx, stele_err *err) {
     const struct stele_tail *tail = unit->tail;
     stele_status st = STELE_OK;
     size_t n_postings = atomic_load_explicit(&tail->n_postings, memory_order_acquire);
     for (size_t at = 0; at < n_postings; at++) {
-        const struct stele_posting *posting = &tail->chunk[at / STELE_POSTING_CHUNK][at % STELE_POSTING_CHUNK];
+        const struct stele_posting *posting =
+            &tail->chunk[at / STELE_POSTING_CHUNK][at % STELE_POSTING_CHUNK];
         if (unit->lo + posting->offset >= hi) {
             break;
         }

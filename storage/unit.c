@@ -34,8 +34,8 @@ void stele_unit_cursor_done(struct stele_unit_cursor *cursor) {
     cursor->unit = NULL;
 }
 
-stele_status stele_unit_cursor_enter(struct stele_unit_cursor *cursor, const struct stele_unit *unit,
-                                     stele_err *err) {
+stele_status stele_unit_cursor_enter(struct stele_unit_cursor *cursor,
+                                     const struct stele_unit *unit, stele_err *err) {
     if (cursor->unit == unit) {
         return STELE_OK;
     }
@@ -85,9 +85,11 @@ stele_status stele_unit_item(struct stele_unit_cursor *cursor, uint64_t seq, str
     STELE_TRY(stele_item_read(&r, &item, err));
     STELE_TRY(stele_reader_end(&r, err));
     if (seq < item.first_seq || seq - item.first_seq >= item.n) {
-        return STELE_FAIL(err, CORRUPT, "entry %llu: the item stored for it holds entries %llu to %llu; run stele fsck",
-                          (unsigned long long)seq, (unsigned long long)item.first_seq,
-                          (unsigned long long)(item.first_seq + item.n - 1u));
+        return STELE_FAIL(
+            err, CORRUPT,
+            "entry %llu: the item stored for it holds entries %llu to %llu; run stele fsck",
+            (unsigned long long)seq, (unsigned long long)item.first_seq,
+            (unsigned long long)(item.first_seq + item.n - 1u));
     }
     *ret = item;
 cleanup:
@@ -115,22 +117,26 @@ void stele_unit_will_need(struct stele_unit_cursor *cursor, const uint64_t *seq,
     }
 }
 
-stele_status stele_unit_leaves(const struct stele_unit *unit, uint64_t from, size_t n, stele_buf *out,
-                               stele_err *err) {
+stele_status stele_unit_leaves(const struct stele_unit *unit, uint64_t from, size_t n,
+                               stele_buf *out, stele_err *err) {
     assert(from >= unit->lo && n <= atomic_load_explicit(&unit->hi, memory_order_acquire) - from);
     if (unit->tail != NULL) {
         return stele_buf_append(
-            out, stele_view_of(unit->tail->leaves + (from - unit->lo) * STELE_HASH_BYTES, n * STELE_HASH_BYTES), err);
+            out,
+            stele_view_of(unit->tail->leaves + (from - unit->lo) * STELE_HASH_BYTES,
+                          n * STELE_HASH_BYTES),
+            err);
     }
     return stele_pack_leaves(unit, from, n, out, err);
 }
 
-stele_status stele_unit_tile_roots(const struct stele_unit *unit, uint64_t first, size_t n, stele_buf *out,
-                                   stele_err *err) {
+stele_status stele_unit_tile_roots(const struct stele_unit *unit, uint64_t first, size_t n,
+                                   stele_buf *out, stele_err *err) {
     assert(first >= stele_unit_first_tile(unit));
     if (unit->tail != NULL) {
         size_t at = (size_t)(first - stele_unit_first_tile(unit)) * STELE_HASH_BYTES;
-        return stele_buf_append(out, stele_view_of(unit->tail->tile_roots + at, n * STELE_HASH_BYTES), err);
+        return stele_buf_append(
+            out, stele_view_of(unit->tail->tile_roots + at, n * STELE_HASH_BYTES), err);
     }
     return stele_pack_tile_roots(unit, first, n, out, err);
 }

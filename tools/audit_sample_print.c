@@ -36,8 +36,8 @@ static void looked(const struct stele_audit_report *report, char ret[TEXT_BYTES]
     }
     (void)snprintf(ret, TEXT_BYTES,
                    "sampled %" PRIu64 " of %" PRIu64 " segments of the INDEX at entry %" PRIu64
-                   "%s: %" PRIu64 " entries replayed and %" PRIu64
-                   " read singly, of %" PRIu64 ", %.1f %%",
+                   "%s: %" PRIu64 " entries replayed and %" PRIu64 " read singly, of %" PRIu64
+                   ", %.1f %%",
                    sampled->n_made, sampled->n_segments, sampled->index_seq, unknown,
                    report->entries, sampled->n_single, report->checkpoint.size_leaves,
                    percent(report->entries + sampled->n_single, report->checkpoint.size_leaves));
@@ -47,9 +47,10 @@ static void not_looked(const struct stele_audit_report *report, char ret[TEXT_BY
     const struct stele_audit_sampled *sampled = &report->sampled;
     uint64_t left = sampled->n_segments - sampled->n_made;
     if (sampled->n_segments == 0) {
-        (void)snprintf(ret, TEXT_BYTES,
-                       "no INDEX entry is signed yet: there was nothing to sample, and no entry was "
-                       "looked at");
+        (void)snprintf(
+            ret, TEXT_BYTES,
+            "no INDEX entry is signed yet: there was nothing to sample, and no entry was "
+            "looked at");
     } else if (left == 0) {
         (void)snprintf(ret, TEXT_BYTES,
                        "all segments of that INDEX were looked at, but not the entries behind it, "
@@ -86,7 +87,7 @@ json_t *stele_audit_sample_json(const struct stele_audit_report *report) {
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s}", "seed",
                      (json_int_t)sampled->seed, "index", (json_int_t)sampled->index_seq, "segments",
                      (json_int_t)sampled->n_segments, "looked_at", (json_int_t)sampled->n_made,
-                     "looked_at_unknown", (json_int_t)sampled->n_unknown, "entries_read",
-                     n_read, "entries_of_log", (json_int_t)report->checkpoint.size_leaves, "chance_percent", chance(sampled),
-                     "not_seen", text);
+                     "looked_at_unknown", (json_int_t)sampled->n_unknown, "entries_read", n_read,
+                     "entries_of_log", (json_int_t)report->checkpoint.size_leaves, "chance_percent",
+                     chance(sampled), "not_seen", text);
 }

@@ -25,10 +25,9 @@ static void close_stream(struct stele_audit_server *server) {
 
 static stele_status open_stream(struct stele_audit_server *server, uint64_t seq, stele_err *err) {
     close_stream(server);
-    stele_status st =
-        stele_replay_stream_open(server->cli->client, server->log, seq,
-                                 (seq < server->end ? server->end : server->source.size_leaves) - seq,
-                                 &server->stream, err);
+    stele_status st = stele_replay_stream_open(
+        server->cli->client, server->log, seq,
+        (seq < server->end ? server->end : server->source.size_leaves) - seq, &server->stream, err);
     if (st == STELE_OK) {
         stele_interrupt_watch(stele_replay_stream_rpc(server->stream));
         server->first = seq;
@@ -93,9 +92,9 @@ static stele_status read_tile(void *ctx, const struct stele_tile *tile, stele_bu
     char path[STELE_TILE_PATH_BYTES];
     stele_buf_clear(out);
     stele_status st = stele_tile_path(tile, path, err);
-    return st == STELE_OK ? stele_client_tile(server->cli->client, server->log, path, TIMEOUT_MS,
-                                              out, err)
-                          : st;
+    return st == STELE_OK
+               ? stele_client_tile(server->cli->client, server->log, path, TIMEOUT_MS, out, err)
+               : st;
 }
 
 static stele_status node_of(void *ctx, unsigned level, uint64_t index,

@@ -24,8 +24,8 @@ struct stele_audit_server {
     size_t n;
     uint64_t end; /* entries from here on are not wanted yet */
     struct stele_tile_nodes nodes;
-    uint64_t index_seq;    /* of the newest INDEX, for a sample */
-    stele_buf descriptors; /* empty: there is none */
+    uint64_t index_seq;               /* of the newest INDEX, for a sample */
+    stele_buf descriptors;            /* empty: there is none */
     struct stele_audit_source source; /* borrows this */
 };
 /* Gets the newest checkpoint, and checks it with the vkeys of client.conf; for a sample, first the

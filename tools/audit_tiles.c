@@ -81,8 +81,8 @@ static stele_status index_of(void *ctx, uint64_t *ret_seq, stele_buf *descriptor
                                "`stele tiles --replay`, or audit it without --sample",
                                tiles->replay_folder)
                   : st);
-    STELE_TRY(stele_corrupt(
-        stele_replay_index_read(stele_view_buf(&bytes), ret_seq, &shown, err), err));
+    STELE_TRY(
+        stele_corrupt(stele_replay_index_read(stele_view_buf(&bytes), ret_seq, &shown, err), err));
     if (shown.size == 0) {
         STELE_TRY(STELE_FAIL(err, NOT_FOUND, "%s has no INDEX entry yet", tiles->source.log));
     }

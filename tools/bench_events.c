@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_events.c: events with a realistic shape. Making them must cost little beside storing them, as
- * they are made on the processors that are measured: one is written field by field, the others are copies of
- * it with what differs written over.
+ * tools/bench_events.c: events with a realistic shape. Making them must cost little beside storing
+ * them, as they are made on the processors that are measured: one is written field by field, the
+ * others are copies of it with what differs written over.
  */
 #include "tools/bench_events.h"
 
@@ -66,7 +66,8 @@ uint32_t stele_bench_dataset_of(uint64_t wanted, uint64_t events) {
     return rank_of(wanted, events, N_DATASETS);
 }
 
-/* ------------------------------------------------------------------ the one they are copied from */
+/* ------------------------------------------------------------------ the one they are copied from
+ */
 /* What stands where events differ: nothing else in the template looks like these. */
 #define ID "########-####-7###-8###-############" /* UUIDv7: time and random digits */
 #define ACTOR "user-######"
@@ -142,7 +143,8 @@ static stele_status write_template(const char *region, stele_buf *out, stele_err
 }
 
 /* Where the next such bytes begin, from `from` on; they are there. */
-static size_t find(const struct stele_bench_events *events, size_t *from, const void *bytes, size_t n) {
+static size_t find(const struct stele_bench_events *events, size_t *from, const void *bytes,
+                   size_t n) {
     size_t at = *from;
     while (at + n <= events->size && memcmp(events->event + at, bytes, n) != 0) {
         at++;
@@ -191,7 +193,7 @@ static stele_status make_template(struct stele_bench_events *events, stele_err *
 /* Writes the last `digits` digits of a number. */
 static void put_digits(uint8_t *at, uint64_t number, unsigned base, unsigned digits) {
     for (unsigned i = digits; i > 0; i--) {
-        at[i - 1] = (uint8_t)"0123456789abcdef"[number % base];
+        at[i - 1] = (uint8_t) "0123456789abcdef"[number % base];
         number /= base;
     }
 }
@@ -262,7 +264,8 @@ stele_status stele_bench_event(struct stele_bench_events *events, stele_buf *pay
     put_digits(at + places->dataset + strlen(DATASET) - 5, dataset, 10, 5);
     put_random(events, at + places->digest, 32);
     put_number(events, at + places->size, 3);
-    put_digits(at + places->model + strlen(MODEL) - 2, zipf(events, &events->models, N_MODELS), 10, 2);
+    put_digits(at + places->model + strlen(MODEL) - 2, zipf(events, &events->models, N_MODELS), 10,
+               2);
     put_random(events, at + places->trace, 16);
     put_random(events, at + places->span, 8);
     put_number(events, at + places->duration, 4);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_events.h: made-up access events to measure with: 314 bytes in a region like eu-central, 8 index keys
- * (actor, two resources, event type, action, service, tenant, and a trace of its own), 72 bytes of
- * incompressible digest and ids beside the event's id, actors and resources by Zipf's law. Layer:
- * tools.
+ * tools/bench_events.h: made-up access events to measure with: 314 bytes in a region like
+ * eu-central, 8 index keys (actor, two resources, event type, action, service, tenant, and a trace
+ * of its own), 72 bytes of incompressible digest and ids beside the event's id, actors and
+ * resources by Zipf's law. Layer: tools.
  */
 #ifndef STELE_TOOLS_BENCH_EVENTS_H
 #define STELE_TOOLS_BENCH_EVENTS_H

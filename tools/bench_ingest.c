@@ -274,7 +274,8 @@ cleanup:
             st = lag_st;
         }
     }
-    if (st == STELE_OK && bench->server != NULL) { /* what still merges would count twice, or not yet */
+    if (st == STELE_OK &&
+        bench->server != NULL) { /* what still merges would count twice, or not yet */
         st = stele_bench_settle(bench->server, err);
         stele_bench_kept_measure(bench->server->dir, &ret->kept);
     }

@@ -16,8 +16,9 @@
 #define ASK_MS 200 /* a status is a millisecond's work, and INDEX entries are seconds apart */
 #define TIMEOUT_MS 30000
 #define COVER_S 60.0
-#define STALLED_S 5.0 /* INDEX entries are two seconds apart: without one for so long none comes   \
-                       */
+#define STALLED_S                                                                                  \
+    5.0 /* INDEX entries are two seconds apart: without one for so long none comes                 \
+         */
 
 struct stele_bench_lag {
     struct stele_cli cli;

@@ -7,9 +7,10 @@
 #include "storage/checkpoint.h"
 #include "storage/file.h"
 
-#define FILE_BYTES_MAX (1u << 20) /* 64 checkpoints of the greatest size, thousands of real ones   \
-                                   */
-#define NOTES_MAX 4096            /* 64 regions of 64 logs */
+#define FILE_BYTES_MAX                                                                             \
+    (1u << 20)         /* 64 checkpoints of the greatest size, thousands of real ones              \
+                        */
+#define NOTES_MAX 4096 /* 64 regions of 64 logs */
 
 static const char signature_mark[] = "\xe2\x80\x94 "; /* each line of signatures begins with it */
 

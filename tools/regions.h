@@ -14,7 +14,7 @@ struct stele_regions {
 struct stele_regions_options {
     bool create;
     bool read_only;
-    bool any_key_order; /* of index segments, as stele_store_config has it: audit */
+    bool any_key_order;           /* of index segments, as stele_store_config has it: audit */
     const stele_view *not_before; /* as stele_not_before_read gives them */
     size_t n_not_before;
     stele_report_fn report;

@@ -333,8 +333,8 @@ static bool is_idle(struct stele_shipper *s) {
     return idle;
 }
 
-/* Under the lock, which it gives up meanwhile: waits until an event of so many bytes fits, and begins to
- * count the time if it is the only one. */
+/* Under the lock, which it gives up meanwhile: waits until an event of so many bytes fits, and
+ * begins to count the time if it is the only one. */
 static stele_status make_room(struct stele_shipper *s, size_t payload_bytes, stele_err *err) {
     for (;;) {
         if (s->ring.first == s->ring.next) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/bench/bench_seal.c: seals of packs of 65,536 entries with eight tags each: built, and merged 16 at
- * a time. Items are events. Argument 0: keys as a service has them (a tenant, kinds of events, actors by
- * Zipf, sessions of ten events, half of the resources and the correlation new). 1: every second tag
- * stands alone.
+ * tests/bench/bench_seal.c: seals of packs of 65,536 entries with eight tags each: built, and
+ * merged 16 at a time. Items are events. Argument 0: keys as a service has them (a tenant, kinds of
+ * events, actors by Zipf, sessions of ten events, half of the resources and the correlation new).
+ * 1: every second tag stands alone.
  */
 #include <string.h>
 
@@ -16,7 +16,8 @@
 #define POSTINGS ((size_t)PACK * TAGS)
 #define PACKS 16u
 
-static stele_status leaf_of(void *ctx, uint64_t seq, uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
+static stele_status leaf_of(void *ctx, uint64_t seq, uint8_t ret[STELE_AT_LEAST(32)],
+                            stele_err *err) {
     (void)err;
     memcpy(ret, (const uint8_t *)ctx + (size_t)seq * STELE_HASH_BYTES, STELE_HASH_BYTES);
     return STELE_OK;
@@ -92,14 +93,18 @@ static struct sealed_segment *packs(size_t n, bool lone) {
         struct stele_posting *postings = postings_of(p, lone);
         BENCH_OK(test_segment_write(&info, postings, POSTINGS, &s->segment_bytes, err));
         stele_free(postings);
-        BENCH_OK(stele_segment_open(memory_read_at, &s->segment_bytes, s->segment_bytes.size, &s->segment, err));
-        BENCH_OK(stele_seal_build(s->segment, leaves(), memory_write, &s->seal_bytes, &s->descriptor, err));
-        BENCH_OK(stele_seal_open(memory_read_at, &s->seal_bytes, s->seal_bytes.size, s->segment, &s->seal, err));
+        BENCH_OK(stele_segment_open(memory_read_at, &s->segment_bytes, s->segment_bytes.size,
+                                    &s->segment, err));
+        BENCH_OK(stele_seal_build(s->segment, leaves(), memory_write, &s->seal_bytes,
+                                  &s->descriptor, err));
+        BENCH_OK(stele_seal_open(memory_read_at, &s->seal_bytes, s->seal_bytes.size, s->segment,
+                                 &s->seal, err));
     }
     return all[lone ? 1 : 0];
 }
 
-static void note(struct stele_bench *b, const stele_buf *segment, const stele_buf *seal, double events) {
+static void note(struct stele_bench *b, const stele_buf *segment, const stele_buf *seal,
+                 double events) {
     stele_bench_did(b, (uint64_t)events, 0);
     stele_bench_note(b, "segment bytes/event", (double)segment->size / events);
     stele_bench_note(b, "seal bytes/event", (double)seal->size / events);
@@ -128,7 +133,8 @@ static struct sealed_segment *merged_of(bool lone) {
     }
     if (m->segment == NULL) {
         BENCH_OK(stele_segment_merge(segments, PACKS, memory_write, &m->segment_bytes, err));
-        BENCH_OK(stele_segment_open(memory_read_at, &m->segment_bytes, m->segment_bytes.size, &m->segment, err));
+        BENCH_OK(stele_segment_open(memory_read_at, &m->segment_bytes, m->segment_bytes.size,
+                                    &m->segment, err));
     }
     return m;
 }

@@ -10,7 +10,8 @@
 
 /* Consistency proofs tried a log: the pairs are drawn from all checkpoints ever given out. */
 #define PROOFS 12
-/* Above it a log is sealed only: the model is slow, and a store that lives on is checked again and again. */
+/* Above it a log is sealed only: the model is slow, and a store that lives on is checked again and
+ * again. */
 #define MODEL_ENTRIES_MAX 8000
 #define SEAL_MS 60000 /* of what comes at once, but for a machine that is busy */
 

@@ -2,12 +2,13 @@
 /*
  * tests/fault/crash_writer.c: the process that crash tests kill. It opens a store, appends from
  * three threads while its clock runs through months, signs and reads in between, and reports every
- * acknowledgement (crash_wire.h). Packs of 256, a month each thousand events and an INDEX entry every
- * 20 ms make packing, merging, sealing and new eras go on all the time.
+ * acknowledgement (crash_wire.h). Packs of 256, a month each thousand events and an INDEX entry
+ * every 20 ms make packing, merging, sealing and new eras go on all the time.
  *
  * It may also end itself at a chosen step (CRASH_STEP_AT).
  *
- * Usage: crash_writer FOLDER SEED NOW_US EVENTS; without events it only opens, and waits to be killed
+ * Usage: crash_writer FOLDER SEED NOW_US EVENTS; without events it only opens, and waits to be
+ * killed
  */
 #include <pthread.h>
 #include <signal.h>
@@ -26,7 +27,7 @@
 #define STEP_US_MAX (DAY_US * 2 / 3)
 #define BATCH_MAX 300
 #define OPEN_TRIES_MAX 50
-#define INDEX_INTERVAL_MS 20 /* INDEX entries among all the rest */
+#define INDEX_INTERVAL_MS 20    /* INDEX entries among all the rest */
 #define RECOVERY_TRIES_MAX 6000 /* of 5 ms */
 
 static struct fixture fixture;

@@ -222,7 +222,8 @@ ssize_t pread64(int fd, void *bytes, size_t size, off64_t offset) {
 
 /* How RocksDB reads a log and a MANIFEST. A count that is short without the end of the file is an
  * error to its reader, so that nothing is shortened here. */
-size_t(fread_unlocked)(void *bytes, size_t size, size_t n, FILE *file) { /* a macro too, where it is optimised */
+size_t(fread_unlocked)(void *bytes, size_t size, size_t n,
+                       FILE *file) { /* a macro too, where it is optimised */
     return judge_fd(fileno(file), DISK_READ) == FAIL ? 0 : fread(bytes, size, n, file);
 }
 

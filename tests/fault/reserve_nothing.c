@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fault/reserve_nothing.c: no room is reserved in files, for a test whose stores are in memory: the database
- * reserves hundreds of MiB for its log, which there takes longer than all the rest.
+ * tests/fault/reserve_nothing.c: no room is reserved in files, for a test whose stores are in
+ * memory: the database reserves hundreds of MiB for its log, which there takes longer than all the
+ * rest.
  */
 #include <fcntl.h>
 

@@ -36,8 +36,8 @@ struct sync_log {
 
 /* The log of this process. Exported by the library under this name. */
 struct sync_log *sync_count_log(void);
-/* The nth sync from now of a path with `path` in it fails with os_errno, and n_fail - 1 after it; nth 0: none
- * does. While other threads sync. */
+/* The nth sync from now of a path with `path` in it fails with os_errno, and n_fail - 1 after it;
+ * nth 0: none does. While other threads sync. */
 void sync_count_fail(const char *path, uint64_t nth, uint64_t n_fail, int os_errno);
 
 #endif

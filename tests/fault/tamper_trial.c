@@ -30,7 +30,7 @@ struct outcome {
     char text[300];
 };
 struct tamper_bed {
-    char dir[64]; /* holds "whole", and a copy a worker */
+    char dir[64];         /* holds "whole", and a copy a worker */
     struct outcome whole; /* nothing is changed */
     size_t n_files, n_pairs;
     struct tamper_file file[TAMPER_FILES_MAX];
@@ -38,7 +38,8 @@ struct tamper_bed {
 };
 
 static struct tamper_bed *shared_bed(void) {
-    void *memory = mmap(NULL, sizeof(struct tamper_bed), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, sizeof(struct tamper_bed), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(memory != MAP_FAILED);
     return memory;
 }
@@ -56,8 +57,8 @@ static void copy_file(const char *from, const char *to) {
     assert_int_equal(close(in) | close(out), 0);
 }
 
-/* Folders are made, if they are not there from the copy before, and files copied: a database writes into some of
- * them when it is opened. */
+/* Folders are made, if they are not there from the copy before, and files copied: a database writes
+ * into some of them when it is opened. */
 static void copy_tree(const char *from, const char *to) {
     DIR *folder = opendir(from);
     assert_non_null(folder);
@@ -159,7 +160,8 @@ static stele_status walk_one(void *ctx, stele_view key, stele_view value, stele_
     stele_status st = STELE_OK;
     if (walk->bed != NULL && walk->bed->n_pairs < TAMPER_PAIRS_MAX) {
         struct tamper_pair *pair = &walk->bed->pair[walk->bed->n_pairs++];
-        *pair = (struct tamper_pair){.family = walk->family, .key_size = key.size, .value_size = value.size};
+        *pair = (struct tamper_pair){
+            .family = walk->family, .key_size = key.size, .value_size = value.size};
         for (size_t i = 0; i < key.size && i < sizeof pair->name - 1; i++) {
             pair->name[i] = (char)(key.data[i] > 32 && key.data[i] < 127 ? key.data[i] : '.');
         }
@@ -186,8 +188,8 @@ static void walk_pairs(struct stele_rocks *rocks, struct pair_walk *walk) {
     for (int family = 0; family < STELE_ROCKS_FAMILIES; family++) {
         stele_err err;
         walk->family = (stele_rocks_family)family;
-        assert_ok(stele_rocks_scan(rocks, walk->family, stele_view_of(end, 0), stele_view_of(end, sizeof end), walk_one,
-                                   walk, &err));
+        assert_ok(stele_rocks_scan(rocks, walk->family, stele_view_of(end, 0),
+                                   stele_view_of(end, sizeof end), walk_one, walk, &err));
     }
 }
 
@@ -212,7 +214,8 @@ static struct stele_rocks_op put(stele_rocks_family family, stele_view key, stel
 }
 
 /* What somebody does who can write the database. */
-static void change_pair(const struct tamper_bed *bed, const char *dir, const struct tamper_change *change) {
+static void change_pair(const struct tamper_bed *bed, const char *dir,
+                        const struct tamper_change *change) {
     const struct tamper_pair *pair = &bed->pair[change->n];
     struct pair_walk walk = {.wanted = change->n};
     struct stele_rocks *rocks = open_rocks(dir);
@@ -222,7 +225,8 @@ static void change_pair(const struct tamper_bed *bed, const char *dir, const str
     walk_pairs(rocks, &walk);
     stele_buf *key = &walk.key[0];
     stele_buf *value = &walk.value[0];
-    ops[1] = (struct stele_rocks_op){pair->family, STELE_ROCKS_DELETE, stele_view_buf(key), {NULL, 0}};
+    ops[1] =
+        (struct stele_rocks_op){pair->family, STELE_ROCKS_DELETE, stele_view_buf(key), {NULL, 0}};
     ops[0] = ops[1];
     switch (change->kind) {
     case TAMPER_FLIP:
@@ -287,7 +291,8 @@ static void list_files(struct tamper_bed *bed, const char *dir, const char *unde
     for (int i = 0; i < n; i++) {
         char name[TAMPER_PATH_MAX * 2];
         struct stat info;
-        (void)snprintf(name, sizeof name, "%.120s%s%.120s", under, under[0] != '\0' ? "/" : "", names[i]->d_name);
+        (void)snprintf(name, sizeof name, "%.120s%s%.120s", under, under[0] != '\0' ? "/" : "",
+                       names[i]->d_name);
         (void)snprintf(path, sizeof path, "%.200s/%.250s", dir, name);
         assert_int_equal(stat(path, &info), 0);
         if (S_ISDIR(info.st_mode) && names[i]->d_name[0] != '.') {
@@ -314,17 +319,20 @@ static void write_file(const char *path, const stele_buf *bytes) {
 static size_t neighbour(const struct tamper_bed *bed, size_t n) {
     const char *slash = strrchr(bed->file[n].path, '/');
     size_t folder = slash == NULL ? 0 : (size_t)(slash - bed->file[n].path) + 1;
-    bool same = n + 1 < bed->n_files && strncmp(bed->file[n].path, bed->file[n + 1].path, folder) == 0;
+    bool same =
+        n + 1 < bed->n_files && strncmp(bed->file[n].path, bed->file[n + 1].path, folder) == 0;
     return same ? n + 1 : n;
 }
 
-static void change_file(const struct tamper_bed *bed, const char *dir, const struct tamper_change *change) {
+static void change_file(const struct tamper_bed *bed, const char *dir,
+                        const struct tamper_change *change) {
     char path[TAMPER_PATH_MAX * 2];
     char other_path[TAMPER_PATH_MAX * 2];
     stele_buf bytes = STELE_BUF_EMPTY;
     stele_buf other = STELE_BUF_EMPTY;
     (void)snprintf(path, sizeof path, "%.200s/%.250s", dir, bed->file[change->n].path);
-    (void)snprintf(other_path, sizeof other_path, "%.200s/%.250s", dir, bed->file[neighbour(bed, change->n)].path);
+    (void)snprintf(other_path, sizeof other_path, "%.200s/%.250s", dir,
+                   bed->file[neighbour(bed, change->n)].path);
     assert_ok(stele_file_read(path, SIZE_MAX / 2, &bytes, NULL));
     assert_ok(stele_file_read(other_path, SIZE_MAX / 2, &other, NULL));
     switch (change->kind) {
@@ -374,7 +382,8 @@ static void look(const char *dir, bool for_writing, struct outcome *ret) {
     ret->opened = fixture_try_open(&f, !for_writing, &err);
     if (ret->opened == STELE_OK) {
         ret->answered = store_answers(f.store, KEYS_EVERY, ret->answers, &err);
-        (void)snprintf(ret->text, sizeof ret->text, "%s", ret->answered != STELE_OK ? err.text : "");
+        (void)snprintf(ret->text, sizeof ret->text, "%s",
+                       ret->answered != STELE_OK ? err.text : "");
         ret->checked = for_writing ? STELE_OK : stele_fsck(f.store, NULL, NULL, &report, &err);
         fixture_close(&f);
     }
@@ -418,7 +427,8 @@ struct tamper_bed *tamper_bed_make(void) {
     char copy[80];
     /* In memory, where there is such a folder: a hundred thousand stores are made and removed. */
     bool memory = access("/dev/shm", W_OK) == 0;
-    (void)snprintf(bed->dir, sizeof bed->dir, "%s/stele-tamper-XXXXXX", memory ? "/dev/shm" : "/tmp");
+    (void)snprintf(bed->dir, sizeof bed->dir, "%s/stele-tamper-XXXXXX",
+                   memory ? "/dev/shm" : "/tmp");
     assert_non_null(mkdtemp(bed->dir));
     (void)snprintf(whole, sizeof whole, "%s/whole", bed->dir);
     (void)snprintf(copy, sizeof copy, "%s/copy", bed->dir);
@@ -430,7 +440,8 @@ struct tamper_bed *tamper_bed_make(void) {
     copy_tree(whole, copy);
     assert_int_equal(run(bed, LOOK, copy), 0);
     remove_tree(copy);
-    assert_true(bed->whole.done && bed->whole.answered == STELE_OK && bed->whole.checked == STELE_OK);
+    assert_true(bed->whole.done && bed->whole.answered == STELE_OK &&
+                bed->whole.checked == STELE_OK);
     return bed;
 }
 
@@ -449,12 +460,14 @@ size_t tamper_pairs(const struct tamper_bed *bed, const struct tamper_pair **ret
     return bed->n_pairs;
 }
 
-static tamper_fate fate_of(const struct tamper_bed *bed, const struct outcome *outcome, bool for_writing) {
+static tamper_fate fate_of(const struct tamper_bed *bed, const struct outcome *outcome,
+                           bool for_writing) {
     if (outcome->opened != STELE_OK) {
         return TAMPER_NOT_OPENED;
     }
     if (outcome->answered != STELE_OK) {
-        return for_writing || outcome->checked != STELE_OK ? TAMPER_READ_REFUSED : TAMPER_UNSEEN_BY_FSCK;
+        return for_writing || outcome->checked != STELE_OK ? TAMPER_READ_REFUSED
+                                                           : TAMPER_UNSEEN_BY_FSCK;
     }
     if (memcmp(outcome->answers, bed->whole.answers, sizeof outcome->answers) != 0) {
         return TAMPER_OTHER_ANSWER;
@@ -462,7 +475,8 @@ static tamper_fate fate_of(const struct tamper_bed *bed, const struct outcome *o
     return outcome->checked != STELE_OK ? TAMPER_FSCK_REFUSED : TAMPER_UNCHANGED;
 }
 
-tamper_fate tamper_try(struct tamper_bed *bed, size_t worker, const struct tamper_change *change, char ret_text[STELE_AT_LEAST(300)]) {
+tamper_fate tamper_try(struct tamper_bed *bed, size_t worker, const struct tamper_change *change,
+                       char ret_text[STELE_AT_LEAST(300)]) {
     struct outcome outcome = {.done = false};
     char whole[80];
     char copy[80];

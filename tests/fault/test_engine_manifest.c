@@ -22,7 +22,7 @@
 static struct rng rng;
 static char folder[TEMP_FOLDER_BYTES];
 static char manifest[512]; /* of the store in "try" */
-static stele_buf intact; /* the file before any damage */
+static stele_buf intact;   /* the file before any damage */
 static uint8_t record[4000];
 
 static stele_status count_record(void *ctx, uint64_t pos, stele_view bytes, stele_err *err) {

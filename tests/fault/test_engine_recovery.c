@@ -285,8 +285,8 @@ static stele_status check_nothing(void *ctx, struct stele_rocks *r, stele_err *e
     return STELE_OK;
 }
 
-/* Behind the engine's back, through the database: no damage that RocksDB could see. In a process of its
- * own: RocksDB leaves threads, and outcome_of_try forks. */
+/* Behind the engine's back, through the database: no damage that RocksDB could see. In a process of
+ * its own: RocksDB leaves threads, and outcome_of_try forks. */
 static void write_behind(struct stele_rocks_op op) {
     pid_t child = fork();
     assert_true(child >= 0);
@@ -322,19 +322,20 @@ static void test_engine_recovery__a_record_that_is_gone_is_noticed(void **state)
 
 /* What stands below it is not trimmed, whatever the state of the chain says. */
 static void test_engine_recovery__a_floor_that_hides_records_is_noticed(void **state) {
-    static const uint64_t floor[] = {1, RECORDS - 1, RECORDS, RECORDS + 1, UINT64_C(1) << 40, UINT64_MAX};
+    static const uint64_t floor[] = {1,           RECORDS - 1,       RECORDS,
+                                     RECORDS + 1, UINT64_C(1) << 40, UINT64_MAX};
     (void)state;
     for (size_t i = 0; i < sizeof floor / sizeof floor[0]; i++) {
         uint8_t chain[17] = {1}; /* its version, epoch, floor */
         stele_put_u64(chain + 1, 1);
         stele_put_u64(chain + 9, floor[i]);
         start_try();
-        write_behind((struct stele_rocks_op){STELE_ROCKS_META, STELE_ROCKS_PUT, stele_view_str("chain/log"),
-                                             {chain, sizeof chain}});
+        write_behind((struct stele_rocks_op){
+            STELE_ROCKS_META, STELE_ROCKS_PUT, stele_view_str("chain/log"), {chain, sizeof chain}});
         assert_int_equal(outcome_of_try(), REFUSED);
         start_try();
-        write_behind((struct stele_rocks_op){STELE_ROCKS_META, STELE_ROCKS_PUT, stele_view_str("chain/log"),
-                                             {chain, sizeof chain}});
+        write_behind((struct stele_rocks_op){
+            STELE_ROCKS_META, STELE_ROCKS_PUT, stele_view_str("chain/log"), {chain, sizeof chain}});
         assert_int_equal(unlink(try_path("ACKED")), 0);
         assert_int_equal(outcome_of_try(), REFUSED);
     }

@@ -156,8 +156,8 @@ static void test_keyring_syncs__a_key_is_on_disk_before_it_is_used(void **state)
     stele_keyring_close(ring);
 }
 
-/* Whoever named a key may have been killed before the folder's sync: what is signed or tagged with it must not
- * outlive it. */
+/* Whoever named a key may have been killed before the folder's sync: what is signed or tagged with
+ * it must not outlive it. */
 static void test_keyring_syncs__a_start_syncs_the_keys_it_finds(void **state) {
     (void)state;
     struct stele_keyring *ring = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fault/test_index_failed.c: an INDEX entry whose append fails, be its record there or not. Nobody is given a
- * manifest that the log does not commit to.
+ * tests/fault/test_index_failed.c: an INDEX entry whose append fails, be its record there or not.
+ * Nobody is given a manifest that the log does not commit to.
  */
 #include <string.h>
 #include <unistd.h>
@@ -99,7 +99,8 @@ static void test_index_failed__nor_does_one_that_landed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_index_failed__a_lost_entry_gives_no_manifest, start, stop),
+        cmocka_unit_test_setup_teardown(test_index_failed__a_lost_entry_gives_no_manifest, start,
+                                        stop),
         cmocka_unit_test_setup_teardown(test_index_failed__nor_does_one_that_landed, start, stop),
     };
     return cmocka_run_group_tests_name("failed index", tests, NULL, NULL);

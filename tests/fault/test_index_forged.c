@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fault/test_index_forged.c: an index segment that leaves a posting out, has one too many or says other times,
- * with the seal that fits it: nothing stored contradicts it but the events, which fsck asks.
+ * tests/fault/test_index_forged.c: an index segment that leaves a posting out, has one too many or
+ * says other times, with the seal that fits it: nothing stored contradicts it but the events, which
+ * fsck asks.
  */
 #include <string.h>
 
@@ -84,7 +85,8 @@ static void test_index_forged__other_times_are_found_at_the_next_start_too(void 
     expect_fsck("says other times");
 }
 
-/* Neither fsck nor a start believes keys that do not ascend; only an audit reads them, to show them. */
+/* Neither fsck nor a start believes keys that do not ascend; only an audit reads them, to show
+ * them. */
 static void test_index_forged__keys_out_of_order_are_refused(void **state) {
     const enum disorder hows[] = {DISORDER_EXCHANGED, DISORDER_TWICE};
     (void)state;

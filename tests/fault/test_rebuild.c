@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fault/test_rebuild.c: index segments and seals that are gone are made again from the packs when
- * the store is opened, byte for byte, one, some or all of them; a store that is only read says what is
- * missing. A store without any seal is one of a version that had none. A segment that says other times than
- * its entries have is found by fsck.
+ * tests/fault/test_rebuild.c: index segments and seals that are gone are made again from the packs
+ * when the store is opened, byte for byte, one, some or all of them; a store that is only read says
+ * what is missing. A store without any seal is one of a version that had none. A segment that says
+ * other times than its entries have is found by fsck.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -128,7 +128,8 @@ static void leave_a_seal(void) {
                      0);
 }
 
-/* Another last time in a segment's footer, with the checksum that a forger computes, and a seal to match. */
+/* Another last time in a segment's footer, with the checksum that a forger computes, and a seal to
+ * match. */
 static void check_other_times(void) {
     static struct names names;
     static uint8_t bytes[1 << 20];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fault/test_tamper_files.c: whatever is changed in a region's folder, be it a file or a pair in the
- * database written there by somebody who can, the store does not open, or a read and fsck refuse, or every
- * answer is the same (I4). Never another answer, and never a crash. STELE_SOAK=1: every byte of all of them.
+ * tests/fault/test_tamper_files.c: whatever is changed in a region's folder, be it a file or a pair
+ * in the database written there by somebody who can, the store does not open, or a read and fsck
+ * refuse, or every answer is the same (I4). Never another answer, and never a crash. STELE_SOAK=1:
+ * every byte of all of them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@
 #define FLIPS_OF_PAIRS 120
 #define KEPT_BAD 20
 
-/* A process opens so many stores, one after the other, and then a whole one, to show that it still can. */
+/* A process opens so many stores, one after the other, and then a whole one, to show that it still
+ * can. */
 #define TRIALS_A_PROCESS 256
 
 struct tally {
@@ -32,9 +34,12 @@ struct tally {
 static struct tamper_bed *bed;
 static struct tally *tally; /* one a worker, in shared memory */
 
-static const char *const kinds[TAMPER_KINDS] = {"nothing", "flip", "cut", "append", "twice", "swap", "replace", "delete", "flip key"};
+static const char *const kinds[TAMPER_KINDS] = {"nothing", "flip",    "cut",    "append",  "twice",
+                                                "swap",    "replace", "delete", "flip key"};
 static const char *const fates[TAMPER_FATES] = {
-    "crashed", "ANOTHER ANSWER", "refused by a read, not by fsck", "not opened", "a read refused", "fsck refused", "unchanged"};
+    "crashed",    "ANOTHER ANSWER", "refused by a read, not by fsck",
+    "not opened", "a read refused", "fsck refused",
+    "unchanged"};
 
 static void tell_sizes(void) {
     const struct tamper_file *file = NULL;
@@ -48,14 +53,16 @@ static void tell_sizes(void) {
     for (size_t i = 0; i < n_pairs; i++) {
         bytes[1] += pair[i].key_size + pair[i].value_size;
     }
-    print_message("%zu files of %zu bytes, %zu pairs of %zu bytes\n", n_files, bytes[0], n_pairs, bytes[1]);
+    print_message("%zu files of %zu bytes, %zu pairs of %zu bytes\n", n_files, bytes[0], n_pairs,
+                  bytes[1]);
 }
 
 static int make(void **state) {
     (void)state;
     bed = tamper_bed_make();
     tell_sizes();
-    tally = mmap(NULL, WORKERS * sizeof *tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    tally = mmap(NULL, WORKERS * sizeof *tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                 -1, 0);
     return tally == MAP_FAILED;
 }
 
@@ -74,17 +81,19 @@ static const char *name_of(const struct tamper_change *change) {
     return change->is_pair ? pair[change->n].name : file[change->n].path;
 }
 
-static void note(struct tally *t, tamper_fate fate, const struct tamper_change *change, const char *text) {
+static void note(struct tally *t, tamper_fate fate, const struct tamper_change *change,
+                 const char *text) {
     t->fate[fate]++;
     bool show = getenv("STELE_TAMPER_SHOW") != NULL && fate == TAMPER_UNCHANGED;
     const char *how = change->for_writing ? ", opened for writing" : "";
     if (show) {
-        (void)fprintf(stderr, "%s: %s of %s at %zu.%u%s\n", fates[fate], kinds[change->kind], name_of(change), change->offset,
-                      change->bit, how);
+        (void)fprintf(stderr, "%s: %s of %s at %zu.%u%s\n", fates[fate], kinds[change->kind],
+                      name_of(change), change->offset, change->bit, how);
     }
     if (fate <= TAMPER_UNSEEN_BY_FSCK && t->n_bad < KEPT_BAD) {
-        (void)snprintf(t->bad[t->n_bad++], sizeof t->bad[0], "%s: %s of %s at %zu.%u%s: %s", fates[fate], kinds[change->kind],
-                       name_of(change), change->offset, change->bit, how, text);
+        (void)snprintf(t->bad[t->n_bad++], sizeof t->bad[0], "%s: %s of %s at %zu.%u%s: %s",
+                       fates[fate], kinds[change->kind], name_of(change), change->offset,
+                       change->bit, how, text);
     }
 }
 
@@ -104,7 +113,8 @@ static void try_some(size_t worker, nth_change_fn nth) {
             t->ended = true;
         }
     }
-    assert_int_equal(tamper_try(bed, worker, &(struct tamper_change){.kind = TAMPER_NOTHING}, text), TAMPER_UNCHANGED);
+    assert_int_equal(tamper_try(bed, worker, &(struct tamper_change){.kind = TAMPER_NOTHING}, text),
+                     TAMPER_UNCHANGED);
     _exit(0);
 }
 
@@ -231,7 +241,7 @@ static bool nth_flip_of_pairs(size_t n, struct tamper_change *ret) {
 
 /* Cut to nothing, to a half and by a byte; grown; exchanged; gone: each file, or each pair. */
 static bool nth_whole_change(bool is_pair, size_t count, size_t n, struct tamper_change *ret) {
-    static const tamper_kind kind[] = {TAMPER_CUT,  TAMPER_CUT,  TAMPER_CUT,     TAMPER_APPEND,
+    static const tamper_kind kind[] = {TAMPER_CUT,   TAMPER_CUT,  TAMPER_CUT,     TAMPER_APPEND,
                                        TAMPER_TWICE, TAMPER_SWAP, TAMPER_REPLACE, TAMPER_DELETE};
     const struct tamper_file *file = NULL;
     const struct tamper_pair *pair = NULL;

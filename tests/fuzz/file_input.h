@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/file_input.h: an input as a file, for parsers that are given a path. The file is in memory and
- * has no name; its path is good in this process only. A folder of the target's own is for those that
- * look for several files.
+ * tests/fuzz/file_input.h: an input as a file, for parsers that are given a path. The file is in
+ * memory and has no name; its path is good in this process only. A folder of the target's own is
+ * for those that look for several files.
  */
 #ifndef STELE_TESTS_FUZZ_FILE_INPUT_H
 #define STELE_TESTS_FUZZ_FILE_INPUT_H
@@ -30,7 +30,8 @@ static inline const char *fuzz_file(const uint8_t *data, size_t size) {
 }
 
 /* Writes a file into a folder. */
-static inline void fuzz_file_in(const char *folder, const char *name, const uint8_t *data, size_t size) {
+static inline void fuzz_file_in(const char *folder, const char *name, const uint8_t *data,
+                                size_t size) {
     char path[256];
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_config.c: both configuration files. The first byte says which. What is taken is whole:
- * the members that others rely on are there, and bounds are kept.
+ * tests/fuzz/fuzz_config.c: both configuration files. The first byte says which. What is taken is
+ * whole: the members that others rely on are there, and bounds are kept.
  */
 #include "storage/store.h"
 #include "tests/fuzz/file_input.h"
@@ -15,7 +15,8 @@ static void server(const char *path) {
         return;
     }
     fuzz_require(config->listen != NULL && config->operator_domain != NULL && config->data != NULL);
-    fuzz_require(config->tls != NULL && config->tls->certificate != NULL && config->tls->client_ca != NULL);
+    fuzz_require(config->tls != NULL && config->tls->certificate != NULL &&
+                 config->tls->client_ca != NULL);
     fuzz_require(config->default_retention_years >= 1 && config->default_retention_years <= 7);
     fuzz_require(config->regions_count >= 1);
     for (unsigned i = 0; i < config->regions_count; i++) {
@@ -23,7 +24,8 @@ static void server(const char *path) {
         fuzz_require(config->regions[i].logs_count <= STELE_LOGS_MAX);
         for (unsigned j = 0; j < config->regions[i].logs_count; j++) {
             const struct stele_config_log *log = &config->regions[i].logs[j];
-            fuzz_require(log->name != NULL && log->retention_years >= 1 && log->retention_years <= 7);
+            fuzz_require(log->name != NULL && log->retention_years >= 1 &&
+                         log->retention_years <= 7);
             has_system = has_system || strcmp(log->name, STELE_SYSTEM_LOG) == 0;
         }
         fuzz_require(has_system);
@@ -39,7 +41,8 @@ static void client(const char *path) {
         return;
     }
     fuzz_require(config->server != NULL && strchr(config->server, ':') != NULL);
-    fuzz_require(config->server_ca != NULL && config->certificate != NULL && config->private_key != NULL);
+    fuzz_require(config->server_ca != NULL && config->certificate != NULL &&
+                 config->private_key != NULL);
     stele_client_config_free(config);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_engine_files.c: the small files of a region's folder. The first byte says which: ACKED, as
- * it is and with the sums of its marks made to fit; the database's MANIFEST, whose end may be cut and put
- * back; logs of the database that may say the same twice; a key file; REGION.
+ * tests/fuzz/fuzz_engine_files.c: the small files of a region's folder. The first byte says which:
+ * ACKED, as it is and with the sums of its marks made to fit; the database's MANIFEST, whose end
+ * may be cut and put back; logs of the database that may say the same twice; a key file; REGION.
  */
 #include <stdlib.h>
 
@@ -21,7 +21,8 @@
 static char folder[64];
 
 static void remove_folder(void) {
-    static const char *const names[] = {"ACKED", "REGION", "LOCK", "key", "CURRENT", "MANIFEST-000001", "000001.log"};
+    static const char *const names[] = {"ACKED",   "REGION",          "LOCK",      "key",
+                                        "CURRENT", "MANIFEST-000001", "000001.log"};
     char path[128];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_not_before.c: files of kept checkpoints. The checkpoints of a file are pieces of it, in
- * order; what is peeked at is what a reader with the key would open; nobody's signature opens by chance.
+ * tests/fuzz/fuzz_not_before.c: files of kept checkpoints. The checkpoints of a file are pieces of
+ * it, in order; what is peeked at is what a reader with the key would open; nobody's signature
+ * opens by chance.
  */
 #include <string.h>
 
@@ -22,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         fuzz_require(used <= size && rest.size <= size - used);
         bool peeked = stele_checkpoint_peek(note, &says, NULL) == STELE_OK;
         if (stele_checkpoint_open(note, golden_keys(), GOLDEN_KEYS, &opened, NULL) == STELE_OK) {
-            fuzz_require(peeked && strcmp(says.origin, opened.origin) == 0 && says.size_leaves == opened.size_leaves);
+            fuzz_require(peeked && strcmp(says.origin, opened.origin) == 0 &&
+                         says.size_leaves == opened.size_leaves);
         }
     }
     return 0;

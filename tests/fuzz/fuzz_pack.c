@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_pack.c: a pack blob from a disk that lies. The digest is made to fit, so that a forged
- * directory, bounds and items are reached; every entry the pack claims to hold is then asked for.
+ * tests/fuzz/fuzz_pack.c: a pack blob from a disk that lies. The digest is made to fit, so that a
+ * forged directory, bounds and items are reached; every entry the pack claims to hold is then asked
+ * for.
  */
 #include <string.h>
 
@@ -27,7 +28,8 @@ static void make_fit(uint8_t *pack, size_t size, uint64_t hi) {
     }
     stele_sha256_init(&sha);
     stele_sha256_update(&sha, stele_view_of(pack, PACK_HEAD_BYTES));
-    stele_sha256_update(&sha, stele_view_of(pack + at, size - PACK_FOOT_BYTES - (size_t)at + PACK_FOOT_FIELDS_BYTES));
+    stele_sha256_update(&sha, stele_view_of(pack + at, size - PACK_FOOT_BYTES - (size_t)at +
+                                                           PACK_FOOT_FIELDS_BYTES));
     stele_sha256_final(&sha, foot + PACK_FOOT_FIELDS_BYTES);
 }
 
@@ -52,13 +54,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct stele_engine *engine;
     char key[STELE_BLOB_KEY_MAX];
     struct stele_unit *unit = NULL;
-    if (size < 1 + PACK_HEAD_BYTES + PACK_FOOT_BYTES || (engine == NULL && engine_memory_new(&engine, NULL) != STELE_OK)) {
+    if (size < 1 + PACK_HEAD_BYTES + PACK_FOOT_BYTES ||
+        (engine == NULL && engine_memory_new(&engine, NULL) != STELE_OK)) {
         return 0;
     }
     uint64_t hi = LO + 1 + data[0];
     stele_pack_key("3y", 'p', LO, hi, key);
     stele_buf *blob = engine_memory_blob(engine, key);
-    if (blob == NULL && stele_engine_put(engine, key, stele_view_of(data, 1), NULL, NULL) == STELE_OK) {
+    if (blob == NULL &&
+        stele_engine_put(engine, key, stele_view_of(data, 1), NULL, NULL) == STELE_OK) {
         blob = engine_memory_blob(engine, key);
     }
     if (blob == NULL) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_seal.c: any bytes as a segment and its seal: u32 size of the segment, segment, seal; as
- * they are, with the seal's checksums made right, and with both. Every question gets an answer or CORRUPT,
- * a key that is given is found where it stands, keys said to be out of order are, and what merges opens
- * again.
+ * tests/fuzz/fuzz_seal.c: any bytes as a segment and its seal: u32 size of the segment, segment,
+ * seal; as they are, with the seal's checksums made right, and with both. Every question gets an
+ * answer or CORRUPT, a key that is given is found where it stands, keys said to be out of order
+ * are, and what merges opens again.
  */
 #include <string.h>
 
@@ -20,7 +20,8 @@ struct bytes {
     size_t size;
 };
 
-static stele_status read_at(void *ctx, uint64_t offset, size_t size, stele_buf *out, stele_err *err) {
+static stele_status read_at(void *ctx, uint64_t offset, size_t size, stele_buf *out,
+                            stele_err *err) {
     const struct bytes *b = ctx;
     fuzz_require(offset <= b->size && size <= b->size - offset);
     return stele_buf_append(out, stele_view_of(b->data + offset, size), err);
@@ -45,7 +46,8 @@ static void merge_alone(struct stele_segment *segment, struct stele_seal *seal) 
     struct stele_descriptor descriptor;
     struct stele_seal *again = NULL;
     stele_buf out = STELE_BUF_EMPTY;
-    if (stele_seal_merge(&parts, model_leaves(), memory_write, &out, &descriptor, NULL) == STELE_OK) {
+    if (stele_seal_merge(&parts, model_leaves(), memory_write, &out, &descriptor, NULL) ==
+        STELE_OK) {
         struct bytes b = {out.data, out.size};
         fuzz_require(stele_seal_open(read_at, &b, b.size, segment, &again, NULL) == STELE_OK);
         stele_seal_close(again);
@@ -73,14 +75,16 @@ static void try_seal(struct stele_segment *segment, struct bytes b) {
     stele_seal_close(seal);
 }
 
-/* As an auditor reads it who looks for keys out of order: two neighbours that are are also proven. */
+/* As an auditor reads it who looks for keys out of order: two neighbours that are are also proven.
+ */
 static void try_disorder(struct bytes segment_bytes, struct bytes b) {
     struct stele_segment *segment = NULL;
     struct stele_seal *seal = NULL;
     struct stele_seal_key key[2];
     stele_buf siblings = STELE_BUF_EMPTY;
     uint64_t rank = 0;
-    if (stele_segment_open_any_order(read_at, &segment_bytes, segment_bytes.size, &segment, NULL) != STELE_OK) {
+    if (stele_segment_open_any_order(read_at, &segment_bytes, segment_bytes.size, &segment, NULL) !=
+        STELE_OK) {
         return;
     }
     if (stele_seal_open(read_at, &b, b.size, segment, &seal, NULL) == STELE_OK &&
@@ -116,7 +120,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     size_t segment_size = stele_get_u32(data);
     size_t seal_size = size - 4 - segment_size;
-    if (stele_buf_append(&copy, stele_view_of(data + 4, size - 4), NULL) == STELE_OK && copy.size > 0) {
+    if (stele_buf_append(&copy, stele_view_of(data + 4, size - 4), NULL) == STELE_OK &&
+        copy.size > 0) {
         try_both(copy.data, segment_size, seal_size);
         memcpy(copy.data, data + 4, size - 4);
         test_segment_reseal(copy.data, segment_size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_snapshot.c: a pack's snapshot of a log's head, and control bodies. What decodes encodes to
- * the same bytes.
+ * tests/fuzz/fuzz_snapshot.c: a pack's snapshot of a log's head, and control bodies. What decodes
+ * encodes to the same bytes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,8 @@ static void snapshot(stele_view bytes) {
     if (stele_head_decode(bytes, &head, NULL) != STELE_OK) {
         return;
     }
-    if (stele_head_encode(&head, &again, NULL) != STELE_OK || !stele_view_equal(stele_view_buf(&again), bytes)) {
+    if (stele_head_encode(&head, &again, NULL) != STELE_OK ||
+        !stele_view_equal(stele_view_buf(&again), bytes)) {
         abort();
     }
     stele_buf_done(&again);
@@ -27,8 +28,10 @@ static void control(uint8_t kind, stele_view body) {
     struct stele_state state;
     struct stele_epoch epoch;
     stele_state_init(&state);
-    stele_status st = stele_control_apply((stele_control_kind)(kind % (STELE_CONTROL_ERASURE + 1)), body, 7, &state, NULL);
-    if (st == STELE_OK && body.size >= 4 && kind % (STELE_CONTROL_ERASURE + 1) == STELE_CONTROL_EPOCH &&
+    stele_status st = stele_control_apply((stele_control_kind)(kind % (STELE_CONTROL_ERASURE + 1)),
+                                          body, 7, &state, NULL);
+    if (st == STELE_OK && body.size >= 4 &&
+        kind % (STELE_CONTROL_ERASURE + 1) == STELE_CONTROL_EPOCH &&
         stele_control_epoch_of(&state, stele_get_u32(body.data), &epoch, NULL) != STELE_OK) {
         abort(); /* what an EPOCH sets can be read back */
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/fuzz_texts.c: short texts of one rule each. The first byte says which. Those with one form come
- * back as the same text; times come back as the same instant.
+ * tests/fuzz/fuzz_texts.c: short texts of one rule each. The first byte says which. Those with one
+ * form come back as the same text; times come back as the same instant.
  */
 #include <string.h>
 
@@ -34,7 +34,8 @@ static void time_text(stele_view text) {
     uint64_t second = 0;
     if (stele_time_parse(text, &first, NULL) == STELE_OK) {
         stele_time_print(first, printed);
-        fuzz_require(stele_time_parse(stele_view_str(printed), &second, NULL) == STELE_OK && first == second);
+        fuzz_require(stele_time_parse(stele_view_str(printed), &second, NULL) == STELE_OK &&
+                     first == second);
     }
 }
 

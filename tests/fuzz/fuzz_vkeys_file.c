@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/fuzz/fuzz_vkeys_file.c: a file of public keys: each key that is taken prints as a line of the file. */
+/* tests/fuzz/fuzz_vkeys_file.c: a file of public keys: each key that is taken prints as a line of
+ * the file. */
 #include "tests/fuzz/file_input.h"
 #include "tools/vkeys.h"
 

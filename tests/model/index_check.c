@@ -10,12 +10,14 @@ static bool are_there(const struct index_state *s, uint8_t ends, bool durable) {
     for (unsigned lo = 0, hi = index_end(ends, 0); hi != 0; lo = hi, hi = index_end(ends, lo)) {
         unsigned span = index_span(lo, hi);
         there = there && index_seen(s->segment[span]) && index_seen(s->seal[span]);
-        there = there && (!durable || (s->segment[span] == NAME_DURABLE && s->seal[span] == NAME_DURABLE));
+        there = there &&
+                (!durable || (s->segment[span] == NAME_DURABLE && s->seal[span] == NAME_DURABLE));
     }
     return there;
 }
 
-/* What an auditor replays: M never falls, covers what was there, and each INDEX names the newest CONTROL. */
+/* What an auditor replays: M never falls, covers what was there, and each INDEX names the newest
+ * CONTROL. */
 static const char *index_entries_hold(const struct index_state *s) {
     uint8_t covered = 0;
     for (unsigned seq = 0; seq < s->shown; seq++) {
@@ -43,8 +45,8 @@ static const char *offered_holds(const struct index_state *s) {
         return NULL;
     }
     const struct index_entry *entry = &s->entry[offered->seq];
-    if (entry->kind != KIND_INDEX || entry->state != ENTRY_DURABLE || entry->covered != offered->covered ||
-        offered->seq >= s->size) {
+    if (entry->kind != KIND_INDEX || entry->state != ENTRY_DURABLE ||
+        entry->covered != offered->covered || offered->seq >= s->size) {
         return "a manifest is offered whose INDEX entry the log does not have";
     }
     for (unsigned seq = 0; seq < offered->covered; seq++) {
@@ -52,7 +54,9 @@ static const char *offered_holds(const struct index_state *s) {
             return "a manifest is offered of entries that are not durable";
         }
     }
-    return are_there(s, offered->ends, true) ? NULL : "the log commits to a stored segment that a power cut would take";
+    return are_there(s, offered->ends, true)
+               ? NULL
+               : "the log commits to a stored segment that a power cut would take";
 }
 
 static void keep(void *ctx, const void *next, const char *step) {
@@ -77,7 +81,9 @@ static const char *start_holds(const struct index_bounds *bounds, const struct i
     if (first.run != IX_UP) {
         return "a start refuses a log that nothing but crashes happened to";
     }
-    return memcmp(&first, &second, sizeof first) == 0 ? NULL : "a second start finds another log than the first";
+    return memcmp(&first, &second, sizeof first) == 0
+               ? NULL
+               : "a second start finds another log than the first";
 }
 
 const char *index_violation(const struct index_bounds *bounds, const struct index_state *state) {
@@ -97,10 +103,14 @@ const char *index_violation(const struct index_bounds *bounds, const struct inde
         what = offered_holds(state);
     }
     if (what == NULL && state->run == IX_UP) {
-        bool held = are_there(state, state->ends, false) && are_there(state, state->pending.ends, false) &&
+        bool held = are_there(state, state->ends, false) &&
+                    are_there(state, state->pending.ends, false) &&
                     are_there(state, state->reader_ends, false);
-        bool tiled = state->packed == 0 ? state->ends == 0 : state->ends >> (state->packed - 1) == 1;
-        what = !held ? "a segment is gone that somebody reads" : !tiled ? "the segments do not tile the packs" : NULL;
+        bool tiled =
+            state->packed == 0 ? state->ends == 0 : state->ends >> (state->packed - 1) == 1;
+        what = !held    ? "a segment is gone that somebody reads"
+               : !tiled ? "the segments do not tile the packs"
+                        : NULL;
     }
     if (what == NULL && state->run == IX_DOWN) {
         what = start_holds(bounds, state);
@@ -116,10 +126,12 @@ static const char *violation(const void *bounds, const void *state) {
     return index_violation(bounds, state);
 }
 
-struct model_machine index_machine_of(const struct index_bounds *bounds, struct index_state *ret_first) {
+struct model_machine index_machine_of(const struct index_bounds *bounds,
+                                      struct index_state *ret_first) {
     memset(ret_first, 0, sizeof *ret_first);
     ret_first->run = IX_UP;
     ret_first->size = ret_first->shown = 1;
-    ret_first->entry[0] = (struct index_entry){.kind = KIND_EPOCH, .state = ENTRY_DURABLE}; /* genesis */
+    ret_first->entry[0] =
+        (struct index_entry){.kind = KIND_EPOCH, .state = ENTRY_DURABLE}; /* genesis */
     return (struct model_machine){sizeof *ret_first, ret_first, bounds, steps, violation};
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/model/index_merge.c: the merger, and the removal of what was merged away by whoever held it last. */
+/* tests/model/index_merge.c: the merger, and the removal of what was merged away by whoever held it
+ * last. */
 #include "tests/model/index_model.h"
 
 static bool is(const struct index_bounds *bounds, index_mutation mutation) {
@@ -10,12 +11,14 @@ struct run {
     unsigned lo, hi, n; /* n 0: none */
 };
 
-static bool same_era(const struct index_bounds *bounds, const struct index_state *s, unsigned a, unsigned b) {
+static bool same_era(const struct index_bounds *bounds, const struct index_state *s, unsigned a,
+                     unsigned b) {
     return is(bounds, INDEX_MERGE_ACROSS_ERAS) || index_era(s, a) == index_era(s, b);
 }
 
 /* run_from in merger.c. */
-static struct run run_from(const struct index_bounds *bounds, const struct index_state *s, unsigned lo, unsigned shift) {
+static struct run run_from(const struct index_bounds *bounds, const struct index_state *s,
+                           unsigned lo, unsigned shift) {
     struct run run = {lo, index_end(s->ends, lo), 1};
     while (run.hi < s->packed && same_era(bounds, s, lo, run.hi) &&
            (index_end(s->ends, run.hi) - 1) >> shift == lo >> shift) {
@@ -47,7 +50,8 @@ static struct run find_run(const struct index_bounds *bounds, const struct index
 }
 
 /* merge_run: segment, then seal, each synced; then stele_log__edit, then the parts are marked. */
-static void merge(const struct index_bounds *bounds, const struct index_state *s, model_emit_fn emit, void *ctx) {
+static void merge(const struct index_bounds *bounds, const struct index_state *s,
+                  model_emit_fn emit, void *ctx) {
     struct index_state next = *s;
     unsigned span = s->merger == IM_IDLE ? 0 : index_span(s->merge_lo, s->merge_hi);
     struct run run = {0, 0, 0};
@@ -60,7 +64,8 @@ static void merge(const struct index_bounds *bounds, const struct index_state *s
         }
         next.merge_lo = (uint8_t)run.lo;
         next.merge_hi = (uint8_t)run.hi;
-        next.broken = index_era(s, run.lo) == index_era(s, run.hi - 1) ? s->broken : INDEX_SPANS_ERAS;
+        next.broken =
+            index_era(s, run.lo) == index_era(s, run.hi - 1) ? s->broken : INDEX_SPANS_ERAS;
         index_name(&next.segment[index_span(run.lo, run.hi)], is(bounds, INDEX_NAME_BEFORE_BYTES));
         emit(ctx, &next, "name a merged segment (merge_segments)");
         break;
@@ -102,9 +107,10 @@ static void merge(const struct index_bounds *bounds, const struct index_state *s
     }
 }
 
-/* A folder cannot be synced: the new name is taken back (stele_blob_writer_place), and the merger tries again. */
-static void merge_fails(const struct index_bounds *bounds, const struct index_state *s, model_emit_fn emit,
-                        void *ctx) {
+/* A folder cannot be synced: the new name is taken back (stele_blob_writer_place), and the merger
+ * tries again. */
+static void merge_fails(const struct index_bounds *bounds, const struct index_state *s,
+                        model_emit_fn emit, void *ctx) {
     struct index_state next = *s;
     if ((s->merger != IM_I_NAMED && s->merger != IM_S_NAMED) || s->failures >= bounds->failures) {
         return;
@@ -118,7 +124,8 @@ static void merge_fails(const struct index_bounds *bounds, const struct index_st
     emit(ctx, &next, "merging fails (stele_log__merge_one)");
 }
 
-static bool is_held(const struct index_bounds *bounds, const struct index_state *s, unsigned lo, unsigned hi) {
+static bool is_held(const struct index_bounds *bounds, const struct index_state *s, unsigned lo,
+                    unsigned hi) {
     return index_has(s->ends, lo, hi) ||
            (!is(bounds, INDEX_DROP_AT_MERGE) &&
             ((s->offered.state != MANIFEST_NONE && index_has(s->offered.ends, lo, hi)) ||
@@ -127,7 +134,8 @@ static bool is_held(const struct index_bounds *bounds, const struct index_state 
 }
 
 /* stele_segment_ref_unref: the seal, then the segment. */
-static void drop(const struct index_bounds *bounds, const struct index_state *s, model_emit_fn emit, void *ctx) {
+static void drop(const struct index_bounds *bounds, const struct index_state *s, model_emit_fn emit,
+                 void *ctx) {
     struct index_state next = *s;
     next.dropper++;
     switch (s->dropper) {
@@ -141,7 +149,8 @@ static void drop(const struct index_bounds *bounds, const struct index_state *s,
                     next.dropped = (uint8_t)span;
                     next.superseded &= ~((uint32_t)1 << span);
                     index_unname(&next.seal[span]);
-                    emit(ctx, &next, "the last reference to a part goes: its seal (stele_segment_ref_unref)");
+                    emit(ctx, &next,
+                         "the last reference to a part goes: its seal (stele_segment_ref_unref)");
                 }
             }
         }
@@ -163,7 +172,8 @@ static void drop(const struct index_bounds *bounds, const struct index_state *s,
     }
 }
 
-void index_merges(const struct index_bounds *bounds, const struct index_state *state, model_emit_fn emit, void *ctx) {
+void index_merges(const struct index_bounds *bounds, const struct index_state *state,
+                  model_emit_fn emit, void *ctx) {
     merge(bounds, state, emit, ctx);
     merge_fails(bounds, state, emit, ctx);
     drop(bounds, state, emit, ctx);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/model/index_start.c: how a process ends, what a disk keeps of its index, and what a start makes of it. A
- * power cut takes any subset of what was not synced; a process that is killed leaves everything it wrote.
+ * tests/model/index_start.c: how a process ends, what a disk keeps of its index, and what a start
+ * makes of it. A power cut takes any subset of what was not synced; a process that is killed leaves
+ * everything it wrote.
  */
 #include "tests/model/index_model.h"
 
@@ -38,9 +39,9 @@ static bool has_record(const struct index_state *s, uint8_t state) {
 
 /* The name whose fate is decided `item`th. */
 static uint8_t *name_at(struct index_state *s, unsigned item) {
-    return item < INDEX_SPANS                        ? &s->segment[item]
-           : item < 2 * INDEX_SPANS                  ? &s->seal[item - INDEX_SPANS]
-           : item < 2 * INDEX_SPANS + INDEX_SEQS_MAX ? &s->pack[item - 2 * INDEX_SPANS]
+    return item < INDEX_SPANS                         ? &s->segment[item]
+           : item < 2 * INDEX_SPANS                   ? &s->seal[item - INDEX_SPANS]
+           : item < 2 * INDEX_SPANS + INDEX_SEQS_MAX  ? &s->pack[item - 2 * INDEX_SPANS]
            : item == 2 * INDEX_SPANS + INDEX_SEQS_MAX ? &s->key
                                                       : NULL;
 }
@@ -66,7 +67,8 @@ static void cut_names(const struct index_state *s, unsigned item, model_emit_fn 
     }
 }
 
-void index_crashes(const struct index_bounds *bounds, const struct index_state *state, model_emit_fn emit, void *ctx) {
+void index_crashes(const struct index_bounds *bounds, const struct index_state *state,
+                   model_emit_fn emit, void *ctx) {
     struct index_state down = *state;
     if (state->crashes >= bounds->crashes || state->run == IX_DOWN || state->run == IX_REFUSED) {
         return;
@@ -89,7 +91,8 @@ void index_crashes(const struct index_bounds *bounds, const struct index_state *
 }
 
 /* ------------------------------------------------------------------ how it starts */
-/* stele_engine_rocks_open: what is in the write-ahead log becomes durable; stele_blobs_open syncs each folder. */
+/* stele_engine_rocks_open: what is in the write-ahead log becomes durable; stele_blobs_open syncs
+ * each folder. */
 static void open_engine(const struct index_bounds *bounds, struct index_state *next) {
     decide_record(next, true);
     if (!is(bounds, INDEX_ADOPT_NAMES)) {
@@ -133,7 +136,8 @@ static bool is_listed(uint32_t list, unsigned lo, unsigned hi) {
 }
 
 /* is_interrupted in recovery.c: listed behind a narrower one, and has no seal. */
-static bool is_interrupted(const struct index_bounds *bounds, const struct index_state *s, unsigned lo, unsigned hi) {
+static bool is_interrupted(const struct index_bounds *bounds, const struct index_state *s,
+                           unsigned lo, unsigned hi) {
     bool narrower = false;
     for (unsigned end = lo + 1; end < hi; end++) {
         narrower = narrower || is_listed(s->list_segment, lo, end);
@@ -142,7 +146,8 @@ static bool is_interrupted(const struct index_bounds *bounds, const struct index
 }
 
 /* counts in recovery.c. */
-static bool counts(const struct index_bounds *bounds, const struct index_state *s, unsigned lo, unsigned hi) {
+static bool counts(const struct index_bounds *bounds, const struct index_state *s, unsigned lo,
+                   unsigned hi) {
     if (is_interrupted(bounds, s, lo, hi)) {
         return false;
     }
@@ -180,7 +185,8 @@ static void recover_segments(const struct index_bounds *bounds, struct index_sta
             next->list_at++;
             continue;
         }
-        bool part = !is(bounds, INDEX_PARTS_COUNT) && (hi <= next->list_end || !counts(bounds, next, lo, hi));
+        bool part = !is(bounds, INDEX_PARTS_COUNT) &&
+                    (hi <= next->list_end || !counts(bounds, next, lo, hi));
         if (part) {
             index_unname(&next->segment[next->list_at++]);
             next->removing = 1;
@@ -213,7 +219,8 @@ static void drop_seals(struct index_state *next) {
         unsigned lo = 0;
         unsigned hi = 0;
         bounds_of(next->list_at, &lo, &hi);
-        if (is_listed(next->list_seal, lo, hi) && lo < next->packed && !index_has(next->ends, lo, hi)) {
+        if (is_listed(next->list_seal, lo, hi) && lo < next->packed &&
+            !index_has(next->ends, lo, hi)) {
             index_unname(&next->seal[next->list_at++]);
             next->removing = 1;
             return;
@@ -224,7 +231,8 @@ static void drop_seals(struct index_state *next) {
     next->run = IX_UP;
 }
 
-/* The snapshot of the newest pack, then the chain (replay_single, stele_head_admit); each era's key. */
+/* The snapshot of the newest pack, then the chain (replay_single, stele_head_admit); each era's
+ * key. */
 static void replay(const struct index_bounds *bounds, struct index_state *next) {
     next->covered = 0;
     for (unsigned seq = 0; seq < INDEX_SEQS_MAX && next->entry[seq].kind != KIND_NONE; seq++) {
@@ -248,7 +256,8 @@ static void replay(const struct index_bounds *bounds, struct index_state *next) 
 }
 
 /* stele_store_open, stele_log__open. */
-void index_starts(const struct index_bounds *bounds, const struct index_state *state, model_emit_fn emit, void *ctx) {
+void index_starts(const struct index_bounds *bounds, const struct index_state *state,
+                  model_emit_fn emit, void *ctx) {
     struct index_state next = *state;
     if (state->run == IX_DOWN) {
         open_engine(bounds, &next);
@@ -281,7 +290,8 @@ void index_starts(const struct index_bounds *bounds, const struct index_state *s
         if (next.run == IX_UP) {
             replay(bounds, &next);
         }
-        emit(ctx, &next, next.removing ? "remove a left-over (recover_segments, drop_seals)"
-                                       : "segments are open (recover_segments)");
+        emit(ctx, &next,
+             next.removing ? "remove a left-over (recover_segments, drop_seals)"
+                           : "segments are open (recover_segments)");
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/model/index_steps.c: what committer, packer, merger and indexer do, one step at a time. Each step names
- * the code it stands for; a change there without one here makes this model say nothing.
+ * tests/model/index_steps.c: what committer, packer, merger and indexer do, one step at a time.
+ * Each step names the code it stands for; a change there without one here makes this model say
+ * nothing.
  */
 #include "tests/model/index_model.h"
 
@@ -47,25 +48,30 @@ static bool stage(const struct index_bounds *bounds, struct index_state *next, u
 }
 
 /* Events are always waiting, and somebody who cuts the era (stele_log_cut_era), once. */
-static bool is_queued(const struct index_bounds *bounds, const struct index_state *s, unsigned kind) {
+static bool is_queued(const struct index_bounds *bounds, const struct index_state *s,
+                      unsigned kind) {
     bool key = s->key_usable || is(bounds, INDEX_KEY_AFTER_EPOCH);
     return kind == KIND_EPOCH ? key && index_era(s, INDEX_SEQS_MAX - 1) == 0
                               : kind != KIND_INDEX || s->pending.state == MANIFEST_QUEUED;
 }
 
-/* commit: what is queued is a record, which reaches the write-ahead log. An INDEX and the EPOCH of a cut may be in
- * one, in either order; what else may share a record shares nothing more. */
-static void write_record(const struct index_bounds *bounds, const struct index_state *s, model_emit_fn emit,
-                         void *ctx) {
-    static const unsigned records[][2] = {{KIND_EVENT, KIND_NONE},  {KIND_INDEX, KIND_NONE},
-                                          {KIND_EPOCH, KIND_NONE},  {KIND_INDEX, KIND_EPOCH},
+/* commit: what is queued is a record, which reaches the write-ahead log. An INDEX and the EPOCH of
+ * a cut may be in one, in either order; what else may share a record shares nothing more. */
+static void write_record(const struct index_bounds *bounds, const struct index_state *s,
+                         model_emit_fn emit, void *ctx) {
+    static const unsigned records[][2] = {{KIND_EVENT, KIND_NONE},
+                                          {KIND_INDEX, KIND_NONE},
+                                          {KIND_EPOCH, KIND_NONE},
+                                          {KIND_INDEX, KIND_EPOCH},
                                           {KIND_EPOCH, KIND_INDEX}};
-    static const char *const steps[] = {"write an event (commit)", "write an INDEX (commit)", "write an EPOCH (commit)",
-                                        "write an INDEX and an EPOCH (commit)", "write an EPOCH and an INDEX (commit)"};
+    static const char *const steps[] = {
+        "write an event (commit)", "write an INDEX (commit)", "write an EPOCH (commit)",
+        "write an INDEX and an EPOCH (commit)", "write an EPOCH and an INDEX (commit)"};
     if (s->committer != IC_IDLE) {
         return;
     }
-    if (s->pending.state == MANIFEST_QUEUED && s->pending.covered < s->covered && !is(bounds, INDEX_MAY_FALL)) {
+    if (s->pending.state == MANIFEST_QUEUED && s->pending.covered < s->covered &&
+        !is(bounds, INDEX_MAY_FALL)) {
         struct index_state next = *s;
         next.pending.state = MANIFEST_FAILED;
         emit(ctx, &next, "refuse an INDEX that covers less (stele_group__check_batch)");
@@ -76,7 +82,8 @@ static void write_record(const struct index_bounds *bounds, const struct index_s
         unsigned first = records[i][0];
         unsigned second = records[i][1];
         if (!is_queued(bounds, s, first) || !stage(bounds, &next, first) ||
-            (second != KIND_NONE && (!is_queued(bounds, s, second) || !stage(bounds, &next, second)))) {
+            (second != KIND_NONE &&
+             (!is_queued(bounds, s, second) || !stage(bounds, &next, second)))) {
             continue;
         }
         next.committer = IC_WRITTEN;
@@ -95,8 +102,8 @@ static void state_of_record(struct index_state *next, uint8_t state) {
     }
 }
 
-static void sync_record(const struct index_bounds *bounds, const struct index_state *s, model_emit_fn emit,
-                        void *ctx) {
+static void sync_record(const struct index_bounds *bounds, const struct index_state *s,
+                        model_emit_fn emit, void *ctx) {
     struct index_state next = *s;
     if (s->committer != IC_WRITTEN) {
         return;
@@ -110,9 +117,9 @@ static void sync_record(const struct index_bounds *bounds, const struct index_st
         next.failures++;
         next.committer = IC_STOPPED;
         state_of_record(&next, ENTRY_LIMBO);
-        next.pending.state = !in_it                              ? s->pending.state
+        next.pending.state = !in_it                           ? s->pending.state
                              : is(bounds, INDEX_OFFER_FAILED) ? MANIFEST_DONE
-                                                                 : MANIFEST_FAILED;
+                                                              : MANIFEST_FAILED;
         emit(ctx, &next, "the sync fails (mark_failed, stop_on, answer)");
     }
 }
@@ -132,14 +139,17 @@ static void publish(const struct index_state *s, model_emit_fn emit, void *ctx) 
     struct index_state next = *s;
     if (s->committer == IC_SYNCED) {
         adopt(&next);
-        next.pending.state = s->pending.state == MANIFEST_IN_RECORD ? MANIFEST_DONE : s->pending.state;
+        next.pending.state =
+            s->pending.state == MANIFEST_IN_RECORD ? MANIFEST_DONE : s->pending.state;
         next.committer = IC_IDLE;
         emit(ctx, &next, "publish and answer (stele_group__publish, index_done)");
     }
 }
 
-/* try_resume. What a failed sync left may be there or not; what is there is durable once the engine is open. */
-static void resume(const struct index_bounds *bounds, const struct index_state *s, model_emit_fn emit, void *ctx) {
+/* try_resume. What a failed sync left may be there or not; what is there is durable once the engine
+ * is open. */
+static void resume(const struct index_bounds *bounds, const struct index_state *s,
+                   model_emit_fn emit, void *ctx) {
     struct index_state next = *s;
     if (s->committer == IC_STOPPED) {
         state_of_record(&next, ENTRY_DURABLE);
@@ -167,8 +177,8 @@ static void resume(const struct index_bounds *bounds, const struct index_state *
 
 /* ------------------------------------------------------------------ the indexer */
 /* round_begin and make_manifest: everything, or what is packed. Then stele_log__submit_index. */
-static void make_manifest(const struct index_bounds *bounds, const struct index_state *s, model_emit_fn emit,
-                          void *ctx) {
+static void make_manifest(const struct index_bounds *bounds, const struct index_state *s,
+                          model_emit_fn emit, void *ctx) {
     bool behind = s->size > s->packed + 1u && s->packed > s->covered;
     unsigned n = 0;
     for (unsigned seq = 0; seq < INDEX_SEQS_MAX; seq++) {
@@ -181,22 +191,26 @@ static void make_manifest(const struct index_bounds *bounds, const struct index_
             covered = (uint8_t)(covered + s->group_n);
         }
         if (s->pending.state == MANIFEST_NONE && covered > s->offered.covered) {
-            next.pending = (struct index_manifest){.state = MANIFEST_QUEUED, .ends = s->ends, .covered = covered};
+            next.pending = (struct index_manifest){
+                .state = MANIFEST_QUEUED, .ends = s->ends, .covered = covered};
             next.pending.control = is(bounds, INDEX_EARLY_CONTROL) ? index_control(s, s->size) : 0;
             emit(ctx, &next, "make a manifest (index_once)");
         }
     }
 }
 
-/* settle: offered after its entry is durable. Readers may hold the one before as long as they like. */
-static void settle(const struct index_bounds *bounds, const struct index_state *s, model_emit_fn emit, void *ctx) {
+/* settle: offered after its entry is durable. Readers may hold the one before as long as they like.
+ */
+static void settle(const struct index_bounds *bounds, const struct index_state *s,
+                   model_emit_fn emit, void *ctx) {
     struct index_state next = *s;
     if (s->pending.state == MANIFEST_DONE || s->pending.state == MANIFEST_FAILED) {
         next.offered = s->pending.state == MANIFEST_DONE ? s->pending : s->offered;
         next.pending = (struct index_manifest){0};
         emit(ctx, &next, "settle (settle, publish)");
     }
-    if (bounds->reader && s->reads == 0 && s->offered.state == MANIFEST_DONE && s->offered.ends != 0) {
+    if (bounds->reader && s->reads == 0 && s->offered.state == MANIFEST_DONE &&
+        s->offered.ends != 0) {
         next = *s;
         next.reads = 1;
         next.reader_ends = s->offered.ends;
@@ -210,8 +224,10 @@ static void settle(const struct index_bounds *bounds, const struct index_state *
 }
 
 /* ------------------------------------------------------------------ the packer */
-/* stele_log__pack_one: stele_pack_write puts i, s, p, each synced before the next; then stele_log__edit. */
-static void pack(const struct index_bounds *bounds, const struct index_state *s, model_emit_fn emit, void *ctx) {
+/* stele_log__pack_one: stele_pack_write puts i, s, p, each synced before the next; then
+ * stele_log__edit. */
+static void pack(const struct index_bounds *bounds, const struct index_state *s, model_emit_fn emit,
+                 void *ctx) {
     struct index_state next = *s;
     unsigned unit = s->packed;
     unsigned span = index_span(unit, unit + 1u);
@@ -219,7 +235,8 @@ static void pack(const struct index_bounds *bounds, const struct index_state *s,
     uint8_t *const wrong[] = {&next.pack[unit], &next.segment[span], &next.seal[span]};
     uint8_t *const *order = is(bounds, INDEX_PACK_BEFORE_SEGMENT) ? wrong : as_it_is;
     unsigned last = is(bounds, INDEX_SEAL_UNSYNCED) ? 3 : IP_SYNCED;
-    if (unit >= INDEX_SEQS_MAX || (s->packer == IP_IDLE && (s->size <= unit + 1u || !index_may_begin(bounds, s)))) {
+    if (unit >= INDEX_SEQS_MAX ||
+        (s->packer == IP_IDLE && (s->size <= unit + 1u || !index_may_begin(bounds, s)))) {
         return;
     }
     if (s->packer == last) {
@@ -237,13 +254,16 @@ static void pack(const struct index_bounds *bounds, const struct index_state *s,
         emit(ctx, &next, "name a blob of a pack (stele_pack_write)");
     } else {
         bool p = name == &next.pack[unit];
-        index_sync(p ? next.pack : name == &next.seal[span] ? next.seal : next.segment,
+        index_sync(p                          ? next.pack
+                   : name == &next.seal[span] ? next.seal
+                                              : next.segment,
                    p ? INDEX_SEQS_MAX : INDEX_SPANS);
         emit(ctx, &next, "sync its folder (sync_folders)");
     }
 }
 
-void index_steps(const struct index_bounds *bounds, const struct index_state *state, model_emit_fn emit, void *ctx) {
+void index_steps(const struct index_bounds *bounds, const struct index_state *state,
+                 model_emit_fn emit, void *ctx) {
     if (state->run == IX_UP) {
         make_key(state, emit, ctx);
         write_record(bounds, state, emit, ctx);

@@ -75,8 +75,9 @@ const char *model_violation(const struct model_bounds *bounds, const struct mode
     if (serving && (state->size < size || (state->ids & model_range(0, size)) != state->promised)) {
         return state->acked > state->size       ? "an acknowledged entry is gone"
                : state->published > state->size ? "a published checkpoint is ahead of the log"
-               : state->shown > state->size     ? "an entry that readers saw is gone"
-                                                : "a place of the log has another entry than somebody was told";
+               : state->shown > state->size
+                   ? "an entry that readers saw is gone"
+                   : "a place of the log has another entry than somebody was told";
     }
     if (state->rotted == 0 && state->published > durable_size(state)) {
         return "a published checkpoint is ahead of what a power cut would leave";
@@ -98,7 +99,8 @@ static const char *violation(const void *bounds, const void *state) {
     return model_violation(bounds, state);
 }
 
-struct model_machine model_machine_of(const struct model_bounds *bounds, struct model_state *ret_first) {
+struct model_machine model_machine_of(const struct model_bounds *bounds,
+                                      struct model_state *ret_first) {
     memset(ret_first, 0, sizeof *ret_first);
     ret_first->run = RUN_UP;
     return (struct model_machine){sizeof *ret_first, ret_first, bounds, steps, violation};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/model/model_disk.c: what a disk keeps, what a start makes of it, and what must hold then. A power
- * cut takes any subset of what was not synced; a process that is killed leaves everything it wrote.
+ * tests/model/model_disk.c: what a disk keeps, what a start makes of it, and what must hold then. A
+ * power cut takes any subset of what was not synced; a process that is killed leaves everything it
+ * wrote.
  */
 #include "tests/model/model.h"
 
@@ -28,7 +29,8 @@ uint8_t model_chain_end(const struct model_state *state) {
     return end;
 }
 
-void model_blob_name(const struct model_bounds *bounds, struct model_state *state, unsigned unit, unsigned kind) {
+void model_blob_name(const struct model_bounds *bounds, struct model_state *state, unsigned unit,
+                     unsigned kind) {
     uint8_t *blob = &state->blob[unit][kind];
     if (!is_there(*blob)) {
         *blob = is(bounds, MODEL_NAME_BEFORE_BLOB_SYNC) ? BLOB_HOLLOW : BLOB_NAMED;
@@ -47,15 +49,18 @@ void model_blob_sync(const struct model_bounds *bounds, struct model_state *stat
     }
 }
 
-/* trim in packer.c: the first record of the oldest unit that is not packed, and never the newest note. */
+/* trim in packer.c: the first record of the oldest unit that is not packed, and never the newest
+ * note. */
 uint8_t model_trim_floor(const struct model_bounds *bounds, const struct model_state *state) {
     uint8_t floor = state->note == 0 ? 0 : state->pos;
     for (uint8_t p = state->floor_seen; p < state->pos; p++) {
         const struct model_record *r = &state->record[p];
         unsigned lo = state->packed * MODEL_UNIT;
-        bool note = r->kind == KIND_NOTE && r->first == state->note && !is(bounds, MODEL_TRIM_CHECKPOINT);
+        bool note =
+            r->kind == KIND_NOTE && r->first == state->note && !is(bounds, MODEL_TRIM_CHECKPOINT);
         bool needed = r->kind == KIND_ENTRIES && r->first <= lo && lo < (unsigned)(r->first + r->n);
-        uint8_t at = (uint8_t)(needed && r->first < lo && is(bounds, MODEL_TRIM_SHARED_RECORD) ? p + 1 : p);
+        uint8_t at =
+            (uint8_t)(needed && r->first < lo && is(bounds, MODEL_TRIM_SHARED_RECORD) ? p + 1 : p);
         if ((note || needed) && at < floor) {
             floor = at;
         }
@@ -63,12 +68,15 @@ uint8_t model_trim_floor(const struct model_bounds *bounds, const struct model_s
     return floor;
 }
 
-/* The promise itself, before any crash: each entry that goes is in a pack whose blobs are all synced. */
+/* The promise itself, before any crash: each entry that goes is in a pack whose blobs are all
+ * synced. */
 void model_trim_write(struct model_state *state, uint8_t floor) {
     for (uint8_t p = state->floor_seen; p < floor; p++) {
         const struct model_record *r = &state->record[p];
-        for (unsigned seq = r->first; r->kind == KIND_ENTRIES && seq < (unsigned)(r->first + r->n); seq++) {
-            const uint8_t *blob = seq / MODEL_UNIT < MODEL_UNITS_MAX ? state->blob[seq / MODEL_UNIT] : NULL;
+        for (unsigned seq = r->first; r->kind == KIND_ENTRIES && seq < (unsigned)(r->first + r->n);
+             seq++) {
+            const uint8_t *blob =
+                seq / MODEL_UNIT < MODEL_UNITS_MAX ? state->blob[seq / MODEL_UNIT] : NULL;
             if (blob == NULL || blob[BLOB_P] != BLOB_DURABLE || blob[BLOB_K] != BLOB_DURABLE ||
                 blob[BLOB_H] != BLOB_DURABLE) {
                 state->broken = BROKEN_TRIMMED;
@@ -152,13 +160,16 @@ static void kill_process(const struct model_state *s, bool marked, model_emit_fn
             }
         }
         if (!gone || limbo) {
-            emit(ctx, &next, gone ? "the process is killed, the record that failed is gone" : "the process is killed");
+            emit(ctx, &next,
+                 gone ? "the process is killed, the record that failed is gone"
+                      : "the process is killed");
         }
     }
-    /* A disk that comes back without a record it had synced: only the mark can tell, and from the claim on
-     * it does: a power cut may have set it back. */
+    /* A disk that comes back without a record it had synced: only the mark can tell, and from the
+     * claim on it does: a power cut may have set it back. */
     uint8_t end = model_chain_end(s);
-    if (marked && s->rotted == 0 && end > s->floor_seen && s->record[end - 1].state == REC_DURABLE) {
+    if (marked && s->rotted == 0 && end > s->floor_seen &&
+        s->record[end - 1].state == REC_DURABLE) {
         struct model_state next = *s;
         next.record[end - 1] = (struct model_record){0};
         next.rotted = 1;
@@ -166,7 +177,8 @@ static void kill_process(const struct model_state *s, bool marked, model_emit_fn
     }
 }
 
-void model_crashes(const struct model_bounds *bounds, const struct model_state *state, model_emit_fn emit, void *ctx) {
+void model_crashes(const struct model_bounds *bounds, const struct model_state *state,
+                   model_emit_fn emit, void *ctx) {
     struct model_state down = *state;
     if (state->crashes >= bounds->crashes || state->run == RUN_DOWN || state->run == RUN_REFUSED) {
         return;
@@ -190,7 +202,8 @@ static void open_engine(const struct model_bounds *bounds, struct model_state *s
         model_blob_sync(bounds, s, kind);
     }
     model_trim_sync(s);
-    s->run = s->mark_seen > model_chain_end(s) && !is(bounds, MODEL_NO_MARK) ? RUN_REFUSED : RUN_ENGINE;
+    s->run =
+        s->mark_seen > model_chain_end(s) && !is(bounds, MODEL_NO_MARK) ? RUN_REFUSED : RUN_ENGINE;
 }
 
 /* recover_packs: dense from 0, each opened with its sides. False if one does not open. */
@@ -201,8 +214,9 @@ static bool open_packs(struct model_state *s) {
         if (!is_there(blob[BLOB_P])) {
             continue;
         }
-        if (s->packed != u || blob[BLOB_P] == BLOB_TORN || !is_there(blob[BLOB_K]) || !is_there(blob[BLOB_H]) ||
-            blob[BLOB_K] == BLOB_TORN || blob[BLOB_H] == BLOB_TORN || blob[BLOB_I] == BLOB_TORN) {
+        if (s->packed != u || blob[BLOB_P] == BLOB_TORN || !is_there(blob[BLOB_K]) ||
+            !is_there(blob[BLOB_H]) || blob[BLOB_K] == BLOB_TORN || blob[BLOB_H] == BLOB_TORN ||
+            blob[BLOB_I] == BLOB_TORN) {
             return false;
         }
         s->packed++;
@@ -267,7 +281,8 @@ static void replay_all(const struct model_bounds *bounds, struct model_state *s)
 }
 
 /* stele_log__open in log.c, and stele_engine_rocks_open before it. */
-void model_starts(const struct model_bounds *bounds, const struct model_state *state, model_emit_fn emit, void *ctx) {
+void model_starts(const struct model_bounds *bounds, const struct model_state *state,
+                  model_emit_fn emit, void *ctx) {
     struct model_state next = *state;
     if (state->run == RUN_DOWN) {
         open_engine(bounds, &next);
@@ -291,7 +306,8 @@ void model_starts(const struct model_bounds *bounds, const struct model_state *s
         model_blob_sync(bounds, &next, BLOB_I);
         replay_all(bounds, &next);
         emit(ctx, &next, "replay the chain (stele_log__replay, stele_log__check_note)");
-    } else if (state->run == RUN_SIGNING && state->committer == COM_IDLE && state->note >= state->size) {
+    } else if (state->run == RUN_SIGNING && state->committer == COM_IDLE &&
+               state->note >= state->size) {
         next.run = RUN_UP;
         model_promise(&next, next.size, next.ids);
         next.shown = next.shown > next.size ? next.shown : next.size;

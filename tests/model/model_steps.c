@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/model/model_steps.c: what a running process does, one step at a time. Each step names the code it
- * stands for; a change there without one here makes this model say nothing.
+ * tests/model/model_steps.c: what a running process does, one step at a time. Each step names the
+ * code it stands for; a change there without one here makes this model say nothing.
  */
 #include "tests/model/model.h"
 
@@ -24,7 +24,8 @@ void model_promise(struct model_state *state, uint8_t size, uint16_t ids) {
     }
 }
 
-/* A version of this seq that nothing on disk and nobody outside has: another event than all of them. */
+/* A version of this seq that nothing on disk and nobody outside has: another event than all of
+ * them. */
 static uint16_t new_event(const struct model_state *state, unsigned seq) {
     for (uint16_t id = 1; id < 4; id++) {
         uint16_t bits = (uint16_t)(id << (2 * seq));
@@ -66,7 +67,8 @@ static void publish_note(struct model_state *next, const struct model_record *no
 }
 
 /* stele_batch_submit puts a batch into the queue. */
-static void submit(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit, void *ctx) {
+static void submit(const struct model_bounds *bounds, const struct model_state *s,
+                   model_emit_fn emit, void *ctx) {
     struct model_state next = *s;
     bool under_way = s->committer != COM_IDLE && s->committer != COM_SHOWN;
     unsigned end = s->size + s->queued + (under_way ? s->record[s->pos].n : 0u);
@@ -78,16 +80,18 @@ static void submit(const struct model_bounds *bounds, const struct model_state *
 
 /* take_batches, commit: stage_*, stele_group__finish, then stele_log__append_record reaches the
  * write-ahead log (stele_rocks_write before its sync). */
-static void write_entries(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit,
-                          void *ctx) {
+static void write_entries(const struct model_bounds *bounds, const struct model_state *s,
+                          model_emit_fn emit, void *ctx) {
     struct model_state next = *s;
     struct model_record *r = current(&next);
-    bool free_place = s->pos < bounds->positions && (r->state == REC_NONE || is(bounds, MODEL_NO_CLAIM));
+    bool free_place =
+        s->pos < bounds->positions && (r->state == REC_NONE || is(bounds, MODEL_NO_CLAIM));
     if (s->committer != COM_IDLE || s->queued == 0 || !free_place || writing(s)) {
         return;
     }
     uint8_t end = (uint8_t)(s->size + s->queued);
-    *r = (struct model_record){.kind = KIND_ENTRIES, .state = REC_WRITTEN, .first = s->size, .n = s->queued};
+    *r = (struct model_record){
+        .kind = KIND_ENTRIES, .state = REC_WRITTEN, .first = s->size, .n = s->queued};
     for (unsigned seq = s->size; seq < end; seq++) {
         r->ids = (uint16_t)(r->ids | new_event(s, seq));
     }
@@ -111,16 +115,18 @@ static void write_entries(const struct model_bounds *bounds, const struct model_
 }
 
 /* stele_log__sign: the note of the committed head goes into the chain. */
-static void write_note(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit,
-                       void *ctx) {
+static void write_note(const struct model_bounds *bounds, const struct model_state *s,
+                       model_emit_fn emit, void *ctx) {
     struct model_state next = *s;
     struct model_record *r = current(&next);
-    uint8_t room = s->run == RUN_SIGNING ? MODEL_POSITIONS_MAX : bounds->positions; /* a start always signs */
+    uint8_t room =
+        s->run == RUN_SIGNING ? MODEL_POSITIONS_MAX : bounds->positions; /* a start always signs */
     bool free_place = s->pos < room && (r->state == REC_NONE || is(bounds, MODEL_NO_CLAIM));
     if (s->committer != COM_IDLE || s->size <= s->note || !free_place || writing(s)) {
         return;
     }
-    *r = (struct model_record){.kind = KIND_NOTE, .state = REC_WRITTEN, .first = s->size, .ids = s->ids};
+    *r = (struct model_record){
+        .kind = KIND_NOTE, .state = REC_WRITTEN, .first = s->size, .ids = s->ids};
     next.committer = COM_NOTE_WRITTEN;
     if (is(bounds, MODEL_PUBLISH_BEFORE_SYNC)) {
         publish_note(&next, r);
@@ -128,9 +134,10 @@ static void write_note(const struct model_bounds *bounds, const struct model_sta
     emit(ctx, &next, "write a note (stele_log__sign)");
 }
 
-/* rocksdb_write with STELE_SYNCED comes back, OK or not (engine_rocks.c, engine_chain.c: append_record). */
-static void sync_record(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit,
-                        void *ctx) {
+/* rocksdb_write with STELE_SYNCED comes back, OK or not (engine_rocks.c, engine_chain.c:
+ * append_record). */
+static void sync_record(const struct model_bounds *bounds, const struct model_state *s,
+                        model_emit_fn emit, void *ctx) {
     struct model_state next = *s;
     bool note = s->committer == COM_NOTE_WRITTEN;
     if (s->committer != COM_WRITTEN && !note) {
@@ -157,8 +164,8 @@ static void sync_record(const struct model_bounds *bounds, const struct model_st
 }
 
 /* stele_acked_note, then stele_group__publish; for a note, the last lines of stele_log__sign. */
-static void show_record(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit,
-                        void *ctx) {
+static void show_record(const struct model_bounds *bounds, const struct model_state *s,
+                        model_emit_fn emit, void *ctx) {
     struct model_state next = *s;
     const struct model_record *r = current(&next);
     (void)bounds;
@@ -196,21 +203,23 @@ static void answer(const struct model_state *s, model_emit_fn emit, void *ctx) {
     }
 }
 
-/* check_claimed in engine_chain.c, enter in engine_rocks.c: another log's write failed, and no log writes until
- * it has claimed again. Queued batches wait. */
-static void another_fails(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit,
-                          void *ctx) {
+/* check_claimed in engine_chain.c, enter in engine_rocks.c: another log's write failed, and no log
+ * writes until it has claimed again. Queued batches wait. */
+static void another_fails(const struct model_bounds *bounds, const struct model_state *s,
+                          model_emit_fn emit, void *ctx) {
     struct model_state next = *s;
-    if (s->committer == COM_IDLE && s->failures < bounds->failures && !is(bounds, MODEL_NO_CLAIM) && !writing(s)) {
+    if (s->committer == COM_IDLE && s->failures < bounds->failures && !is(bounds, MODEL_NO_CLAIM) &&
+        !writing(s)) {
         next.failures++;
         next.committer = COM_STOPPED;
         emit(ctx, &next, "another log's sync fails (check_claimed)");
     }
 }
 
-/* try_resume: stele_rocks_reopen puts what it finds into synced tables; what a failed sync left may be
- * there or not. */
-static void reopen(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit, void *ctx) {
+/* try_resume: stele_rocks_reopen puts what it finds into synced tables; what a failed sync left may
+ * be there or not. */
+static void reopen(const struct model_bounds *bounds, const struct model_state *s,
+                   model_emit_fn emit, void *ctx) {
     if (s->committer != COM_STOPPED || s->packer == PACK_TRIM_WRITTEN) {
         return;
     }
@@ -223,13 +232,15 @@ static void reopen(const struct model_bounds *bounds, const struct model_state *
             *current(&next) = (struct model_record){0};
         }
         next.committer = COM_REOPENED;
-        emit(ctx, &next, landed ? "reopen, the record landed (stele_rocks_reopen)"
-                                : "reopen, the record is gone (stele_rocks_reopen)");
+        emit(ctx, &next,
+             landed ? "reopen, the record landed (stele_rocks_reopen)"
+                    : "reopen, the record is gone (stele_rocks_reopen)");
     }
 }
 
 /* try_resume: claim notes the mark, stele_log__replay adopts what is behind the log's position. */
-static void resume(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit, void *ctx) {
+static void resume(const struct model_bounds *bounds, const struct model_state *s,
+                   model_emit_fn emit, void *ctx) {
     struct model_state next = *s;
     if (s->committer != COM_REOPENED || s->packer == PACK_TRIM_WRITTEN) {
         return;
@@ -247,7 +258,8 @@ static void resume(const struct model_bounds *bounds, const struct model_state *
 }
 
 /* stele_log__pack_one: stele_pack_write puts k, h, i, p, each synced before the next. */
-static void pack(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit, void *ctx) {
+static void pack(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit,
+                 void *ctx) {
     static const uint8_t order[] = {BLOB_K, BLOB_H, BLOB_I, BLOB_P};
     static const uint8_t wrong[] = {BLOB_P, BLOB_K, BLOB_H, BLOB_I};
     struct model_state next = *s;
@@ -268,8 +280,8 @@ static void pack(const struct model_bounds *bounds, const struct model_state *s,
 
 /* A blob that cannot be written, or a folder that cannot be synced, whose new name is taken back
  * (stele_blob_writer_place): the packer begins again later. */
-static void pack_fails(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit,
-                       void *ctx) {
+static void pack_fails(const struct model_bounds *bounds, const struct model_state *s,
+                       model_emit_fn emit, void *ctx) {
     struct model_state next = *s;
     if (s->packer == PACK_IDLE || s->packer >= PACK_DONE || s->failures >= bounds->failures) {
         return;
@@ -284,8 +296,8 @@ static void pack_fails(const struct model_bounds *bounds, const struct model_sta
 }
 
 /* swap in packer.c, then trim: stele_chains_trim writes, then syncs. */
-static void swap_and_trim(const struct model_bounds *bounds, const struct model_state *s, model_emit_fn emit,
-                          void *ctx) {
+static void swap_and_trim(const struct model_bounds *bounds, const struct model_state *s,
+                          model_emit_fn emit, void *ctx) {
     struct model_state next = *s;
     bool early = (is(bounds, MODEL_TRIM_BEFORE_PACK_SYNC) && s->packer == PACK_DONE - 1) ||
                  (is(bounds, MODEL_TRIM_WITHOUT_PACK) && s->packer == PACK_NAMED);
@@ -310,7 +322,8 @@ static void swap_and_trim(const struct model_bounds *bounds, const struct model_
     }
 }
 
-void model_steps(const struct model_bounds *bounds, const struct model_state *state, model_emit_fn emit, void *ctx) {
+void model_steps(const struct model_bounds *bounds, const struct model_state *state,
+                 model_emit_fn emit, void *ctx) {
     if (state->run == RUN_UP) {
         submit(bounds, state, emit, ctx);
         write_entries(bounds, state, emit, ctx);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/model/test_protocol.c: every state of the two protocols, of a log's chain and of its index, with two
- * crashes at any moment, in any step of a start too; and the proof that the walk can fail: each way to get
- * a protocol wrong is found.
+ * tests/model/test_protocol.c: every state of the two protocols, of a log's chain and of its index,
+ * with two crashes at any moment, in any step of a start too; and the proof that the walk can fail:
+ * each way to get a protocol wrong is found.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,8 @@
 #include "tests/model/model.h"
 #include "tests/support/cmocka.h"
 
-#define STATES_MAX ((size_t)64 << 20) /* room for the longer form; memory is taken as it is used */
+#define STATES_MAX ((size_t)64 << 20) /* room for the longer form; memory is taken as it is used   \
+                                       */
 
 static const char *const names[MODEL_MUTATIONS] = {
     [MODEL_AS_IT_IS] = "as it is",
@@ -60,7 +61,8 @@ static const char *const index_names[INDEX_MUTATIONS] = {
     [INDEX_FORGET_FAILED] = "go on without adopting an INDEX that landed",
 };
 
-static void explore(const char *name, const struct model_machine *machine, bool as_it_is, struct model_result *ret) {
+static void explore(const char *name, const struct model_machine *machine, bool as_it_is,
+                    struct model_result *ret) {
     assert_true(model_explore(machine, STATES_MAX, ret));
     (void)printf("%s: %zu states, %zu steps: %s\n", name, ret->states, ret->steps,
                  ret->violation == NULL ? "all holds" : ret->violation);
@@ -70,11 +72,16 @@ static void explore(const char *name, const struct model_machine *machine, bool 
     }
 }
 
-static void explore_chain(model_mutation mutation, uint8_t seqs, uint8_t positions, struct model_result *ret) {
+static void explore_chain(model_mutation mutation, uint8_t seqs, uint8_t positions,
+                          struct model_result *ret) {
     /* Where failures play no part they only add states. */
-    bool fails = mutation == MODEL_AS_IT_IS || (mutation >= MODEL_RETRY_SYNC && mutation <= MODEL_ADOPT_WITHOUT_SYNC);
-    const struct model_bounds bounds = {
-        .seqs = seqs, .positions = positions, .crashes = 2, .failures = fails ? 1 : 0, .mutation = mutation};
+    bool fails = mutation == MODEL_AS_IT_IS ||
+                 (mutation >= MODEL_RETRY_SYNC && mutation <= MODEL_ADOPT_WITHOUT_SYNC);
+    const struct model_bounds bounds = {.seqs = seqs,
+                                        .positions = positions,
+                                        .crashes = 2,
+                                        .failures = fails ? 1 : 0,
+                                        .mutation = mutation};
     struct model_state first;
     const struct model_machine machine = model_machine_of(&bounds, &first);
     explore(names[mutation], &machine, mutation == MODEL_AS_IT_IS, ret);
@@ -103,8 +110,8 @@ static void test_protocol__every_mutation_is_found(void **state) {
     }
 }
 
-/* Each with what it can afford: everything at once; the second level of merging, and eras, with one INDEX entry; and
- * once more, deeper, with none. */
+/* Each with what it can afford: everything at once; the second level of merging, and eras, with one
+ * INDEX entry; and once more, deeper, with none. */
 static const struct index_bounds index_bounds[] = {
     {.seqs = 4, .crashes = 2, .failures = 1, .indexes = 4, .reader = true},
     {.seqs = 5, .crashes = 2, .indexes = 1, .reader = true, .in_turns = true},
@@ -124,7 +131,9 @@ static void test_protocol__the_index_holds_with_two_crashes(void **state) {
         explore_index(&index_bounds[i], &result);
         assert_null(result.violation);
     }
-    size_t n = getenv("STELE_SOAK") != NULL ? sizeof index_bounds_of_soak / sizeof index_bounds_of_soak[0] : 0;
+    size_t n = getenv("STELE_SOAK") != NULL
+                   ? sizeof index_bounds_of_soak / sizeof index_bounds_of_soak[0]
+                   : 0;
     for (size_t i = 0; i < n; i++) {
         explore_index(&index_bounds_of_soak[i], &result);
         assert_null(result.violation);

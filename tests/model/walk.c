@@ -54,7 +54,8 @@ static size_t slot_of(const struct walk *walk, const void *state) {
 static bool grow(struct walk *walk) {
     size_t n_slots = walk->n_slots == 0 ? (size_t)1 << 17 : 2 * walk->n_slots;
     uint32_t *slot = stele_alloc(n_slots, sizeof *slot);
-    uint8_t *state = slot == NULL ? NULL : stele_realloc(walk->state, n_slots / 2, walk->machine->state_bytes);
+    uint8_t *state =
+        slot == NULL ? NULL : stele_realloc(walk->state, n_slots / 2, walk->machine->state_bytes);
     walk->state = state == NULL ? walk->state : state;
     struct way *way = state == NULL ? NULL : stele_realloc(walk->way, n_slots / 2, sizeof *way);
     if (way == NULL) {
@@ -107,7 +108,8 @@ static void tell_way(const struct walk *walk, struct model_result *ret) {
     }
 }
 
-bool model_explore(const struct model_machine *machine, size_t max_states, struct model_result *ret) {
+bool model_explore(const struct model_machine *machine, size_t max_states,
+                   struct model_result *ret) {
     struct walk walk = {.machine = machine, .max = max_states};
     uint8_t *state = stele_alloc(1, machine->state_bytes); /* the table moves when it grows */
     bool good = state != NULL && grow(&walk);
@@ -119,7 +121,8 @@ bool model_explore(const struct model_machine *machine, size_t max_states, struc
         walk.from = (uint32_t)i;
         machine->steps(machine->bounds, state, visit, &walk);
     }
-    *ret = (struct model_result){.states = walk.n, .steps = walk.steps, .violation = walk.violation};
+    *ret =
+        (struct model_result){.states = walk.n, .steps = walk.steps, .violation = walk.violation};
     if (walk.violation != NULL) {
         tell_way(&walk, ret);
     }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/model/walk.h: every state that a machine can reach, nearest first, so that what is reported is a shortest
- * way to it. Layer: tests.
+ * tests/model/walk.h: every state that a machine can reach, nearest first, so that what is reported
+ * is a shortest way to it. Layer: tests.
  *
- * A state is bytes: copied, compared and hashed as such, so that it must be zero wherever it has no value.
+ * A state is bytes: copied, compared and hashed as such, so that it must be zero wherever it has no
+ * value.
  */
 #ifndef STELE_TESTS_MODEL_WALK_H
 #define STELE_TESTS_MODEL_WALK_H
@@ -25,11 +26,12 @@ struct model_machine {
 
 struct model_result {
     size_t states, steps;
-    const char *violation;   /* NULL: everything held */
-    size_t trace_steps;      /* of the shortest way to it */
-    const char *trace[64];   /* its steps, from the first */
+    const char *violation; /* NULL: everything held */
+    size_t trace_steps;    /* of the shortest way to it */
+    const char *trace[64]; /* its steps, from the first */
 };
 /* False if there are more than max_states or no memory. */
-bool model_explore(const struct model_machine *machine, size_t max_states, struct model_result *ret);
+bool model_explore(const struct model_machine *machine, size_t max_states,
+                   struct model_result *ret);
 
 #endif

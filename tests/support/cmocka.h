@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/support/cmocka.h: cmocka with the headers it needs before it, and an assertion on statuses. */
+/* tests/support/cmocka.h: cmocka with the headers it needs before it, and an assertion on statuses.
+ */
 #ifndef STELE_TESTS_SUPPORT_CMOCKA_H
 #define STELE_TESTS_SUPPORT_CMOCKA_H
 

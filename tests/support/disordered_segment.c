@@ -8,7 +8,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/memory_segment.h"
 
-#define BLOCK_BYTES 8000u /* a block is cut before it is full: where, says the forger */
+#define BLOCK_BYTES 8000u  /* a block is cut before it is full: where, says the forger */
 #define POSTINGS_MAX 4000u /* of a key, so that it has room in a block: the others are left out */
 
 struct key {
@@ -21,7 +21,8 @@ struct plan {
     size_t first; /* of the two that do not ascend */
 };
 
-static struct plan keys_of(const struct disorder_plan *how, const struct stele_posting *postings, size_t n) {
+static struct plan keys_of(const struct disorder_plan *how, const struct stele_posting *postings,
+                           size_t n) {
     struct plan plan = {.key = stele_alloc(n + 1, sizeof *plan.key)};
     assert_non_null(plan.key);
     for (size_t i = 0; i < n; i++) {
@@ -53,7 +54,8 @@ static void put_record(const struct key *key, const uint8_t *before, stele_buf *
     stele_buf postings = STELE_BUF_EMPTY;
     struct stele_writer w = stele_writer_to(&postings);
     size_t shared = 0;
-    while (before != NULL && shared < STELE_TAG_BYTES - 1 && before[shared] == key->posting->tag[shared]) {
+    while (before != NULL && shared < STELE_TAG_BYTES - 1 &&
+           before[shared] == key->posting->tag[shared]) {
         shared++;
     }
     for (size_t i = 0; i < key->n; i++) {
@@ -73,7 +75,8 @@ static void put_record(const struct key *key, const uint8_t *before, stele_buf *
     stele_buf_done(&postings);
 }
 
-void disordered_segment_write(const struct disorder_plan *how, const struct stele_segment_info *info,
+void disordered_segment_write(const struct disorder_plan *how,
+                              const struct stele_segment_info *info,
                               const struct stele_posting *postings, size_t n, stele_buf *out) {
     struct plan plan = keys_of(how, postings, n);
     struct stele_segment__footer footer = {.info = *info};
@@ -95,7 +98,8 @@ void disordered_segment_write(const struct disorder_plan *how, const struct stel
             entry.at = block_at;
             memcpy(entry.tag, key->posting->tag, sizeof entry.tag);
             stele_segment__put_index_entry(&entry, bytes);
-            assert_ok(stele_buf_append(&index, stele_view_of(bytes, STELE_SEGMENT__INDEX_ENTRY_BYTES), NULL));
+            assert_ok(stele_buf_append(
+                &index, stele_view_of(bytes, STELE_SEGMENT__INDEX_ENTRY_BYTES), NULL));
             footer.n_blocks++;
         }
         put_record(key, begins ? NULL : key[-1].posting->tag, out);
@@ -130,8 +134,8 @@ static void mend_ranks(const struct stele_segment *segment, uint64_t twice, stel
 }
 
 void disordered_segment_seal(const struct disorder_plan *how, const stele_buf *bytes,
-                             struct stele_leaf_source leaves, const struct stele_posting *postings, size_t n,
-                             stele_buf *out) {
+                             struct stele_leaf_source leaves, const struct stele_posting *postings,
+                             size_t n, stele_buf *out) {
     stele_buf read = *bytes;
     struct plan plan = keys_of(how, postings, n);
     struct stele_segment *segment = NULL;

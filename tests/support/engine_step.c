@@ -121,6 +121,7 @@ const char *engine_step_of_blob(const char *key, const char *call, char out[ENGI
     if (strcmp(call, "remove") == 0) {
         return index ? "merge: remove what was merged" : "a removal that nobody makes";
     }
-    (void)snprintf(out, ENGINE_STEP_BYTES, "%s: %s, %s", merged ? "merge" : "pack", part_of(kind), call);
+    (void)snprintf(out, ENGINE_STEP_BYTES, "%s: %s, %s", merged ? "merge" : "pack", part_of(kind),
+                   call);
     return out;
 }

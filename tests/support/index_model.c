@@ -28,7 +28,8 @@ static int by_tag_and_seq(const void *a, const void *b) {
     return order != 0 ? order : (x->seq > y->seq) - (x->seq < y->seq);
 }
 
-static void add(struct postings *all, const uint8_t *tag, uint64_t seq, const uint8_t leaf[STELE_HASH_BYTES]) {
+static void add(struct postings *all, const uint8_t *tag, uint64_t seq,
+                const uint8_t leaf[STELE_HASH_BYTES]) {
     if (all->n == all->capacity) {
         all->capacity = all->capacity == 0 ? 1024 : all->capacity * 2;
         all->at = stele_realloc(all->at, all->capacity, sizeof *all->at);
@@ -40,7 +41,8 @@ static void add(struct postings *all, const uint8_t *tag, uint64_t seq, const ui
     stele_hash_posting(seq, leaf, posting->hash);
 }
 
-/* FORMAT.md: "the root of one posting is its hash; for more: the highest bit in which they differ". */
+/* FORMAT.md: "the root of one posting is its hash; for more: the highest bit in which they differ".
+ */
 static void history_root(const struct posting *p, size_t n, uint8_t ret[STELE_HASH_BYTES]) {
     uint8_t left[STELE_HASH_BYTES];
     uint8_t right[STELE_HASH_BYTES];
@@ -62,7 +64,8 @@ static void history_root(const struct posting *p, size_t n, uint8_t ret[STELE_HA
 }
 
 /* RFC 6962 section 2.1. */
-static void tree_root(stele_tree_inner_fn inner, const uint8_t *leaves, size_t n, uint8_t ret[STELE_HASH_BYTES]) {
+static void tree_root(stele_tree_inner_fn inner, const uint8_t *leaves, size_t n,
+                      uint8_t ret[STELE_HASH_BYTES]) {
     uint8_t left[STELE_HASH_BYTES];
     uint8_t right[STELE_HASH_BYTES];
     size_t k = 1;
@@ -103,8 +106,8 @@ static void key_tree(const struct postings *all, struct stele_descriptor *ret) {
     stele_free(leaves);
 }
 
-static void take_entry(const struct stele_stored_entry *stored, struct stele_log_reader *reader, uint64_t seq,
-                       struct postings *all, struct stele_segment_info *info) {
+static void take_entry(const struct stele_stored_entry *stored, struct stele_log_reader *reader,
+                       uint64_t seq, struct postings *all, struct stele_segment_info *info) {
     const struct stele_tag_set *tags = NULL;
     uint8_t leaf[STELE_HASH_BYTES];
     stele_err err;
@@ -140,7 +143,8 @@ static uint32_t era_of(struct stele_log *log, uint64_t seq, struct stele_epoch *
         assert_ok(stele_control_epoch_of(state, number, ret, NULL));
         bool first = era == 0;
         if (first || ret->seq <= seq) {
-            era = number; /* keys ascend, and with them the EPOCHs; the first era begins at entry 0 */
+            era =
+                number; /* keys ascend, and with them the EPOCHs; the first era begins at entry 0 */
         }
     }
     assert_ok(stele_control_epoch_of(state, era, ret, NULL));
@@ -148,7 +152,8 @@ static uint32_t era_of(struct stele_log *log, uint64_t seq, struct stele_epoch *
     return era;
 }
 
-void index_model_descriptor(struct stele_log *log, uint64_t lo, uint64_t hi, struct stele_descriptor *ret) {
+void index_model_descriptor(struct stele_log *log, uint64_t lo, uint64_t hi,
+                            struct stele_descriptor *ret) {
     struct stele_log_view *view = NULL;
     struct stele_log_reader *reader = NULL;
     struct postings all = {NULL, 0, 0};
@@ -175,7 +180,8 @@ void index_model_descriptor(struct stele_log *log, uint64_t lo, uint64_t hi, str
     stele_log_view_close(view);
 }
 
-void index_model_root(const struct stele_descriptor *descriptor, size_t n, uint8_t ret[STELE_AT_LEAST(32)]) {
+void index_model_root(const struct stele_descriptor *descriptor, size_t n,
+                      uint8_t ret[STELE_AT_LEAST(32)]) {
     uint8_t *leaves = stele_alloc(n, STELE_HASH_BYTES);
     assert_non_null(leaves);
     for (size_t i = 0; i < n; i++) {

@@ -70,7 +70,8 @@ static bool is_unwanted(const struct stele_batch *batch) {
 
 static void answer(struct stele_log *log, struct stele_batch *batch) {
     stele_err err = {0};
-    struct stele_batch_place place = {.first_seq = log->n, .time_us = log->store->now_us, .n = batch->n};
+    struct stele_batch_place place = {
+        .first_seq = log->n, .time_us = log->store->now_us, .n = batch->n};
     stele_status st = STELE_OK;
     bool picky = log->mode == LOG_FAKE_PICKY;
     if (picky && is_unwanted(batch)) {
@@ -390,8 +391,8 @@ stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq,
 }
 
 /* Frames of one event. */
-stele_status stele_log_peek(struct stele_log_reader *reader, uint64_t seq, struct stele_stored_frame *ret,
-                            stele_err *err) {
+stele_status stele_log_peek(struct stele_log_reader *reader, uint64_t seq,
+                            struct stele_stored_frame *ret, stele_err *err) {
     struct stele_stored_entry stored;
     stele_status st = stele_log_read(reader, seq, &stored, err);
     if (st == STELE_OK) {

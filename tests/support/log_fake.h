@@ -29,8 +29,8 @@ typedef enum log_fake_mode {
 struct stele_store *log_fake_open(const char *region, uint64_t now_us);
 void log_fake_close(struct stele_store *store);
 void log_fake_set(struct stele_log *log, log_fake_mode mode); /* any thread */
-/* The next submit finds the log recovered: after the submitter looked for duplicates, what had landed
- * is adopted and appends go on. */
+/* The next submit finds the log recovered: after the submitter looked for duplicates, what had
+ * landed is adopted and appends go on. */
 void log_fake_recover_at_submit(struct stele_log *log);
 void log_fake_set_clock(struct stele_store *store, uint64_t now_us);
 size_t log_fake_count(struct stele_log *log);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/support/malicious_store.h: what a dishonest operator can do to a real store: its index leaves
- * a posting out, or has one too many, and every INDEX from then on commits to it, signed with the
- * store's own keys. No program of ours does it.
+ * tests/support/malicious_store.h: what a dishonest operator can do to a real store: its index
+ * leaves a posting out, or has one too many, and every INDEX from then on commits to it, signed
+ * with the store's own keys. No program of ours does it.
  */
 #ifndef STELE_TESTS_SUPPORT_MALICIOUS_STORE_H
 #define STELE_TESTS_SUPPORT_MALICIOUS_STORE_H

@@ -21,8 +21,7 @@ void client_open(struct query_client *client, struct bed *bed,
     static const char *const acme[] = {"acme"};
     static const char *const regions[] = {BED_REGION};
     static const struct stele_grant grants[] = {
-        {"cn:auditor", every, 1, every, 1,
-         STELE_MAY_APPEND | STELE_MAY_QUERY | STELE_MAY_READ_LOG},
+        {"cn:auditor", every, 1, every, 1, STELE_MAY_APPEND | STELE_MAY_QUERY | STELE_MAY_READ_LOG},
         {"cn:acme-reader", regions, 1, acme, 1, STELE_MAY_QUERY},
         {"cn:mirror", regions, 1, every, 1, STELE_MAY_READ_LOG},
     };

@@ -64,7 +64,8 @@ void model_key_root(const uint8_t *leaves, size_t n, uint8_t ret[STELE_AT_LEAST(
     }
 }
 
-void model_seal_of(uint64_t lo, const struct stele_posting *postings, size_t n, struct model_seal *ret) {
+void model_seal_of(uint64_t lo, const struct stele_posting *postings, size_t n,
+                   struct model_seal *ret) {
     uint64_t *seqs = calloc(n + 1, sizeof *seqs);
     ret->key = calloc(n + 1, sizeof *ret->key);
     ret->leaves = calloc(n + 1, STELE_HASH_BYTES);
@@ -96,7 +97,8 @@ void model_seal_done(struct model_seal *model) {
 }
 
 void sealed_segment_open(struct sealed_segment *s) {
-    assert_ok(stele_seal_open(memory_read_at, &s->seal_bytes, s->seal_bytes.size, s->segment, &s->seal, NULL));
+    assert_ok(stele_seal_open(memory_read_at, &s->seal_bytes, s->seal_bytes.size, s->segment,
+                              &s->seal, NULL));
 }
 
 void sealed_segment_build(struct sealed_segment *s, uint64_t base, uint64_t lo, uint64_t hi,
@@ -114,8 +116,10 @@ void sealed_segment_build(struct sealed_segment *s, uint64_t base, uint64_t lo, 
     }
     assert_ok(test_segment_write(&info, part, n_part, &s->segment_bytes, NULL));
     free(part);
-    assert_ok(stele_segment_open(memory_read_at, &s->segment_bytes, s->segment_bytes.size, &s->segment, NULL));
-    assert_ok(stele_seal_build(s->segment, model_leaves(), memory_write, &s->seal_bytes, &s->descriptor, NULL));
+    assert_ok(stele_segment_open(memory_read_at, &s->segment_bytes, s->segment_bytes.size,
+                                 &s->segment, NULL));
+    assert_ok(stele_seal_build(s->segment, model_leaves(), memory_write, &s->seal_bytes,
+                               &s->descriptor, NULL));
     sealed_segment_open(s);
 }
 
@@ -147,8 +151,9 @@ void test_seal_reseal(uint8_t *data, size_t size, const struct stele_segment *se
     for (uint64_t chunk = 0; chunk < stele_seal__n_chunks(n_keys); chunk++) {
         uint8_t *row = table + chunk * STELE_SEAL__ROW_BYTES;
         uint64_t at = stele_get_u64(row);
-        uint64_t end = chunk + 1 == stele_seal__n_chunks(n_keys) ? table_at
-                                                                 : stele_get_u64(row + STELE_SEAL__ROW_BYTES);
+        uint64_t end = chunk + 1 == stele_seal__n_chunks(n_keys)
+                           ? table_at
+                           : stele_get_u64(row + STELE_SEAL__ROW_BYTES);
         if (at < end && end <= table_at) {
             stele_seal__sum(STELE_SEAL__SUM_CHUNK, chunk, stele_view_of(data + at, end - at), sum);
             memcpy(row + 8, sum, STELE_SEAL__SUM_BYTES);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/support/seal_model.h: seals in memory, and the commitments of a segment computed as slowly and
- * plainly as FORMAT.md section 6 says them: recursion over arrays, one hash at a time.
+ * tests/support/seal_model.h: seals in memory, and the commitments of a segment computed as slowly
+ * and plainly as FORMAT.md section 6 says them: recursion over arrays, one hash at a time.
  */
 #ifndef STELE_TESTS_SUPPORT_SEAL_MODEL_H
 #define STELE_TESTS_SUPPORT_SEAL_MODEL_H
@@ -29,7 +29,8 @@ struct model_seal {
     size_t n_keys;
     uint8_t key_root[STELE_HASH_BYTES];
 };
-void model_seal_of(uint64_t lo, const struct stele_posting *postings, size_t n, struct model_seal *ret);
+void model_seal_of(uint64_t lo, const struct stele_posting *postings, size_t n,
+                   struct model_seal *ret);
 void model_seal_done(struct model_seal *model);
 
 /* A segment and its seal in memory, open. Zeroed before, _done after. */

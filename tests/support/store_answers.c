@@ -20,12 +20,13 @@ static void add_bytes(struct stele_sha256 *sha, const void *data, size_t size) {
     stele_sha256_update(sha, stele_view_of(data, size));
 }
 
-static stele_status add_seqs(struct stele_log_view *view, const struct stele_index_key *key, bool descending,
-                             struct stele_sha256 *sha, stele_err *err) {
+static stele_status add_seqs(struct stele_log_view *view, const struct stele_index_key *key,
+                             bool descending, struct stele_sha256 *sha, stele_err *err) {
     static const struct stele_time_range always = {0, UINT64_MAX, 0, UINT64_MAX};
     struct stele_seq_stream *stream = NULL;
     uint64_t seq = 0;
-    stele_status st = stele_seq_stream_open(view, key, &always, descending, descending ? UINT64_MAX : 0, &stream, err);
+    stele_status st = stele_seq_stream_open(view, key, &always, descending,
+                                            descending ? UINT64_MAX : 0, &stream, err);
     while (st == STELE_OK && (st = stele_seq_stream_next(stream, &seq, err)) == STELE_OK) {
         add_number(sha, seq);
     }
@@ -34,18 +35,20 @@ static stele_status add_seqs(struct stele_log_view *view, const struct stele_ind
     return st == STELE_END ? STELE_OK : st;
 }
 
-static stele_status add_keys(struct stele_log_view *view, const struct stele_event_facts *facts, struct stele_sha256 *sha,
-                             stele_err *err) {
+static stele_status add_keys(struct stele_log_view *view, const struct stele_event_facts *facts,
+                             struct stele_sha256 *sha, stele_err *err) {
     stele_status st = STELE_OK;
     for (size_t i = 0; i < facts->n_keys; i++) {
-        struct stele_index_key key = {.tenant = facts->tenant, .field = facts->key[i].field, .value = facts->key[i].value};
+        struct stele_index_key key = {
+            .tenant = facts->tenant, .field = facts->key[i].field, .value = facts->key[i].value};
         STELE_TRY(add_seqs(view, &key, i % 2 == 1, sha, err));
     }
 cleanup:
     return st;
 }
 
-static stele_status add_entries(struct stele_log_view *view, uint64_t every, struct stele_sha256 *sha, stele_err *err) {
+static stele_status add_entries(struct stele_log_view *view, uint64_t every,
+                                struct stele_sha256 *sha, stele_err *err) {
     struct stele_log_reader *reader = NULL;
     struct stele_stored_entry stored;
     stele_status st = stele_log_reader_new(view, &reader, err);
@@ -68,7 +71,8 @@ static stele_status add_entries(struct stele_log_view *view, uint64_t every, str
     return st;
 }
 
-static stele_status add_log(struct stele_log *log, uint64_t every, struct stele_sha256 *sha, stele_err *err) {
+static stele_status add_log(struct stele_log *log, uint64_t every, struct stele_sha256 *sha,
+                            stele_err *err) {
     struct stele_log_view *view = NULL;
     struct stele_checkpoint checkpoint;
     stele_buf note = STELE_BUF_EMPTY;
@@ -88,7 +92,8 @@ cleanup:
     return st;
 }
 
-stele_status store_answers(struct stele_store *store, uint64_t every, uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
+stele_status store_answers(struct stele_store *store, uint64_t every,
+                           uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
     struct stele_sha256 sha;
     stele_status st = STELE_OK;
     stele_sha256_init(&sha);

@@ -23,7 +23,8 @@ static void print_report(void *ctx, const char *log, const stele_err *err) {
     if (f->quiet) {
         return;
     }
-    (void)fprintf(stderr, "report: %s: %s: %s (%s)\n", log, stele_status_name(err->status), err->text, err->where);
+    (void)fprintf(stderr, "report: %s: %s: %s (%s)\n", log, stele_status_name(err->status),
+                  err->text, err->where);
 }
 
 void fixture_init(struct fixture *f) {
@@ -34,27 +35,30 @@ void fixture_init(struct fixture *f) {
 }
 
 stele_status fixture_try_open(struct fixture *f, bool read_only, stele_err *err) {
-    static const struct stele_log_config logs[] = {
-        {.name = "system", .retention_years = 7}, {.name = "3y", .retention_years = 3}, {.name = "1y", .retention_years = 1}};
-    struct stele_store_config config = {.dir = f->dir,
-                                        .region = "eu-test",
-                                        .operator_domain = "example.org",
-                                        .logs = logs,
-                                        .n_logs = 3,
-                                        .map = stele_event_map_current(),
-                                        .clock = fixture_clock,
-                                        .clock_ctx = f,
-                                        .create = !read_only && !f->never_create,
-                                        .read_only = read_only,
-                                        .not_before = f->not_before,
-                                        .n_not_before = f->n_not_before,
-                                        .checkpoint_interval_ms = 50,
-                                        .pack_entries = f->pack_entries,
-                                        .index_interval_ms = f->index_interval_ms == 0 ? STELE_INDEX_NO_TIMER : f->index_interval_ms,
-                                        .index_spacing_ms = f->index_spacing_ms == 0 ? 1 : f->index_spacing_ms,
-                                        .report = print_report,
-                                        .report_ctx = f,
-                                        .engine = f->engine};
+    static const struct stele_log_config logs[] = {{.name = "system", .retention_years = 7},
+                                                   {.name = "3y", .retention_years = 3},
+                                                   {.name = "1y", .retention_years = 1}};
+    struct stele_store_config config = {
+        .dir = f->dir,
+        .region = "eu-test",
+        .operator_domain = "example.org",
+        .logs = logs,
+        .n_logs = 3,
+        .map = stele_event_map_current(),
+        .clock = fixture_clock,
+        .clock_ctx = f,
+        .create = !read_only && !f->never_create,
+        .read_only = read_only,
+        .not_before = f->not_before,
+        .n_not_before = f->n_not_before,
+        .checkpoint_interval_ms = 50,
+        .pack_entries = f->pack_entries,
+        .index_interval_ms =
+            f->index_interval_ms == 0 ? STELE_INDEX_NO_TIMER : f->index_interval_ms,
+        .index_spacing_ms = f->index_spacing_ms == 0 ? 1 : f->index_spacing_ms,
+        .report = print_report,
+        .report_ctx = f,
+        .engine = f->engine};
     f->engine = NULL;
     return stele_store_open(&config, &f->store, err);
 }
@@ -93,7 +97,8 @@ struct waiter {
     struct stele_batch_place place;
 };
 
-static void on_done(void *arg, stele_status st, const stele_err *err, const struct stele_batch_place *place) {
+static void on_done(void *arg, stele_status st, const stele_err *err,
+                    const struct stele_batch_place *place) {
     struct waiter *w = arg;
     (void)pthread_mutex_lock(&w->lock);
     w->st = st;
@@ -106,8 +111,8 @@ static void on_done(void *arg, stele_status st, const stele_err *err, const stru
     (void)pthread_mutex_unlock(&w->lock);
 }
 
-stele_status fixture_append(struct fixture *f, const char *log, const stele_view *payloads, size_t n,
-                            struct stele_batch_place *ret, stele_err *err) {
+stele_status fixture_append(struct fixture *f, const char *log, const stele_view *payloads,
+                            size_t n, struct stele_batch_place *ret, stele_err *err) {
     struct waiter w = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
     struct stele_batch *batch = NULL;
     stele_status st = STELE_OK;
@@ -148,7 +153,8 @@ static bool is_merged(struct stele_log *log) {
     for (size_t i = 1; i + 1 < catalog->n_segments; i++) {
         uint32_t before = stele_segment_info_of(catalog->segment[i - 1]->segment)->era;
         uint32_t era = stele_segment_info_of(catalog->segment[i]->segment)->era;
-        uint32_t last = stele_segment_info_of(catalog->segment[catalog->n_segments - 1]->segment)->era;
+        uint32_t last =
+            stele_segment_info_of(catalog->segment[catalog->n_segments - 1]->segment)->era;
         merged = merged && (era != before || era == last);
     }
     stele_catalog_unref(catalog);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/support/store_fixture.h: a real store in a temporary folder, with a clock the test moves, and
- * appends that wait for their acknowledgement.
+ * tests/support/store_fixture.h: a real store in a temporary folder, with a clock the test moves,
+ * and appends that wait for their acknowledgement.
  */
 #ifndef STELE_TESTS_SUPPORT_STORE_FIXTURE_H
 #define STELE_TESTS_SUPPORT_STORE_FIXTURE_H
@@ -16,13 +16,14 @@ struct fixture {
     struct stele_store *store;
     _Atomic uint64_t now_us;
     uint32_t pack_entries;
-    uint32_t index_interval_ms; /* 0: only when asked, so that a log grows by what the test appends */
-    uint32_t index_spacing_ms;  /* 0: 1, so that a test need not wait for its seals */
+    uint32_t
+        index_interval_ms; /* 0: only when asked, so that a log grows by what the test appends */
+    uint32_t index_spacing_ms;   /* 0: 1, so that a test need not wait for its seals */
     struct stele_engine *engine; /* the next open uses it instead of RocksDB; taken over */
     const stele_view *not_before;
     size_t n_not_before;
-    bool never_create; /* as steled: what is not there is not made */
-    bool quiet; /* background trouble is expected: it is not printed */
+    bool never_create;          /* as steled: what is not there is not made */
+    bool quiet;                 /* background trouble is expected: it is not printed */
     _Atomic unsigned n_reports; /* of background trouble */
 };
 
@@ -36,8 +37,8 @@ void fixture_close(struct fixture *f);
 void fixture_done(struct fixture *f); /* closes and removes the folder */
 
 /* Appends payloads as one batch and waits. */
-stele_status fixture_append(struct fixture *f, const char *log, const stele_view *payloads, size_t n,
-                            struct stele_batch_place *ret, stele_err *err);
+stele_status fixture_append(struct fixture *f, const char *log, const stele_view *payloads,
+                            size_t n, struct stele_batch_place *ret, stele_err *err);
 /* Waits until no closed tail is left to pack. */
 void fixture_wait_packed(struct fixture *f, const char *log);
 /* And merged: closing a store cuts a merge short, and its next start begins that merge again. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * malicious_store REGION_DIR REGION DOMAIN omit|omit-actor|add|index|disorder|twice: fills the log 3y of a region
- * that `stele init` made, and lies in its index as a dishonest operator could: with the region's
- * own keys. A tool of the tests.
+ * malicious_store REGION_DIR REGION DOMAIN omit|omit-actor|add|index|disorder|twice: fills the log
+ * 3y of a region that `stele init` made, and lies in its index as a dishonest operator could: with
+ * the region's own keys. A tool of the tests.
  */
 #include <stdio.h>
 #include <string.h>
@@ -107,7 +107,8 @@ static struct malicious_posting a_posting(struct stele_log *log, bool of_actor) 
 int main(int argc, char **argv) {
     struct fixture f = {.store = NULL};
     if (argc != 5) {
-        (void)fputs("usage: malicious_store REGION_DIR REGION DOMAIN omit|omit-actor|add|index|disorder|twice\n",
+        (void)fputs("usage: malicious_store REGION_DIR REGION DOMAIN "
+                    "omit|omit-actor|add|index|disorder|twice\n",
                     stderr);
         return 2;
     }

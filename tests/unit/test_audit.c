@@ -78,7 +78,8 @@ static void test_audit__false_bounds_are_proven(void **state) {
 static void test_audit__keys_that_do_not_ascend_are_proven(void **state) {
     (void)state;
     for (int i = 0; i < 4; i++) {
-        const struct disorder_plan how = {i % 2 == 0 ? DISORDER_EXCHANGED : DISORDER_TWICE, i / 2 == 1};
+        const struct disorder_plan how = {i % 2 == 0 ? DISORDER_EXCHANGED : DISORDER_TWICE,
+                                          i / 2 == 1};
         struct audit_bed bed;
         audit_bed_start_small(&bed, "audit_disorder");
         malicious_disorder(audit_bed_log_of(&bed), &how);

@@ -66,7 +66,7 @@ static struct {
                          size_t *ret_n, stele_err *err);
     stele_status (*index)(void *ctx, uint64_t *ret_seq, stele_buf *descriptors, stele_err *err);
     uint64_t n_read;
-    uint64_t alter;      /* this entry is shown otherwise */
+    uint64_t alter;     /* this entry is shown otherwise */
     size_t alter_index; /* and this byte of the descriptors, less one */
     uint64_t part_lo;   /* where the part began that was replayed last */
     uint64_t single;    /* the entry that was read for itself last */
@@ -158,8 +158,8 @@ static void test_audit_sample__one_of_many_reads_only_its_entries(void **state) 
         assert_true(report.sampled.n_segments >= 12);
         assert_true(report.entries > 0 && report.entries <= 400);
         /* Where a read begins or ends inside a frame, the rest of it comes along. */
-        assert_true(tap.n_read <= report.entries + (report.sampled.n_single + 2) *
-                                                       STELE_REPLAY_ENTRIES_MAX);
+        assert_true(tap.n_read <=
+                    report.entries + (report.sampled.n_single + 2) * STELE_REPLAY_ENTRIES_MAX);
         assert_true(tap.n_read * 3 < all);
         stele_audit_report_done(&report);
     }
@@ -185,7 +185,8 @@ static void test_audit_sample__entries_that_are_not_signed_are_found(void **stat
     fixture_done(&bed.f);
 }
 
-/* The INDEX, and the EPOCH that the part goes on from, are entries of the log, or nothing is said. */
+/* The INDEX, and the EPOCH that the part goes on from, are entries of the log, or nothing is said.
+ */
 static void test_audit_sample__single_entries_are_proven(void **state) {
     struct audit_bed bed;
     struct stele_audit_report report;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/test_bench_histogram.c: percentiles of the histogram against those of the sorted values. */
+/* tests/unit/test_bench_histogram.c: percentiles of the histogram against those of the sorted
+ * values. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,8 +47,10 @@ static void test_bench_histogram__few_values_and_none(void **state) {
     assert_true(stele_bench_histogram_ms(&histogram, 0.5) <= 0);
     stele_bench_histogram_add(&histogram, 7);
     stele_bench_histogram_add(&histogram, UINT64_MAX);
-    assert_true(stele_bench_histogram_ms(&histogram, 0.5) > 0.0069 && stele_bench_histogram_ms(&histogram, 0.5) < 0.0071);
-    assert_true(stele_bench_histogram_ms(&histogram, 0.51) > 1e9); /* the last bucket holds all that is longer */
+    assert_true(stele_bench_histogram_ms(&histogram, 0.5) > 0.0069 &&
+                stele_bench_histogram_ms(&histogram, 0.5) < 0.0071);
+    assert_true(stele_bench_histogram_ms(&histogram, 0.51) >
+                1e9); /* the last bucket holds all that is longer */
 }
 
 int main(void) {

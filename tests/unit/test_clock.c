@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_clock.c: a log under a clock that steps back, leaps, stands still. Log time never falls and
- * eras only go on, whatever the clock says; what is accepted does not depend on the log's past.
+ * tests/unit/test_clock.c: a log under a clock that steps back, leaps, stands still. Log time never
+ * falls and eras only go on, whatever the clock says; what is accepted does not depend on the log's
+ * past.
  */
 #include <stdio.h>
 #include <string.h>
@@ -42,7 +43,9 @@ static void clock_is(uint64_t us) {
 static stele_status try_append(uint64_t event_us, struct stele_batch_place *ret) {
     stele_buf payload = STELE_BUF_EMPTY;
     stele_err err = {.text = ""};
-    stele_gen_event(&rng, &(struct stele_gen_options){.region = "eu-test", .time_unix_nano = event_us * 1000}, &payload);
+    stele_gen_event(
+        &rng, &(struct stele_gen_options){.region = "eu-test", .time_unix_nano = event_us * 1000},
+        &payload);
     stele_view view = stele_view_buf(&payload);
     stele_status st = fixture_append(&f, "3y", &view, 1, ret, &err);
     stele_buf_done(&payload);
@@ -73,7 +76,8 @@ static bool is_epoch(const struct stele_entry *entry) {
     return entry->type == STELE_ENTRY_CONTROL && entry->as.control.kind == STELE_CONTROL_EPOCH;
 }
 
-/* Every entry: time never falls, eras only go on, and each month begins with its EPOCH. Counts EPOCHs. */
+/* Every entry: time never falls, eras only go on, and each month begins with its EPOCH. Counts
+ * EPOCHs. */
 static unsigned check_order(void) {
     struct stele_log_view *view = NULL;
     struct stele_log_reader *reader = NULL;
@@ -119,13 +123,15 @@ static void check_whole(void) {
 
 /* ------------------------------------------------------------------ back */
 static void test_clock__a_step_back_holds_log_time(void **state) {
-    static const uint64_t steps_us[] = {1, SECOND_US, 3600 * SECOND_US, 2 * DAY_US, 3 * MONTH_US, 2 * YEAR_US};
+    static const uint64_t steps_us[] = {1,          SECOND_US,    3600 * SECOND_US,
+                                        2 * DAY_US, 3 * MONTH_US, 2 * YEAR_US};
     uint64_t before_us = append(FIXTURE_START_US).time_us;
     (void)state;
     for (size_t i = 0; i < sizeof steps_us / sizeof steps_us[0]; i++) {
         uint64_t now_us = FIXTURE_START_US - steps_us[i];
         clock_is(now_us);
-        struct stele_batch_place place = append(now_us); /* its source's clock is as wrong, or it is late */
+        struct stele_batch_place place =
+            append(now_us); /* its source's clock is as wrong, or it is late */
         struct stele_entry entry = entry_at(place.first_seq);
         assert_int_equal(place.time_us, before_us);
         assert_int_equal(entry.era, START_ERA * 100);
@@ -212,7 +218,8 @@ static void test_clock__a_leap_opens_one_era_with_its_epoch_first(void **state) 
     check_whole();
 }
 
-/* The clock was a year ahead for a moment: what comes then is stored, as late as it looks from there. */
+/* The clock was a year ahead for a moment: what comes then is stored, as late as it looks from
+ * there. */
 static void test_clock__a_leap_and_back_refuses_nothing(void **state) {
     (void)state;
     clock_is(FIXTURE_START_US + YEAR_US);
@@ -234,7 +241,8 @@ static void test_clock__an_event_of_tomorrow_waits_for_the_clock(void **state) {
     (void)state;
     assert_ok(try_append(FIXTURE_START_US + DAY_US, &place));
     assert_status(try_append(FIXTURE_START_US + DAY_US + 1, &place), INVALID);
-    clock_is(FIXTURE_START_US - MONTH_US); /* the log's time counts, not the clock that stepped back */
+    clock_is(FIXTURE_START_US -
+             MONTH_US); /* the log's time counts, not the clock that stepped back */
     assert_ok(try_append(FIXTURE_START_US + DAY_US, &place));
     assert_status(try_append(FIXTURE_START_US + DAY_US + 1, &place), INVALID);
     clock_is(FIXTURE_START_US + 1);
@@ -255,7 +263,8 @@ static void test_clock__a_frozen_clock_stops_nothing(void **state) {
     }
     /* Packs and checkpoints are made by another clock: these return. */
     fixture_wait_packed(&f, "3y");
-    assert_ok(stele_log_checkpoint(stele_store_log(f.store, "3y"), seq + 1, &note, &checkpoint, NULL));
+    assert_ok(
+        stele_log_checkpoint(stele_store_log(f.store, "3y"), seq + 1, &note, &checkpoint, NULL));
     assert_true(checkpoint.size_leaves > seq);
     stele_buf_done(&note);
     assert_int_equal(check_order(), 1);
@@ -286,7 +295,8 @@ static void test_clock__any_clock_keeps_the_order(void **state) {
             fixture_close(&f);
             fixture_open(&f);
         }
-        uint64_t time_us = append(now_us - rng_below(&rng, now_us < 2 * DAY_US ? now_us + 1 : 2 * DAY_US)).time_us;
+        uint64_t time_us =
+            append(now_us - rng_below(&rng, now_us < 2 * DAY_US ? now_us + 1 : 2 * DAY_US)).time_us;
         assert_true(time_us >= newest_us && time_us >= now_us);
         assert_true(time_us == newest_us || time_us == now_us || i == 0);
         newest_us = time_us;

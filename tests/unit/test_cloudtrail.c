@@ -300,7 +300,7 @@ static void test_cloudtrail__texts_and_ids_are_made_to_fit(void **state) {
     json_decref(one);
     (void)snprintf(record, sizeof record,
                    "{" COMMON "\"userIdentity\":{\"type\":\"IAMUser\",\"arn\":\"a\"},\"userAgent\":"
-                              "\"%.511s\xc3\xa9\"," SOURCE("ec2", "DescribeVpcs") "}",
+                   "\"%.511s\xc3\xa9\"," SOURCE("ec2", "DescribeVpcs") "}",
                    name);
     one = import(record);
     assert_int_equal(strlen(json_string_value(member(one, "actor/user_agent"))), 511);

@@ -122,7 +122,8 @@ struct wait {
     struct stele_batch_place place;
 };
 
-static void on_done(void *arg, stele_status st, const stele_err *err, const struct stele_batch_place *place) {
+static void on_done(void *arg, stele_status st, const stele_err *err,
+                    const struct stele_batch_place *place) {
     struct wait *wait = arg;
     (void)err;
     (void)pthread_mutex_lock(&wait->lock);

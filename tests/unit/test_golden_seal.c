@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/test_golden_seal.c: the writer against seal.hex, which tests/golden/v1/seal.py made. */
+/* tests/unit/test_golden_seal.c: the writer against seal.hex, which tests/golden/v1/seal.py made.
+ */
 #include "storage/seal.h"
 
 #include <stdio.h>
@@ -42,7 +43,8 @@ static void add(struct stele_posting *p, size_t *n, unsigned i, uint32_t offset)
 }
 
 /* The seal of postings in any order, which are sorted. */
-static void seal_of(const struct stele_segment_info *info, struct stele_posting *p, size_t n, stele_buf *out) {
+static void seal_of(const struct stele_segment_info *info, struct stele_posting *p, size_t n,
+                    stele_buf *out) {
     struct stele_posting *scratch = calloc(n, sizeof *scratch);
     struct stele_segment *segment = NULL;
     struct stele_descriptor descriptor;

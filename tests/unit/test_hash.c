@@ -227,7 +227,8 @@ static void test_hash__many_messages_are_each_their_own(void **state) {
         stele_sha256_init(&start);
         stele_sha256_update(&start, stele_view_of(before, n_before));
         for (size_t i = 0; i < n; i++) {
-            const uint32_t sizes[] = {BODY_MAX + 1, 70, 26}; /* the last: one block, and seldom two */
+            const uint32_t sizes[] = {BODY_MAX + 1, 70,
+                                      26}; /* the last: one block, and seldom two */
             size_t size = (size_t)rng_below(&rng, sizes[round % 3]);
             rng_bytes(&rng, body[i], size);
             rng_bytes(&rng, message[i].head, sizeof message[i].head);
@@ -272,13 +273,15 @@ static void test_hash__a_frame_commits_as_its_events_do(void **state) {
             uint8_t expected[STELE_HASH_BYTES];
             stele_hash_salt(seed[0], i, salt);
             stele_hash_payload(salt, payload[i], expected);
-            assert_memory_equal(commit[0] + (size_t)i * STELE_HASH_BYTES, expected, sizeof expected);
+            assert_memory_equal(commit[0] + (size_t)i * STELE_HASH_BYTES, expected,
+                                sizeof expected);
             stele_hash_ksalt(seed[1], i, salt);
             if (round % 2 == 0) {
                 assert_memory_equal(ksalts + (size_t)i * STELE_SALT_BYTES, salt, sizeof salt);
             }
             stele_hash_keys(salt, tags[i].data, (uint16_t)(tags[i].size / 16), expected);
-            assert_memory_equal(commit[1] + (size_t)i * STELE_HASH_BYTES, expected, sizeof expected);
+            assert_memory_equal(commit[1] + (size_t)i * STELE_HASH_BYTES, expected,
+                                sizeof expected);
         }
     }
 }

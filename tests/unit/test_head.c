@@ -12,11 +12,14 @@
 #define NEXT_MONTH_US UINT64_C(1764547200000000) /* 2025-12-01 */
 
 /* The CONTROL entry that `kind` and `body` make after `head`, as the committer builds it. */
-static struct stele_entry control_after(const struct stele_head *head, stele_control_kind kind, uint32_t era,
-                                        uint64_t time_us, stele_view body) {
+static struct stele_entry control_after(const struct stele_head *head, stele_control_kind kind,
+                                        uint32_t era, uint64_t time_us, stele_view body) {
     struct stele_head after;
     stele_err err;
-    struct stele_entry entry = {.type = STELE_ENTRY_CONTROL, .era = era, .seq = head->frontier.size_leaves, .time_us = time_us};
+    struct stele_entry entry = {.type = STELE_ENTRY_CONTROL,
+                                .era = era,
+                                .seq = head->frontier.size_leaves,
+                                .time_us = time_us};
     assert_ok(stele_head_copy(head, &after, &err));
     assert_ok(stele_control_apply(kind, body, entry.seq, &after.state, &err));
     entry.as.control.kind = kind;
@@ -53,7 +56,8 @@ static void start(struct stele_head *head) {
     stele_buf epoch = STELE_BUF_EMPTY;
     stele_head_init(head);
     make_bodies(&genesis, &epoch, ERA);
-    struct stele_entry entry = control_after(head, STELE_CONTROL_GENESIS, ERA, T0, stele_view_buf(&genesis));
+    struct stele_entry entry =
+        control_after(head, STELE_CONTROL_GENESIS, ERA, T0, stele_view_buf(&genesis));
     take(head, &entry, stele_view_buf(&genesis));
     entry = control_after(head, STELE_CONTROL_EPOCH, ERA, T0, stele_view_buf(&epoch));
     take(head, &entry, stele_view_buf(&epoch));
@@ -62,13 +66,17 @@ static void start(struct stele_head *head) {
 }
 
 static struct stele_entry event_after(const struct stele_head *head) {
-    struct stele_entry entry = {.type = STELE_ENTRY_EVENT, .era = head->era, .seq = head->frontier.size_leaves, .time_us = head->time_us + 5};
+    struct stele_entry entry = {.type = STELE_ENTRY_EVENT,
+                                .era = head->era,
+                                .seq = head->frontier.size_leaves,
+                                .time_us = head->time_us + 5};
     entry.as.event.retention_years = 3;
     entry.as.event.event_us = head->time_us;
     return entry;
 }
 
-static void refused(struct stele_head *head, const struct stele_entry *entry, stele_view body, const char *why) {
+static void refused(struct stele_head *head, const struct stele_entry *entry, stele_view body,
+                    const char *why) {
     stele_err err = {0};
     assert_status(stele_head_admit(head, entry, head->frontier.size_leaves, body, &err), CORRUPT);
     if (strstr(err.text, why) == NULL) {
@@ -143,7 +151,9 @@ static void test_head__a_second_genesis_and_a_second_key_of_an_era_are_refused(v
     /* epoch/<era> is written once. */
     stele_state_init(&written);
     assert_ok(stele_control_apply(STELE_CONTROL_EPOCH, stele_view_buf(&epoch), 1, &written, &err));
-    assert_status(stele_control_apply(STELE_CONTROL_EPOCH, stele_view_buf(&epoch), 9, &written, &err), EXISTS);
+    assert_status(
+        stele_control_apply(STELE_CONTROL_EPOCH, stele_view_buf(&epoch), 9, &written, &err),
+        EXISTS);
     stele_state_done(&written);
     stele_buf_done(&genesis);
     stele_buf_done(&epoch);
@@ -176,8 +186,10 @@ static void test_head__a_snapshot_goes_on_where_it_was_taken(void **state) {
     stele_buf_done(&bytes);
 }
 
-static struct stele_entry index_after(const struct stele_head *head, uint64_t covered, uint32_t n_segments) {
-    struct stele_entry entry = {.type = STELE_ENTRY_INDEX, .seq = head->frontier.size_leaves, .time_us = head->time_us};
+static struct stele_entry index_after(const struct stele_head *head, uint64_t covered,
+                                      uint32_t n_segments) {
+    struct stele_entry entry = {
+        .type = STELE_ENTRY_INDEX, .seq = head->frontier.size_leaves, .time_us = head->time_us};
     entry.as.index.n_segments = n_segments;
     entry.as.index.covered = covered;
     entry.as.index.control = head->control;
@@ -209,7 +221,8 @@ static void test_head__an_index_follows_the_newest_control_and_covers_no_less(vo
     stele_head_done(&head);
 }
 
-static struct stele_entry epoch_after(const struct stele_head *head, uint32_t era, uint64_t time_us, stele_buf *body) {
+static struct stele_entry epoch_after(const struct stele_head *head, uint32_t era, uint64_t time_us,
+                                      stele_buf *body) {
     struct stele_tag_key key = {.commit = {7}};
     struct stele_event_map map = {.version = 1, .digest = {3}};
     stele_err err;
@@ -218,7 +231,8 @@ static struct stele_entry epoch_after(const struct stele_head *head, uint32_t er
     return control_after(head, STELE_CONTROL_EPOCH, era, time_us, stele_view_buf(body));
 }
 
-static void test_head__an_era_is_the_next_cut_of_its_month_or_the_first_of_a_later_one(void **state) {
+static void
+test_head__an_era_is_the_next_cut_of_its_month_or_the_first_of_a_later_one(void **state) {
     struct stele_head head;
     stele_buf body = STELE_BUF_EMPTY;
     (void)state;
@@ -251,7 +265,8 @@ int main(void) {
         cmocka_unit_test(test_head__what_breaks_a_rule_is_refused_with_the_rule),
         cmocka_unit_test(test_head__a_second_genesis_and_a_second_key_of_an_era_are_refused),
         cmocka_unit_test(test_head__an_index_follows_the_newest_control_and_covers_no_less),
-        cmocka_unit_test(test_head__an_era_is_the_next_cut_of_its_month_or_the_first_of_a_later_one),
+        cmocka_unit_test(
+            test_head__an_era_is_the_next_cut_of_its_month_or_the_first_of_a_later_one),
         cmocka_unit_test(test_head__a_snapshot_goes_on_where_it_was_taken),
     };
     return cmocka_run_group_tests_name("head", tests, NULL, NULL);

@@ -8,7 +8,8 @@ static struct stele_unit unit_at(uint64_t lo) {
     return (struct stele_unit){.lo = lo};
 }
 
-/* Each row: a unit's first entry, whether it opens an era, how far it is covered, and where segments end. */
+/* Each row: a unit's first entry, whether it opens an era, how far it is covered, and where
+ * segments end. */
 static void test_index_tail__segments_are_aligned_spans_and_a_rest(void **state) {
     static const struct {
         uint64_t lo, hi;

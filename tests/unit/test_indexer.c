@@ -35,9 +35,11 @@ static void append(struct bed *bed, const char *log, size_t n) {
     stele_err err = {0};
     for (size_t i = 0; i < n; i++) {
         uint64_t now = atomic_load(&bed->f.now_us);
-        uint64_t event_us = rng_below(&bed->rng, 20) == 0 ? now - DAY_US * (2 + rng_below(&bed->rng, 300)) : now;
+        uint64_t event_us =
+            rng_below(&bed->rng, 20) == 0 ? now - DAY_US * (2 + rng_below(&bed->rng, 300)) : now;
+        const char *tenant = rng_below(&bed->rng, 3) == 0 ? "globex" : "acme";
         struct stele_gen_options options = {.region = "eu-test",
-                                            .tenant = rng_below(&bed->rng, 3) == 0 ? "globex" : "acme",
+                                            .tenant = tenant,
                                             .n_actors = 40,
                                             .n_resources = 30,
                                             .time_unix_nano = event_us * 1000};
@@ -69,6 +71,12 @@ static struct stele_manifest *seal(struct bed *bed) {
         fail_msg("seal: %s: %s (%s)", stele_status_name(st), err.text, err.where);
     }
     return manifest;
+}
+
+/* Of a manifest that its caller gives up. */
+static void check_manifest(struct bed *bed, struct stele_manifest *manifest) {
+    index_model_check(log_of(bed), manifest);
+    stele_manifest_unref(manifest);
 }
 
 static size_t count_entries(struct stele_log *log, stele_entry_type type) {
@@ -125,19 +133,20 @@ static void test_indexer__every_manifest_is_what_the_entries_say(void **state) {
         struct stele_manifest *manifest = seal(&bed);
         assert_true(manifest->covered >= covered);
         covered = manifest->covered;
-        index_model_check(log_of(&bed), manifest);
-        stele_manifest_unref(manifest);
+        check_manifest(&bed, manifest);
     }
     fixture_done(&bed.f);
 }
 
-static void index_answered(void *arg, stele_status st, const stele_err *err, const struct stele_batch_place *place) {
+static void index_answered(void *arg, stele_status st, const stele_err *err,
+                           const struct stele_batch_place *place) {
     (void)place;
     stele_append__tell(arg, st, err);
 }
 
-/* An INDEX entry whose append failed can land after all, and be adopted when the next one is made already, from what
- * the log was before: what covers less is refused then, and nothing is appended. */
+/* An INDEX entry whose append failed can land after all, and be adopted when the next one is made
+ * already, from what the log was before: what covers less is refused then, and nothing is appended.
+ */
 static void test_indexer__what_covers_less_than_an_adopted_entry_is_refused(void **state) {
     struct bed bed;
     struct stele_append_wait wait = STELE_APPEND_WAIT_INIT;
@@ -165,7 +174,8 @@ static void test_indexer__what_covers_less_than_an_adopted_entry_is_refused(void
     fixture_done(&bed.f);
 }
 
-/* Packs as large as they are by default: the tail is several segments, and those that are complete are taken over. */
+/* Packs as large as they are by default: the tail is several segments, and those that are complete
+ * are taken over. */
 static void test_indexer__a_tail_of_several_segments(void **state) {
     struct bed bed;
     struct stele_manifest *before = NULL;
@@ -179,15 +189,15 @@ static void test_indexer__a_tail_of_several_segments(void **state) {
         append(&bed, "3y", 1000);
         struct stele_manifest *manifest = seal(&bed);
         index_model_check(log_of(&bed), manifest);
-        assert_int_equal(manifest->n, i == 0 ? 1 : 2); /* less than 4,096; 4,096 and a rest; 8,192 and a rest */
+        assert_int_equal(manifest->n,
+                         i == 0 ? 1 : 2); /* less than 4,096; 4,096 and a rest; 8,192 and a rest */
         stele_manifest_unref(before);
         before = manifest;
         if (i == 1) {
             append(&bed, "3y", 20);
             manifest = seal(&bed);
             assert_ptr_equal(manifest->segment[0], before->segment[0]);
-            index_model_check(log_of(&bed), manifest);
-            stele_manifest_unref(manifest);
+            check_manifest(&bed, manifest);
         }
     }
     stele_manifest_unref(before);
@@ -236,8 +246,7 @@ static void test_indexer__a_held_manifest_outlives_a_merge(void **state) {
     }
     stele_posting_cursor_free(cursor);
     struct stele_manifest *newest = seal(&bed);
-    index_model_check(log_of(&bed), newest);
-    stele_manifest_unref(newest);
+    check_manifest(&bed, newest);
     stele_manifest_unref(held);
     fixture_done(&bed.f);
 }
@@ -301,8 +310,7 @@ static void test_indexer__no_manifest_outlives_the_store(void **state) {
     assert_status(stele_log_manifest(log_of(&bed), &manifest, &err), NOT_FOUND);
     manifest = seal(&bed);
     assert_true(manifest->covered > covered);
-    index_model_check(log_of(&bed), manifest);
-    stele_manifest_unref(manifest);
+    check_manifest(&bed, manifest);
     fixture_done(&bed.f);
 }
 
@@ -329,8 +337,7 @@ static void test_indexer__the_timer_covers_what_came_and_stops(void **state) {
     struct stele_manifest *manifest = NULL;
     stele_err err;
     assert_ok(stele_log_manifest(log_of(&bed), &manifest, &err));
-    index_model_check(log_of(&bed), manifest);
-    stele_manifest_unref(manifest);
+    check_manifest(&bed, manifest);
     fixture_done(&bed.f);
 }
 
@@ -399,7 +406,8 @@ static void *write_on(void *arg) {
     return NULL;
 }
 
-/* Every manifest covers what was acknowledged before it was asked for; M never falls; events go on coming. */
+/* Every manifest covers what was acknowledged before it was asked for; M never falls; events go on
+ * coming. */
 static void test_indexer__events_come_while_the_log_is_sealed(void **state) {
     struct bed bed;
     struct writer w = {.bed = &bed};
@@ -424,13 +432,11 @@ static void test_indexer__events_come_while_the_log_is_sealed(void **state) {
     }
     atomic_store(&w.stop, true);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    struct stele_manifest *manifest = seal(&bed);
-    index_model_check(log_of(&bed), manifest);
-    stele_manifest_unref(manifest);
+    check_manifest(&bed, seal(&bed));
     fixture_done(&bed.f);
 }
 
-/* A seal that may have to wait for longer than it does; a checkpoint that is due may let it through. */
+/* A seal that may have to wait for longer than it does, or comes with a checkpoint that is due. */
 static void ask_in_vain(struct bed *bed) {
     struct stele_manifest *manifest = NULL;
     stele_err err;
@@ -439,14 +445,14 @@ static void ask_in_vain(struct bed *bed) {
     stele_manifest_unref(manifest);
 }
 
-/* The blobs of one log cannot be written: its packing stands, its events wait, and so does its INDEX entry.
+/* The blobs of one log cannot be written: its packing stands, its events and its INDEX entry wait.
  * Other logs are sealed all the same, and the store can be closed. */
 static void test_indexer__a_log_that_waits_for_its_disk_holds_up_no_other(void **state) {
     struct bed bed;
     struct stele_manifest *manifest = NULL;
     struct stele_engine *rocks = NULL;
     struct stele_engine *faulty = NULL;
-    const struct engine_fault fault = {ENGINE_FAULT_BLOB_COMMIT, 1, UINT64_MAX, STELE_NO_SPACE, false};
+    const struct engine_fault fault = {ENGINE_FAULT_BLOB_COMMIT, 1, UINT64_MAX, STELE_NO_SPACE, 0};
     stele_err err;
     (void)state;
     start(&bed, "index_disk");
@@ -467,9 +473,7 @@ static void test_indexer__a_log_that_waits_for_its_disk_holds_up_no_other(void *
     stele_manifest_unref(manifest);
     engine_fault_set(faulty, NULL);
     fixture_wait_packed(&bed.f, "3y");
-    manifest = seal(&bed);
-    index_model_check(log_of(&bed), manifest);
-    stele_manifest_unref(manifest);
+    check_manifest(&bed, seal(&bed));
     engine_fault_set(faulty, &fault);
     for (size_t i = 0; i < 8; i++) {
         append(&bed, "3y", 256);

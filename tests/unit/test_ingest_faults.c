@@ -168,7 +168,8 @@ static void test_ingest_faults__what_landed_after_all_is_a_duplicate(void **stat
 }
 
 /* A retry looks for its event while the log is stopped, and submits when it has recovered. */
-static void test_ingest_faults__a_recovery_between_check_and_submit_stores_nothing_twice(void **state) {
+static void
+test_ingest_faults__a_recovery_between_check_and_submit_stores_nothing_twice(void **state) {
     (void)state;
     struct rig_call *call = call_of("e1", NULL);
     struct rig_call *other = call_of("e2", NULL);
@@ -402,7 +403,8 @@ static void test_ingest_faults__what_is_held_is_bounded(void **state) {
         n_ok += st == STELE_OK;
         assert_true(st == STELE_OK || later[i].call->result.code == STELE_RPC_RESOURCE_EXHAUSTED);
         assert_true(st == STELE_OK || later[i].call->result.retry_after_ms == 100);
-        assert_true(st == STELE_OK || strstr(later[i].call->err.text, "this certificate has") != NULL);
+        assert_true(st == STELE_OK ||
+                    strstr(later[i].call->err.text, "this certificate has") != NULL);
         rig_call_free(later[i].call);
     }
     assert_int_equal(n_ok, CALLS - stats.busy);

@@ -239,8 +239,7 @@ static void test_ingest_rpc__a_batch_of_before_a_recovery_is_refused(void **stat
     expect_word(stele_view_str(err.text), "recovered a moment ago");
     stele_batch_free(again);
     /* Who looks now finds it; what is bound to now is taken. */
-    struct stele_batch *next =
-        batch_bound(log, stele_view_buf(&payload), stele_log_adoptions(log));
+    struct stele_batch *next = batch_bound(log, stele_view_buf(&payload), stele_log_adoptions(log));
     assert_ok(stele_batch_submit(next, count_answer, &st, NULL));
     wait_for_answers(2);
     assert_int_equal(st, STELE_OK);

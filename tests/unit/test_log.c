@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_log.c: a log against a naive model: what was appended, in order, over months, packs,
- * merges and restarts. The model keeps payloads and leaf hashes in arrays and recomputes everything.
+ * tests/unit/test_log.c: a log against a naive model: what was appended, in order, over months,
+ * packs, merges and restarts. The model keeps payloads and leaf hashes in arrays and recomputes
+ * everything.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,8 @@ static void append_some(struct model *m, const char *log, size_t n) {
         struct stele_gen_options options = {.region = "eu-test",
                                             .n_actors = 40,
                                             .n_resources = 30,
-                                            .time_unix_nano = event_time_us(m) * 1000 + rng_below(&m->rng, 1000)};
+                                            .time_unix_nano =
+                                                event_time_us(m) * 1000 + rng_below(&m->rng, 1000)};
         options.tenant = rng_below(&m->rng, 3) == 0 ? "globex" : "acme";
         m->payload[m->n + i] = STELE_BUF_EMPTY;
         stele_gen_event(&m->rng, &options, &m->payload[m->n + i]);
@@ -88,7 +90,8 @@ static void model_done(struct model *m) {
 }
 
 /* What is read unchecked is what was appended, too. */
-static void check_peek(struct stele_log_reader *reader, const struct stele_stored_entry *stored, uint64_t seq) {
+static void check_peek(struct stele_log_reader *reader, const struct stele_stored_entry *stored,
+                       uint64_t seq) {
     struct stele_stored_frame frame;
     assert_ok(stele_log_peek(reader, seq, &frame, NULL));
     assert_int_equal(frame.time_us, stored->entry.time_us);
@@ -100,7 +103,8 @@ static void check_peek(struct stele_log_reader *reader, const struct stele_store
     assert_true(stele_view_equal(frame.payload[seq - frame.first_seq], stored->payload));
 }
 
-/* Every event is where its acknowledgement said, byte for byte, with a proof under the checkpoint. */
+/* Every event is where its acknowledgement said, byte for byte, with a proof under the checkpoint.
+ */
 static void check_all(struct model *m) {
     struct stele_log *log = stele_store_log(m->f.store, "3y");
     struct stele_log_view *view = NULL;
@@ -142,7 +146,8 @@ static void check_all(struct model *m) {
             struct stele_tree_path path;
             struct stele_leaf_pos pos = {seq, size};
             assert_ok(stele_tree_prove_inclusion(pos, stele_log_view_node, view, &path, &err));
-            assert_ok(stele_tree_check_inclusion(leaf, pos, path.node[0], path.n, checkpoint.root, &err));
+            assert_ok(
+                stele_tree_check_inclusion(leaf, pos, path.node[0], path.n, checkpoint.root, &err));
         }
     }
     assert_int_equal(at, m->n);
@@ -158,14 +163,15 @@ static void check_all(struct model *m) {
 static bool has_key(const struct stele_event_facts *facts, const struct stele_index_key *key) {
     bool found = false;
     for (size_t i = 0; i < facts->n_keys; i++) {
-        found |= facts->key[i].field == key->field && stele_view_equal(facts->key[i].value, key->value);
+        found |=
+            facts->key[i].field == key->field && stele_view_equal(facts->key[i].value, key->value);
     }
     return found && (key->tenant.size == 0 || stele_view_equal(facts->tenant, key->tenant));
 }
 
 /* A key's stream, filtered by the range like a search does, equals a scan of the model. */
-static void check_key(struct model *m, const struct stele_index_key *key, const struct stele_time_range *range,
-                      bool descending) {
+static void check_key(struct model *m, const struct stele_index_key *key,
+                      const struct stele_time_range *range, bool descending) {
     static struct stele_event_facts facts;
     struct stele_log_view *view = NULL;
     struct stele_seq_stream *stream = NULL;
@@ -178,13 +184,15 @@ static void check_key(struct model *m, const struct stele_index_key *key, const 
     for (size_t j = 0; j < m->n; j++) {
         size_t i = descending ? m->n - 1 - j : j;
         assert_ok(map.map(map.ctx, stele_view_buf(&m->payload[i]), &facts, &err));
-        if (has_key(&facts, key) && facts.event_us >= range->since_us && facts.event_us < range->until_us &&
-            m->time_us[i] >= range->logged_since_us && m->time_us[i] < range->logged_until_us) {
+        if (has_key(&facts, key) && facts.event_us >= range->since_us &&
+            facts.event_us < range->until_us && m->time_us[i] >= range->logged_since_us &&
+            m->time_us[i] < range->logged_until_us) {
             expected[n++] = m->seq[i];
         }
     }
     assert_ok(stele_log_view_open(stele_store_log(m->f.store, "3y"), &view, &err));
-    assert_ok(stele_seq_stream_open(view, key, range, descending, descending ? UINT64_MAX : 0, &stream, &err));
+    assert_ok(stele_seq_stream_open(view, key, range, descending, descending ? UINT64_MAX : 0,
+                                    &stream, &err));
     stele_status st = STELE_OK;
     uint64_t last = 0;
     for (size_t k = 0; (st = stele_seq_stream_next(stream, &seq, &err)) == STELE_OK; k++) {
@@ -210,15 +218,17 @@ static void check_index(struct model *m, size_t rounds) {
         size_t k = rng_below(&m->rng, facts.n_keys);
         stele_buf value = STELE_BUF_EMPTY;
         assert_ok(stele_buf_append(&value, facts.key[k].value, &err));
-        struct stele_index_key key = {stele_view_str(stele_view_is(facts.tenant, "acme") ? "acme" : "globex"),
-                                      facts.key[k].field, stele_view_buf(&value)};
+        struct stele_index_key key = {
+            stele_view_str(stele_view_is(facts.tenant, "acme") ? "acme" : "globex"),
+            facts.key[k].field, stele_view_buf(&value)};
         if (rng_below(&m->rng, 3) == 0) {
             key.tenant = stele_view_of(NULL, 0); /* of every tenant */
         }
         struct stele_time_range range = {0, UINT64_MAX, 0, UINT64_MAX};
         uint64_t span = atomic_load(&m->f.now_us) - FIXTURE_START_US + 1;
         if (rng_below(&m->rng, 2) == 0) {
-            range.since_us = FIXTURE_START_US - DAY_US * 300 + rng_below(&m->rng, span + DAY_US * 300);
+            range.since_us =
+                FIXTURE_START_US - DAY_US * 300 + rng_below(&m->rng, span + DAY_US * 300);
             range.until_us = range.since_us + rng_below(&m->rng, span + 1);
         }
         if (rng_below(&m->rng, 3) == 0) {
@@ -329,7 +339,8 @@ static void test_log__an_older_copy_refuses_to_sign(void **state) {
     assert_ok(stele_log_checkpoint(log, stele_log_view_size(view), &note, &checkpoint, &err));
     stele_log_view_close(view);
     fixture_close(&m->f);
-    (void)snprintf(command, sizeof command, "rm -rf %s && mv %s.old %s", m->f.dir, m->f.dir, m->f.dir);
+    (void)snprintf(command, sizeof command, "rm -rf %s && mv %s.old %s", m->f.dir, m->f.dir,
+                   m->f.dir);
     assert_int_equal(system(command), 0);
     stele_view given = stele_view_buf(&note);
     m->f.not_before = &given;

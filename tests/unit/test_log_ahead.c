@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/test_log_ahead.c: what a reader has fetched before it reads it, seen from the engine. */
+/* tests/unit/test_log_ahead.c: what a reader has fetched before it reads it, seen from the engine.
+ */
 #include <string.h>
 
 #include "storage/log_reader_parts.h"
@@ -89,7 +90,8 @@ struct reading {
     uint64_t slow_us;
 };
 
-/* Reads all events of the tenant. Returns how many items of packs were read before the engine was told of them. */
+/* Reads all events of the tenant. Returns how many items of packs were read before the engine was
+ * told of them. */
 static size_t read_all(struct bed *bed, const struct reading *reading) {
     const struct stele_index_key key = {.tenant = stele_view_str("acme"), .field = 16};
     const struct stele_time_range range = {.logged_until_us = UINT64_MAX, .until_us = UINT64_MAX};
@@ -136,8 +138,8 @@ static size_t n_packs(const struct bed *bed) {
     return n;
 }
 
-/* Every read counts as slow: each item but the first of a pack is fetched before it is read. Frames have 16 events
- * and 64 of them are told of at a time. */
+/* Every read counts as slow: each item but the first of a pack is fetched before it is read. Frames
+ * have 16 events and 64 of them are told of at a time. */
 static void check_slow(bool descending) {
     struct bed bed;
     start(&bed);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/test_log_wire.c: replies of the Log service, written by hand, against protoc-c's code. */
+/* tests/unit/test_log_wire.c: replies of the Log service, written by hand, against protoc-c's code.
+ */
 #include <string.h>
 
 #include "proto/log_wire.h"

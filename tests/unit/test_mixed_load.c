@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_mixed_load.c: everything at once against the whole server over mutual TLS: single calls,
- * streams, searches, proofs, counts, checkpoints, raw entries, callers that go away, while units of 256 are
- * packed behind them. What was acknowledged before a question is in its answer, and checkpoints only grow. Its
- * worth is under the thread sanitizer: what it asserts holds in any build.
+ * tests/unit/test_mixed_load.c: everything at once against the whole server over mutual TLS: single
+ * calls, streams, searches, proofs, counts, checkpoints, raw entries, callers that go away, while
+ * units of 256 are packed behind them. What was acknowledged before a question is in its answer,
+ * and checkpoints only grow. Its worth is under the thread sanitizer: what it asserts holds in any
+ * build.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -33,8 +34,9 @@ static atomic_bool writers_done;
 
 /* The store is made here, with small units, before the server opens it. */
 static void make_store(const char *folder) {
-    static const struct stele_log_config logs[] = {
-        {.name = "system", .retention_years = 7}, {.name = "3y", .retention_years = 3}, {.name = "1y", .retention_years = 1}};
+    static const struct stele_log_config logs[] = {{.name = "system", .retention_years = 7},
+                                                   {.name = "3y", .retention_years = 3},
+                                                   {.name = "1y", .retention_years = 1}};
     struct stele_store *store = NULL;
     const struct stele_store_config config = {.dir = folder,
                                               .region = "eu",
@@ -87,7 +89,8 @@ static void *stream_all(void *arg) {
         }
         rig_stream_send(stream, call);
         rig_call_free(call);
-        while (stream->acked + (uint64_t)4 * STREAM_EVENTS < (uint64_t)(i + 1) * STREAM_EVENTS) { /* four under way */
+        while (stream->acked + (uint64_t)4 * STREAM_EVENTS <
+               (uint64_t)(i + 1) * STREAM_EVENTS) { /* four under way */
             assert_ok(rig_stream_receive(stream));
         }
         atomic_fetch_add(&n_acked, stream->acked - told);
@@ -112,7 +115,8 @@ static struct stele_search_request *question(void) {
 }
 
 /* Reads an answer to its end, or goes away after `messages` of it. */
-static void read_answer(struct stele_rpc_client *client, const struct stele_search_request *request, unsigned messages) {
+static void read_answer(struct stele_rpc_client *client, const struct stele_search_request *request,
+                        unsigned messages) {
     struct stele_rpc_stream *stream = NULL;
     stele_buf message = STELE_BUF_EMPTY;
     stele_status st = stele_client_search(client, request, TIMEOUT_MS, &stream, NULL);
@@ -190,7 +194,8 @@ static void *read_log(void *arg) {
         assert_ok(stele_client_checkpoint(client, log, 0, TIMEOUT_MS, &note, NULL));
         uint64_t now = size_of(&note);
         assert_true(now >= size[i % 3]);
-        assert_ok(stele_client_consistency(client, log, size[i % 3], TIMEOUT_MS, &path, &later, NULL));
+        assert_ok(
+            stele_client_consistency(client, log, size[i % 3], TIMEOUT_MS, &path, &later, NULL));
         assert_true(size_of(&later) >= now);
         size[i % 3] = now;
         assert_ok(stele_client_entries(client, log, 0, now < 300 ? now : 300, look, &next, NULL));
@@ -241,7 +246,8 @@ static int stop_server(void **state) {
 }
 
 static void test_mixed_load__everything_at_once(void **state) {
-    static void *(*const reads[])(void *) = {search_all, search_all, count_all, read_log, come_and_go};
+    static void *(*const reads[])(void *) = {search_all, search_all, count_all, read_log,
+                                             come_and_go};
     enum { READERS = sizeof reads / sizeof reads[0], WRITERS = CALLERS + STREAMS };
     pthread_t writer[WRITERS];
     pthread_t reader[READERS];
@@ -250,7 +256,8 @@ static void test_mixed_load__everything_at_once(void **state) {
     (void)state;
     for (unsigned i = 0; i < WRITERS; i++) {
         number[i] = i;
-        assert_int_equal(pthread_create(&writer[i], NULL, i < CALLERS ? call_all : stream_all, &number[i]), 0);
+        assert_int_equal(
+            pthread_create(&writer[i], NULL, i < CALLERS ? call_all : stream_all, &number[i]), 0);
     }
     for (unsigned i = 0; i < READERS; i++) {
         assert_int_equal(pthread_create(&reader[i], NULL, reads[i], NULL), 0);

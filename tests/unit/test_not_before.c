@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_not_before.c: a store restored from an older copy signs nothing that does not extend the
- * newest checkpoint somebody kept (I5), and says why. What is refused leaves no byte changed.
+ * tests/unit/test_not_before.c: a store restored from an older copy signs nothing that does not
+ * extend the newest checkpoint somebody kept (I5), and says why. What is refused leaves no byte
+ * changed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ struct bed {
 };
 
 static void append(struct bed *bed, size_t n) {
-    struct stele_gen_options options = {.region = "eu-test", .time_unix_nano = FIXTURE_START_US * 1000};
+    struct stele_gen_options options = {.region = "eu-test",
+                                        .time_unix_nano = FIXTURE_START_US * 1000};
     for (size_t i = 0; i < n; i++) {
         stele_buf payload = STELE_BUF_EMPTY;
         struct stele_batch_place place;
@@ -44,7 +46,8 @@ static uint64_t checkpoint_of(struct bed *bed, const char *log, stele_buf *ret) 
     stele_err err;
     stele_buf_clear(ret);
     assert_ok(stele_log_view_open(stele_store_log(bed->f.store, log), &view, &err));
-    assert_ok(stele_log_checkpoint(stele_store_log(bed->f.store, log), stele_log_view_size(view), ret, &checkpoint, &err));
+    assert_ok(stele_log_checkpoint(stele_store_log(bed->f.store, log), stele_log_view_size(view),
+                                   ret, &checkpoint, &err));
     stele_log_view_close(view);
     return checkpoint.size_leaves;
 }
@@ -83,7 +86,8 @@ static void restore(struct bed *bed) {
     temp_folder_copy(bed->old, bed->f.dir);
 }
 
-static stele_status open_with(struct bed *bed, const stele_view *note, size_t n, bool read_only, stele_err *err) {
+static stele_status open_with(struct bed *bed, const stele_view *note, size_t n, bool read_only,
+                              stele_err *err) {
     bed->f.not_before = note;
     bed->f.n_not_before = n;
     stele_status st = fixture_try_open(&bed->f, read_only, err);
@@ -103,7 +107,8 @@ static uint64_t signed_size(struct bed *bed, const char *log) {
     struct stele_checkpoint checkpoint;
     stele_err err;
     assert_ok(fixture_try_open(&bed->f, true, &err));
-    assert_ok(stele_log_checkpoint(stele_store_log(bed->f.store, log), 0, &note, &checkpoint, &err));
+    assert_ok(
+        stele_log_checkpoint(stele_store_log(bed->f.store, log), 0, &note, &checkpoint, &err));
     fixture_close(&bed->f);
     stele_buf_done(&note);
     return checkpoint.size_leaves;
@@ -206,7 +211,8 @@ static void test_not_before__a_checkpoint_by_another_key_is_refused(void **state
 static void test_not_before__a_checkpoint_of_no_log_here_is_named(void **state) {
     struct bed *bed = bed_make();
     static const uint8_t seed[32] = {7};
-    static const char *const origins[] = {"example.org/eu-test/5y", "example.org/us/3y", "example.com/eu-test/3y"};
+    static const char *const origins[] = {"example.org/eu-test/5y", "example.org/us/3y",
+                                          "example.com/eu-test/3y"};
     struct stele_signer *signer = NULL;
     stele_err err = {0};
     (void)state;

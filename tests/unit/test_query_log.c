@@ -197,21 +197,26 @@ static void test_log__the_list_has_every_log_with_its_key(void **state) {
     stele_buf_done(&reply);
 }
 
-static uint32_t unary_of_log(struct query_client *client, const char *method, const struct stele_rpc_peer *peer,
-                             stele_buf *reply) {
-    return client_unary(client, method, peer, stele_view_str("\x0a\x0a" "eu-test/3y"), reply);
+static uint32_t unary_of_log(struct query_client *client, const char *method,
+                             const struct stele_rpc_peer *peer, stele_buf *reply) {
+    return client_unary(client, method, peer,
+                        stele_view_str("\x0a\x0a"
+                                       "eu-test/3y"),
+                        reply);
 }
 
 static void test_log__is_sealed_and_says_so(void **state) {
     struct query_client *client = *state;
     stele_buf reply = STELE_BUF_EMPTY;
     assert_int_equal(unary_of_log(client, "Seal", &peer_auditor, &reply), 0);
-    Stele__V1__SealResponse *sealed = stele__v1__seal_response__unpack(NULL, reply.size, reply.data);
+    Stele__V1__SealResponse *sealed =
+        stele__v1__seal_response__unpack(NULL, reply.size, reply.data);
     assert_non_null(sealed);
     stele_buf_clear(&reply);
-    assert_int_equal(
-        client_unary(client, "Status", &peer_auditor, stele_view_of(NULL, 0), &reply), 0);
-    Stele__V1__StatusResponse *got = stele__v1__status_response__unpack(NULL, reply.size, reply.data);
+    assert_int_equal(client_unary(client, "Status", &peer_auditor, stele_view_of(NULL, 0), &reply),
+                     0);
+    Stele__V1__StatusResponse *got =
+        stele__v1__status_response__unpack(NULL, reply.size, reply.data);
     assert_non_null(got);
     assert_int_equal(got->n_log, 3);
     assert_string_equal(got->log[1]->log, "eu-test/3y");
@@ -231,11 +236,14 @@ static void test_log__only_writers_of_all_tenants_seal_and_cut(void **state) {
     struct query_client *client = *state;
     stele_buf reply = STELE_BUF_EMPTY;
     assert_int_equal(unary_of_log(client, "Seal", &peer_acme, &reply), STELE_RPC_PERMISSION_DENIED);
-    assert_int_equal(unary_of_log(client, "CutEra", &peer_acme, &reply), STELE_RPC_PERMISSION_DENIED);
-    assert_int_equal(unary_of_log(client, "CutEra", &peer_nobody, &reply), STELE_RPC_PERMISSION_DENIED);
+    assert_int_equal(unary_of_log(client, "CutEra", &peer_acme, &reply),
+                     STELE_RPC_PERMISSION_DENIED);
+    assert_int_equal(unary_of_log(client, "CutEra", &peer_nobody, &reply),
+                     STELE_RPC_PERMISSION_DENIED);
     stele_buf_clear(&reply);
     assert_int_equal(unary_of_log(client, "CutEra", &peer_auditor, &reply), 0);
-    Stele__V1__CutEraResponse *cut = stele__v1__cut_era_response__unpack(NULL, reply.size, reply.data);
+    Stele__V1__CutEraResponse *cut =
+        stele__v1__cut_era_response__unpack(NULL, reply.size, reply.data);
     assert_non_null(cut);
     assert_int_equal(cut->era % 100, 1);
     stele__v1__cut_era_response__free_unpacked(cut, NULL);
@@ -272,8 +280,7 @@ static void test_log__a_replay_holds(void **state) {
                 stele_audit_verdict verdict = STELE_AUDIT_WRONG_ENTRY;
                 stele_err why = {.text = ""};
                 size_t taken = 0;
-                assert_ok(
-                    stele_auditor_take(auditor, &given, 1, &taken, &verdict, &why, NULL));
+                assert_ok(stele_auditor_take(auditor, &given, 1, &taken, &verdict, &why, NULL));
                 assert_int_equal(verdict, STELE_AUDIT_HOLDS);
             }
             assert_int_equal(response.left.size, 0);

@@ -64,7 +64,8 @@ static size_t verify_answer(const struct bed *bed, stele_view file, size_t at, s
     if (kind == STELE_PROOF_COMPLETE) {
         assert_int_equal(report.complete.proof.n_gaps, 0);
         for (size_t i = 0; i < report.n_logs; i++) { /* of everything that was there */
-            struct stele_log *log = stele_store_log(bed->f.store, strrchr(report.log[i].origin, '/') + 1);
+            struct stele_log *log =
+                stele_store_log(bed->f.store, strrchr(report.log[i].origin, '/') + 1);
             assert_true(report.complete.proof.complete_until_us >= stele_log_data_time_us(log) ||
                         report.question.filter.logged_until_us != UINT64_MAX);
         }
@@ -96,13 +97,15 @@ static void test_prove__answers_verify_and_hold_what_was_asked(void **state) {
             assert_int_equal(answer.n_hits, 0); /* the file stands in their place */
             assert_int_equal(answer.search_end.hits, n);
             stele_view tenant = stele_view_buf(&question.asked.filter.tenant);
-            bool system = stele_view_is(tenant, STELE_SYSTEM_TENANT) && question.asked.n_logs == 0 &&
+            bool system = stele_view_is(tenant, STELE_SYSTEM_TENANT) &&
+                          question.asked.n_logs == 0 &&
                           !stele_query_question_wants_system(&question);
             bool complete = tenant.size > 0 && !system;
             assert_true(complete == (answer.search_end.not_complete.size == 0));
             n_complete += complete;
             assert_int_equal(verify_answer(bed, stele_view_buf(&answer.file), 0, n,
-                                           complete ? STELE_PROOF_COMPLETE : STELE_PROOF_ANSWER, &cut),
+                                           complete ? STELE_PROOF_COMPLETE : STELE_PROOF_ANSWER,
+                                           &cut),
                              n);
             assert_false(cut);
         }

@@ -134,11 +134,20 @@ static void test_refusals__foreign_and_forged_cursors(void **state) {
 
 static void test_refusals__bytes_that_are_no_request(void **state) {
     struct query_client *client = *state;
-    static const char *const methods[] = {
-        "Search",   "Count",         "Explain",           "Get",
-        "ListLogs", "GetCheckpoint", "GetInclusionProof", "GetConsistencyProof",
-        "GetTile",  "GetEntries",    "Status",            "Seal",
-        "CutEra",   "Replay"};
+    static const char *const methods[] = {"Search",
+                                          "Count",
+                                          "Explain",
+                                          "Get",
+                                          "ListLogs",
+                                          "GetCheckpoint",
+                                          "GetInclusionProof",
+                                          "GetConsistencyProof",
+                                          "GetTile",
+                                          "GetEntries",
+                                          "Status",
+                                          "Seal",
+                                          "CutEra",
+                                          "Replay"};
     stele_buf big = STELE_BUF_EMPTY;
     assert_ok(stele_buf_reserve(&big, 70000, NULL));
     memset(big.data, 0x0a, 70000);
@@ -207,8 +216,7 @@ static void test_refusals__wrong_places(void **state) {
         {"Replay", "eu-test/9y", 0, 0, &peer_auditor, STELE_RPC_NOT_FOUND, "has no log '9y'"},
         {"Replay", "eu-test/3y", 0, 0, &peer_acme, STELE_RPC_PERMISSION_DENIED, ""},
         {"Replay", "eu-test/3y", 0, 0, &peer_mirror, STELE_RPC_PERMISSION_DENIED, ""},
-        {"Replay", "eu-test/3y", 0, 0, &peer_nobody, STELE_RPC_PERMISSION_DENIED,
-         "no grant names"},
+        {"Replay", "eu-test/3y", 0, 0, &peer_nobody, STELE_RPC_PERMISSION_DENIED, "no grant names"},
     };
     stele_buf request = STELE_BUF_EMPTY;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

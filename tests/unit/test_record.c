@@ -9,7 +9,10 @@
 #include "tests/support/cmocka.h"
 
 static void make_control(uint8_t bytes[STELE_ENTRY_BYTES_MAX], uint64_t seq) {
-    struct stele_entry entry = {.type = STELE_ENTRY_CONTROL, .era = 202511 * 100, .seq = seq, .time_us = UINT64_C(1763776800000000)};
+    struct stele_entry entry = {.type = STELE_ENTRY_CONTROL,
+                                .era = 202511 * 100,
+                                .seq = seq,
+                                .time_us = UINT64_C(1763776800000000)};
     entry.as.control.kind = STELE_CONTROL_TENANTS;
     entry.as.control.prev = seq - 1;
     entry.as.control.n_state = 3;
@@ -28,13 +31,27 @@ static void make_record(stele_buf *out, struct stele_record *record) {
     make_control(entry, 9);
     assert_ok(stele_record_begin(out, &err));
     struct stele_writer w = stele_writer_to(out);
-    struct stele_item control = {.kind = STELE_ITEM_CONTROL, .n = 1, .first_seq = 9, .entry = stele_view_of(entry, STELE_ENTRY_CONTROL_BYTES), .body = stele_view_str("body")};
-    struct stele_item frame = {.kind = STELE_ITEM_FRAME, .n = 2, .first_seq = 10, .time_us = UINT64_C(1763776800000001), .raw_bytes = 600, .sealed = stele_view_of(sealed, sizeof sealed - 1)};
+    struct stele_item control = {.kind = STELE_ITEM_CONTROL,
+                                 .n = 1,
+                                 .first_seq = 9,
+                                 .entry = stele_view_of(entry, STELE_ENTRY_CONTROL_BYTES),
+                                 .body = stele_view_str("body")};
+    struct stele_item frame = {.kind = STELE_ITEM_FRAME,
+                               .n = 2,
+                               .first_seq = 10,
+                               .time_us = UINT64_C(1763776800000001),
+                               .raw_bytes = 600,
+                               .sealed = stele_view_of(sealed, sizeof sealed - 1)};
     stele_item_write(&w, &control);
     stele_item_write(&w, &frame);
     stele_write_view(&w, stele_view_of(kseed, sizeof kseed));
     assert_ok(stele_writer_end(&w, &err));
-    *record = (struct stele_record){.kind = STELE_RECORD_ENTRIES, .pos = 4, .epoch = 2, .first_seq = 9, .n_entries = 3, .n_items = 2};
+    *record = (struct stele_record){.kind = STELE_RECORD_ENTRIES,
+                                    .pos = 4,
+                                    .epoch = 2,
+                                    .first_seq = 9,
+                                    .n_entries = 3,
+                                    .n_items = 2};
     memset(record->prev, 0x11, STELE_HASH_BYTES);
     memset(record->root_after, 0x22, STELE_HASH_BYTES);
     assert_ok(stele_record_end(out, record, &err));
@@ -91,17 +108,23 @@ static void test_record__every_flipped_bit_and_every_cut_is_corrupt(void **state
     stele_buf_done(&bytes);
 }
 
-/* Each row: a byte of the frame item, what it becomes, and that it is refused whatever the hash says. */
+/* Each row: a byte of the frame item, what it becomes, and that it is refused whatever the hash
+ * says. */
 static void test_record__an_item_no_version_writes_is_refused(void **state) {
     static const struct {
         size_t at;
         uint8_t value;
-    } rows[] = {{0, 0}, {0, 4}, {1, 0}, {1, 2}, {2, 0}, {2, 17}, {3, 1}, {20, 0x7f}, {24, 0x7f}, {4, 0xff}};
+    } rows[] = {{0, 0},  {0, 4}, {1, 0},     {1, 2},     {2, 0},
+                {2, 17}, {3, 1}, {20, 0x7f}, {24, 0x7f}, {4, 0xff}};
     stele_buf bytes = STELE_BUF_EMPTY;
     stele_err err;
     struct stele_item item;
     (void)state;
-    struct stele_item frame = {.kind = STELE_ITEM_FRAME, .n = 2, .first_seq = 10, .raw_bytes = 600, .sealed = stele_view_str("sealed")};
+    struct stele_item frame = {.kind = STELE_ITEM_FRAME,
+                               .n = 2,
+                               .first_seq = 10,
+                               .raw_bytes = 600,
+                               .sealed = stele_view_str("sealed")};
     struct stele_writer w = stele_writer_to(&bytes);
     stele_item_write(&w, &frame);
     assert_ok(stele_writer_end(&w, &err));
@@ -134,7 +157,8 @@ static void test_record__a_body_over_its_bound_is_refused(void **state) {
         struct stele_item written = {.kind = STELE_ITEM_CONTROL,
                                      .n = 1,
                                      .entry = stele_view_of(entry, size),
-                                     .body = stele_view_of(body.data, STELE_CONTROL_BODY_MAX + over)};
+                                     .body =
+                                         stele_view_of(body.data, STELE_CONTROL_BODY_MAX + over)};
         stele_buf_clear(&bytes);
         struct stele_writer w = stele_writer_to(&bytes);
         stele_item_write(&w, &written);
@@ -165,14 +189,18 @@ static void test_record__an_index_entry_carries_its_boundaries(void **state) {
     char golden[2048] = "";
     stele_err err;
     (void)state;
-    struct stele_entry index = {.type = STELE_ENTRY_INDEX, .seq = 70001, .time_us = UINT64_C(1763776800000000)};
+    struct stele_entry index = {
+        .type = STELE_ENTRY_INDEX, .seq = 70001, .time_us = UINT64_C(1763776800000000)};
     index.as.index.n_segments = 3;
     index.as.index.covered = 70000;
     index.as.index.control = 65000;
     memset(index.as.index.manifest_root, 0x3c, STELE_HASH_BYTES);
     size_t size = stele_entry_encode(&index, entry);
     assert_ok(stele_boundaries_write(ends, 3, &list, &err));
-    struct stele_item written = {.kind = STELE_ITEM_INDEX, .n = 1, .entry = stele_view_of(entry, size), .body = stele_view_buf(&list)};
+    struct stele_item written = {.kind = STELE_ITEM_INDEX,
+                                 .n = 1,
+                                 .entry = stele_view_of(entry, size),
+                                 .body = stele_view_buf(&list)};
     struct stele_writer w = stele_writer_to(&bytes);
     stele_item_write(&w, &written);
     assert_ok(stele_writer_end(&w, &err));
@@ -186,9 +214,12 @@ static void test_record__an_index_entry_carries_its_boundaries(void **state) {
     assert_int_equal(item.first_seq, 70001);
     assert_ok(stele_boundaries_read(item.body, &index.as.index, read, &err));
     assert_memory_equal(read, ends, sizeof ends);
-    /* Every other list is refused: one byte more or less, another end, an empty segment, another count. */
+    /* Every other list is refused: one byte more or less, another end, an empty segment, another
+     * count. */
     for (size_t cut = 0; cut < list.size; cut++) {
-        assert_status(stele_boundaries_read(stele_view_of(list.data, cut), &index.as.index, NULL, &err), INVALID);
+        assert_status(
+            stele_boundaries_read(stele_view_of(list.data, cut), &index.as.index, NULL, &err),
+            INVALID);
     }
     index.as.index.covered = 70001;
     assert_status(stele_boundaries_read(item.body, &index.as.index, NULL, &err), INVALID);
@@ -198,7 +229,9 @@ static void test_record__an_index_entry_carries_its_boundaries(void **state) {
     index.as.index.n_segments = 2;
     assert_status(stele_boundaries_read(item.body, &index.as.index, NULL, &err), INVALID);
     index.as.index.n_segments = 4;
-    assert_status(stele_boundaries_read(stele_view_of("\x01\x00\x01\xef\xa2\x04", 6), &index.as.index, NULL, &err), INVALID);
+    assert_status(stele_boundaries_read(stele_view_of("\x01\x00\x01\xef\xa2\x04", 6),
+                                        &index.as.index, NULL, &err),
+                  INVALID);
     index.as.index.n_segments = 5000;
     assert_status(stele_boundaries_read(item.body, &index.as.index, NULL, &err), INVALID);
     stele_buf_done(&bytes);

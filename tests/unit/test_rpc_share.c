@@ -99,7 +99,8 @@ static void test_rpc_share__many_clients_are_kept_apart(void **state) {
     stele_rpc_shares_free(shares);
 }
 
-/* What a client took nothing for is there until it is given back, whatever comes and goes meanwhile. */
+/* What a client took nothing for is there until it is given back, whatever comes and goes
+ * meanwhile. */
 static void test_rpc_share__of_nothing_stays(void **state) {
     (void)state;
     struct stele_rpc_shares *shares = NULL;

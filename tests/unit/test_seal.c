@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_seal.c: a seal says what the plain model of FORMAT.md section 6 says, its proofs check
- * against the model's root, and merging seals gives the bytes that building would.
+ * tests/unit/test_seal.c: a seal says what the plain model of FORMAT.md section 6 says, its proofs
+ * check against the model's root, and merging seals gives the bytes that building would.
  */
 #include "storage/seal.h"
 
@@ -35,7 +35,8 @@ static struct stele_posting *draw(struct rng *rng, const struct shape *shape, si
     size_t n = 0;
     assert_non_null(p);
     for (size_t i = 0; i < shape->n; i++) {
-        uint64_t number = rng_below(rng, rng_below(rng, 2) == 0 ? shape->n_tags : 1 + shape->n_tags / 50);
+        uint64_t number =
+            rng_below(rng, rng_below(rng, 2) == 0 ? shape->n_tags : 1 + shape->n_tags / 50);
         struct rng mixed = {number / 2 + 77};
         uint64_t words[2] = {rng_next(&mixed), rng_next(&mixed)};
         memcpy(p[i].tag, words, STELE_TAG_BYTES);
@@ -52,7 +53,8 @@ static struct stele_posting *draw(struct rng *rng, const struct shape *shape, si
     return p;
 }
 
-static void check_key(const struct sealed_segment *s, const struct model_seal *model, uint64_t rank) {
+static void check_key(const struct sealed_segment *s, const struct model_seal *model,
+                      uint64_t rank) {
     const struct model_key *wanted = &model->key[rank];
     struct stele_seal_key key;
     uint64_t found = 0;
@@ -67,7 +69,8 @@ static void check_key(const struct sealed_segment *s, const struct model_seal *m
 }
 
 /* Tags that are not there have as many keys below as the model says. */
-static void check_absent(struct rng *rng, const struct sealed_segment *s, const struct model_seal *model) {
+static void check_absent(struct rng *rng, const struct sealed_segment *s,
+                         const struct model_seal *model) {
     for (int i = 0; i < 40; i++) {
         uint8_t tag[STELE_TAG_BYTES];
         uint64_t rank = 0;
@@ -88,16 +91,19 @@ static void check_absent(struct rng *rng, const struct sealed_segment *s, const 
     }
 }
 
-static void check_proof(const struct sealed_segment *s, const struct model_seal *model, uint64_t first, uint64_t n) {
+static void check_proof(const struct sealed_segment *s, const struct model_seal *model,
+                        uint64_t first, uint64_t n) {
     struct stele_leaf_run run = {first, n, model->n_keys};
     stele_buf siblings = STELE_BUF_EMPTY;
     assert_ok(stele_seal_prove(s->seal, model_leaves(), first, n, &siblings, NULL));
-    assert_ok(stele_tree_range_check(stele_hash_key_inner, run, model->leaves + first * STELE_HASH_BYTES,
+    assert_ok(stele_tree_range_check(stele_hash_key_inner, run,
+                                     model->leaves + first * STELE_HASH_BYTES,
                                      stele_view_buf(&siblings), model->key_root, NULL));
     stele_buf_done(&siblings);
 }
 
-static void check_all(struct rng *rng, const struct sealed_segment *s, const struct model_seal *model) {
+static void check_all(struct rng *rng, const struct sealed_segment *s,
+                      const struct model_seal *model) {
     struct stele_seal_key key;
     stele_buf out = STELE_BUF_EMPTY;
     size_t step = 1 + model->n_keys / 150;
@@ -127,9 +133,17 @@ static void check_all(struct rng *rng, const struct sealed_segment *s, const str
 
 static void test_seal__says_what_the_model_says(void **state) {
     static const struct shape shapes[] = {
-        {0, 1, 1},           {1, 1, 1},            {2, 1, 40},           {40, 3, 3},
-        {300, 5000, 31},     {300, 5000, 100000},  {5000, 1u << 16, 900}, {9000, 1u << 30, 1000000},
-        {60000, 100000, 10}, {40000, 65536, 40000}, {70000, 65536, 1000000},
+        {0, 1, 1},
+        {1, 1, 1},
+        {2, 1, 40},
+        {40, 3, 3},
+        {300, 5000, 31},
+        {300, 5000, 100000},
+        {5000, 1u << 16, 900},
+        {9000, 1u << 30, 1000000},
+        {60000, 100000, 10},
+        {40000, 65536, 40000},
+        {70000, 65536, 1000000},
     };
     struct rng rng = rng_start("seal");
     (void)state;
@@ -171,8 +185,10 @@ static void test_seal__a_history_longer_than_a_batch(void **state) {
     assert_ok(stele_segment_writer_add(writer, tag, 81, NULL));
     assert_ok(stele_segment_writer_end(writer, NULL));
     stele_segment_writer_free(writer);
-    assert_ok(stele_segment_open(memory_read_at, &s.segment_bytes, s.segment_bytes.size, &s.segment, NULL));
-    assert_ok(stele_seal_build(s.segment, model_leaves(), memory_write, &s.seal_bytes, &s.descriptor, NULL));
+    assert_ok(stele_segment_open(memory_read_at, &s.segment_bytes, s.segment_bytes.size, &s.segment,
+                                 NULL));
+    assert_ok(stele_seal_build(s.segment, model_leaves(), memory_write, &s.seal_bytes,
+                               &s.descriptor, NULL));
     sealed_segment_open(&s);
     model_history(seqs, N, root);
     assert_ok(stele_seal_key_at(s.seal, model_leaves(), 1, &key, NULL));
@@ -187,7 +203,8 @@ static void test_seal__a_history_longer_than_a_batch(void **state) {
 /* ------------------------------------------------------------------ merging */
 #define PARTS_MAX 40
 
-/* Cuts the whole into parts that are what eras leave of aligned spans of 2^shift. Returns their number. */
+/* Cuts the whole into parts that are what eras leave of aligned spans of 2^shift. Returns their
+ * number. */
 static size_t cut(const struct stele_segment_info *whole, unsigned shift,
                   uint64_t bounds[STELE_AT_LEAST(PARTS_MAX + 1)]) {
     size_t n = 0;
@@ -199,7 +216,8 @@ static size_t cut(const struct stele_segment_info *whole, unsigned shift,
     return n;
 }
 
-static void merge_parts(struct sealed_segment *part, size_t n, struct sealed_segment *ret, stele_status wanted) {
+static void merge_parts(struct sealed_segment *part, size_t n, struct sealed_segment *ret,
+                        stele_status wanted) {
     struct stele_segment *segments[PARTS_MAX];
     struct stele_seal *seals[PARTS_MAX];
     for (size_t i = 0; i < n; i++) {
@@ -207,17 +225,20 @@ static void merge_parts(struct sealed_segment *part, size_t n, struct sealed_seg
         seals[i] = part[i].seal;
     }
     assert_ok(stele_segment_merge(segments, n, memory_write, &ret->segment_bytes, NULL));
-    assert_ok(stele_segment_open(memory_read_at, &ret->segment_bytes, ret->segment_bytes.size, &ret->segment, NULL));
+    assert_ok(stele_segment_open(memory_read_at, &ret->segment_bytes, ret->segment_bytes.size,
+                                 &ret->segment, NULL));
     const struct stele_seal_parts parts = {ret->segment, segments, seals, n};
     assert_int_equal(stele_seal_can_merge(segments, n), wanted == STELE_OK);
-    stele_status st = stele_seal_merge(&parts, model_leaves(), memory_write, &ret->seal_bytes, &ret->descriptor, NULL);
+    stele_status st = stele_seal_merge(&parts, model_leaves(), memory_write, &ret->seal_bytes,
+                                       &ret->descriptor, NULL);
     assert_int_equal(st, wanted);
     if (st == STELE_OK) {
         sealed_segment_open(ret);
     }
 }
 
-/* Parts, then parts of parts: whatever was merged of what, the bytes are those of building the whole. */
+/* Parts, then parts of parts: whatever was merged of what, the bytes are those of building the
+ * whole. */
 static void test_seal__a_merge_is_what_building_gives(void **state) {
     struct rng rng = rng_start("seal merge");
     (void)state;
@@ -247,7 +268,8 @@ static void test_seal__a_merge_is_what_building_gives(void **state) {
         size_t n_merged = 0;
         for (size_t at = 0; at < n_parts; n_merged++) {
             size_t count = 1;
-            while (at + count < n_parts && bounds[at + count] >> (shift + 2) == bounds[at] >> (shift + 2)) {
+            while (at + count < n_parts &&
+                   bounds[at + count] >> (shift + 2) == bounds[at] >> (shift + 2)) {
                 count++;
             }
             merge_parts(part + at, count, &merged[n_merged], STELE_OK);
@@ -255,8 +277,10 @@ static void test_seal__a_merge_is_what_building_gives(void **state) {
         }
         struct sealed_segment again = {.segment = NULL};
         merge_parts(merged, n_merged, &again, STELE_OK);
-        assert_true(stele_view_equal(stele_view_buf(&again.seal_bytes), stele_view_buf(&whole.seal_bytes)));
-        assert_true(stele_view_equal(stele_view_buf(&again.segment_bytes), stele_view_buf(&whole.segment_bytes)));
+        assert_true(
+            stele_view_equal(stele_view_buf(&again.seal_bytes), stele_view_buf(&whole.seal_bytes)));
+        assert_true(stele_view_equal(stele_view_buf(&again.segment_bytes),
+                                     stele_view_buf(&whole.segment_bytes)));
         assert_memory_equal(&again.descriptor, &whole.descriptor, sizeof whole.descriptor);
         sealed_segment_done(&again);
         sealed_segment_done(&whole);
@@ -304,10 +328,12 @@ static void test_seal__a_merge_reads_no_posting_again(void **state) {
     struct stele_segment *const segments[] = {part[0].segment, part[1].segment};
     struct stele_seal *const seals[] = {part[0].seal, part[1].seal};
     assert_ok(stele_segment_merge(segments, 2, memory_write, &merged.segment_bytes, NULL));
-    assert_ok(stele_segment_open(memory_read_at, &merged.segment_bytes, merged.segment_bytes.size, &merged.segment, NULL));
+    assert_ok(stele_segment_open(memory_read_at, &merged.segment_bytes, merged.segment_bytes.size,
+                                 &merged.segment, NULL));
     const struct stele_seal_parts parts = {merged.segment, segments, seals, 2};
     const struct stele_leaf_source counted = {model_leaf, &asked};
-    assert_ok(stele_seal_merge(&parts, counted, memory_write, &merged.seal_bytes, &merged.descriptor, NULL));
+    assert_ok(stele_seal_merge(&parts, counted, memory_write, &merged.seal_bytes,
+                               &merged.descriptor, NULL));
     assert_int_equal(asked, 1);
     sealed_segment_done(&part[0]);
     sealed_segment_done(&part[1]);
@@ -316,7 +342,8 @@ static void test_seal__a_merge_reads_no_posting_again(void **state) {
 
 /* ------------------------------------------------------------------ damage */
 /* What a seal answers about some keys, as one hash; or the first refusal. */
-static stele_status answers_of(struct stele_segment *segment, stele_buf *bytes, uint8_t ret[STELE_AT_LEAST(32)]) {
+static stele_status answers_of(struct stele_segment *segment, stele_buf *bytes,
+                               uint8_t ret[STELE_AT_LEAST(32)]) {
     static const uint64_t ranks[] = {0, 1, 31, 32, 500, 1023, 1024, 1039};
     struct stele_seal *seal = NULL;
     stele_buf all = STELE_BUF_EMPTY;
@@ -336,7 +363,8 @@ static stele_status answers_of(struct stele_segment *segment, stele_buf *bytes, 
         STELE_TRY(stele_buf_append(&all, stele_view_of(&found, sizeof found), NULL));
         STELE_TRY(stele_seal_prove(seal, model_leaves(), ranks[i], 1, &all, NULL));
     }
-    STELE_TRY(stele_buf_append(&all, stele_view_of(stele_seal_descriptor(seal), sizeof(struct stele_descriptor)), NULL));
+    STELE_TRY(stele_buf_append(
+        &all, stele_view_of(stele_seal_descriptor(seal), sizeof(struct stele_descriptor)), NULL));
     stele_sha256_of(stele_view_buf(&all), ret);
 cleanup:
     stele_buf_done(&all);
@@ -409,8 +437,10 @@ static void test_seal__of_another_segment_or_version_is_refused(void **state) {
     sealed_segment_done(&other);
 }
 
-/* A sink or a source of leaves that fails is passed on, and a segment that counts wrongly is found. */
-static stele_status no_leaf(void *ctx, uint64_t seq, uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
+/* A sink or a source of leaves that fails is passed on, and a segment that counts wrongly is found.
+ */
+static stele_status no_leaf(void *ctx, uint64_t seq, uint8_t ret[STELE_AT_LEAST(32)],
+                            stele_err *err) {
     (void)ctx;
     (void)ret;
     return STELE_FAIL(err, IO, "no leaf %llu", (unsigned long long)seq);
@@ -438,7 +468,8 @@ static void test_seal__failures_of_leaves_and_sinks_are_passed_on(void **state) 
     assert_status(stele_seal_prove(s.seal, none, 0, 1, &out, NULL), IO);
     for (size_t room = 0; room < s.seal_bytes.size; room += 97) {
         size_t left = room;
-        assert_status(stele_seal_build(s.segment, model_leaves(), full, &left, &descriptor, NULL), NO_SPACE);
+        assert_status(stele_seal_build(s.segment, model_leaves(), full, &left, &descriptor, NULL),
+                      NO_SPACE);
     }
     stele_buf_done(&out);
     sealed_segment_done(&s);

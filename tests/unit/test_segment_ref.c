@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_segment_ref.c: a segment and its seal as one: in blobs and in memory the same bytes,
- * opened together, removed together.
+ * tests/unit/test_segment_ref.c: a segment and its seal as one: in blobs and in memory the same
+ * bytes, opened together, removed together.
  */
 #include "storage/catalog.h"
 
@@ -46,10 +46,13 @@ static void test_segment_ref__in_blobs_it_is_what_it_is_in_memory(void **state) 
     assert_ok(stele_segment_ref_build(&info, posting, N, model_leaves(), &memory, NULL));
     assert_status(stele_segment_ref_open(engine, KEY, &stored, NULL), NOT_FOUND);
     store_segment(engine, memory);
-    assert_status(stele_segment_ref_open(engine, KEY, &stored, NULL), NOT_FOUND); /* it has no seal */
+    assert_status(stele_segment_ref_open(engine, KEY, &stored, NULL),
+                  NOT_FOUND); /* it has no seal */
     assert_ok(stele_segment_ref_seal(engine, KEY, NULL, 0, model_leaves(), NULL));
-    assert_ok(stele_segment_ref_seal(engine, KEY, NULL, 0, model_leaves(), NULL)); /* the same bytes again */
-    assert_true(stele_view_equal(stele_view_buf(engine_memory_blob(engine, SEAL)), stele_view_buf(&memory->seal_bytes)));
+    assert_ok(stele_segment_ref_seal(engine, KEY, NULL, 0, model_leaves(),
+                                     NULL)); /* the same bytes again */
+    assert_true(stele_view_equal(stele_view_buf(engine_memory_blob(engine, SEAL)),
+                                 stele_view_buf(&memory->seal_bytes)));
     assert_ok(stele_segment_ref_open(engine, KEY, &stored, NULL));
     assert_memory_equal(stele_seal_descriptor(stored->seal), stele_seal_descriptor(memory->seal),
                         sizeof(struct stele_descriptor));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/test_tamper.c: a changed bit anywhere in a store's blobs is refused by opening it or by fsck,
- * or changes no answer (I4). A store of several packs over the memory engine; every byte of a smaller one with
- * STELE_SOAK, else a seeded sample of each blob.
+ * tests/unit/test_tamper.c: a changed bit anywhere in a store's blobs is refused by opening it or
+ * by fsck, or changes no answer (I4). A store of several packs over the memory engine; every byte
+ * of a smaller one with STELE_SOAK, else a seeded sample of each blob.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +17,10 @@
 #include "tests/support/store_answers.h"
 #include "tests/support/store_fixture.h"
 
-#define N_EVENTS 700       /* ten a day: three months, each of two packs or one */
-#define N_EVENTS_SMALL 300 /* most in one day, which are two packs, then ten every fifteen days: each byte is tried */
+#define N_EVENTS 700 /* ten a day: three months, each of two packs or one */
+#define N_EVENTS_SMALL                                                                             \
+    300 /* most in one day, which are two packs, then ten every fifteen days: each byte is tried   \
+         */
 #define WORKERS 2
 #ifndef STELE_TRIES
 #define STELE_TRIES 80 /* flips of each blob */
@@ -70,7 +72,8 @@ static struct bed *bed_make_of(size_t n_events) {
     assert_ok(try_open(bed, false, &err));
     bed->n_events = n_events;
     for (size_t i = 0; i < n_events; i++) {
-        struct stele_gen_options options = {.region = "eu-test", .time_unix_nano = FIXTURE_START_US * 1000 + i};
+        struct stele_gen_options options = {.region = "eu-test",
+                                            .time_unix_nano = FIXTURE_START_US * 1000 + i};
         stele_gen_event(&rng, &options, &bed->payload[i]);
     }
     for (size_t i = 0; i < n_events; i += 10) {
@@ -80,7 +83,8 @@ static struct bed *bed_make_of(size_t n_events) {
             views[j] = stele_view_buf(&bed->payload[i + j]);
         }
         assert_ok(fixture_append(&bed->f, "3y", views, 10, &place, &err));
-        atomic_fetch_add(&bed->f.now_us, small ? hour_us * (i < n_events - 40 ? 1 : 15 * 24) : hour_us * 24);
+        atomic_fetch_add(&bed->f.now_us,
+                         small ? hour_us * (i < n_events - 40 ? 1 : 15 * 24) : hour_us * 24);
     }
     fixture_wait_merged(&bed->f, "3y");
     fixture_close(&bed->f);
@@ -106,8 +110,8 @@ static void bed_free(struct bed *bed) {
     free(bed);
 }
 
-/* Opens, reads all and checks; true if the damage was found. What is read is what was stored, also where nobody
- * has checked before, and what a read refuses fsck refuses. */
+/* Opens, reads all and checks; true if the damage was found. What is read is what was stored, also
+ * where nobody has checked before, and what a read refuses fsck refuses. */
 static bool is_found(struct bed *bed) {
     struct stele_fsck_report report;
     uint8_t answers[32];
@@ -167,13 +171,15 @@ static void flip(struct bed *bed, size_t worker, struct flips *ret) {
 
 static void test_tamper__a_flipped_bit_is_found_or_changes_nothing(void **state) {
     struct bed *bed = bed_make_of(getenv("STELE_SOAK") != NULL ? N_EVENTS_SMALL : N_EVENTS);
-    struct flips *flips = mmap(NULL, WORKERS * sizeof *flips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct flips *flips = mmap(NULL, WORKERS * sizeof *flips, PROT_READ | PROT_WRITE,
+                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t child[WORKERS];
     (void)state;
     assert_true(flips != MAP_FAILED);
     (void)fflush(NULL);
     for (size_t worker = 0; worker < WORKERS; worker++) {
-        child[worker] = fork(); /* the store is closed: it has no threads, and its blobs are in memory */
+        child[worker] =
+            fork(); /* the store is closed: it has no threads, and its blobs are in memory */
         assert_true(child[worker] >= 0);
         if (child[worker] == 0) {
             (void)setenv("CMOCKA_TEST_ABORT", "1", 1);
@@ -249,8 +255,8 @@ static stele_buf copy_of(struct bed *bed, const char *key) {
     return copy;
 }
 
-/* Segments and seals hold nothing that the events do not say; what the newest unit holds may still be in records
- * too. Without such a blob the answers are the same. */
+/* Segments and seals hold nothing that the events do not say; what the newest unit holds may still
+ * be in records too. Without such a blob the answers are the same. */
 static bool may_be_missed(const struct bed *bed, const char *key) {
     const char *newest = bed->key[0];
     for (size_t k = 1; k < bed->n_keys; k++) {
@@ -276,7 +282,8 @@ static void test_tamper__a_blob_that_is_gone_is_found(void **state) {
     bed_free(bed);
 }
 
-/* Each character of each name changed: the blob is missing where it belongs, and stands where none does. */
+/* Each character of each name changed: the blob is missing where it belongs, and stands where none
+ * does. */
 static void test_tamper__a_blob_under_another_name_is_found(void **state) {
     struct bed *bed = bed_make();
     struct rng rng = rng_start("names");
