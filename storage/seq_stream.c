@@ -100,7 +100,8 @@ static stele_status count_in_source(const struct source *s, struct counting *cou
                                     stele_err *err) {
     stele_status st = STELE_OK;
     if (s->segment == NULL) {
-        return stele_tail_scan(s->unit, s->info.hi, count_posting, counting, err);
+        return stele_tail_scan(s->unit, s->info.hi, counting->tags->tag[0], counting->tags->n,
+                               count_posting, counting, err);
     }
     for (size_t i = 0; i < counting->tags->n; i++) {
         for (uint8_t late = 0; late < 2; late++) {
@@ -294,7 +295,8 @@ static stele_status load_window(struct stele_seq_stream *stream, const struct so
                                       err));
     }
     if (s->segment == NULL) {
-        STELE_TRY(stele_tail_scan(s->unit, to, take_posting, &window, err));
+        STELE_TRY(stele_tail_scan(s->unit, to, stream->tags.tag[0], stream->tags.n, take_posting,
+                                  &window, err));
     }
     for (size_t i = 0; s->segment != NULL && i < stream->tags.n; i++) {
         for (uint8_t late = 0; late < 2; late++) {

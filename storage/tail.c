@@ -158,19 +158,51 @@ void stele_tail_publish(struct stele_unit *unit, uint64_t hi) {
     atomic_store_explicit(&unit->hi, hi, memory_order_release);
 }
 
-stele_status stele_tail_scan(const struct stele_unit *unit, uint64_t hi, stele_posting_fn fn,
-                             void *ctx, stele_err *err) {
+/* The first two bytes of a tag, which is a keyed hash: of postings that are not meant, one in
+ * 65,536 for each that is has the same. */
+#define STARTS 65536u
+
+struct starts {
+    uint64_t bits[STARTS / 64];
+};
+
+static uint32_t start_of(const uint8_t *tag) {
+    return (uint32_t)tag[0] << 8 | tag[1];
+}
+
+static bool is_among(const struct starts *starts, const uint8_t *tag) {
+    uint32_t start = start_of(tag);
+    return (starts->bits[start / 64] >> (start % 64) & 1) != 0;
+}
+
+/* Every question reads all of a tail, up to half a million postings: those of other keys are passed
+ * over here, at a nanosecond each, and not in a call. */
+stele_status stele_tail_scan(const struct stele_unit *unit, uint64_t hi, const uint8_t *tags,
+                             size_t n, stele_posting_fn fn, void *ctx, stele_err *err) {
     const struct stele_tail *tail = unit->tail;
-    stele_status st = STELE_OK;
+    struct starts starts = {.bits = {0}};
     size_t n_postings = atomic_load_explicit(&tail->n_postings, memory_order_acquire);
-    for (size_t at = 0; at < n_postings; at++) {
-        const struct stele_posting *posting =
-            &tail->chunk[at / STELE_POSTING_CHUNK][at % STELE_POSTING_CHUNK];
-        if (unit->lo + posting->offset >= hi) {
-            break;
-        }
-        STELE_TRY(fn(ctx, posting->tag, unit->lo + posting->offset, err));
+    for (size_t i = 0; i < n; i++) {
+        uint32_t start = start_of(tags + i * STELE_TAG_BYTES);
+        starts.bits[start / 64] |= UINT64_C(1) << (start % 64);
     }
-cleanup:
-    return st;
+    for (size_t at = 0; at < n_postings; at += STELE_POSTING_CHUNK) {
+        const struct stele_posting *posting = tail->chunk[at / STELE_POSTING_CHUNK];
+        size_t left = n_postings - at;
+        const struct stele_posting *end =
+            posting + (left < STELE_POSTING_CHUNK ? left : STELE_POSTING_CHUNK);
+        for (; posting < end; posting++) {
+            if (!is_among(&starts, posting->tag)) {
+                continue;
+            }
+            if (unit->lo + posting->offset >= hi) {
+                return STELE_OK;
+            }
+            stele_status st = fn(ctx, posting->tag, unit->lo + posting->offset, err);
+            if (st != STELE_OK) {
+                return st;
+            }
+        }
+    }
+    return STELE_OK;
 }

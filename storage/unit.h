@@ -130,10 +130,12 @@ void stele_tail_add_entry(struct stele_unit *unit, const struct stele_entry *ent
 void stele_tail_add_tags(struct stele_unit *unit, uint64_t seq, const uint8_t *tags, uint16_t n);
 /* Makes entries below `hi` visible to readers. */
 void stele_tail_publish(struct stele_unit *unit, uint64_t hi);
-/* Called with each posting below `hi`, in seq order. Errors: the callback's. */
+/* Called with each posting below `hi` whose tag is one of the n of 16 bytes, whatever its late bit,
+ * and with a few others, in seq order. Errors: the callback's. */
 typedef stele_status (*stele_posting_fn)(void *ctx, const uint8_t tag[STELE_AT_LEAST(16)],
                                          uint64_t seq, stele_err *err);
 STELE_MUST_USE stele_status stele_tail_scan(const struct stele_unit *unit, uint64_t hi,
-                                            stele_posting_fn fn, void *ctx, stele_err *err);
+                                            const uint8_t *tags, size_t n, stele_posting_fn fn,
+                                            void *ctx, stele_err *err);
 
 #endif
