@@ -83,7 +83,8 @@ static stele_status give_plan(const Stele__V1__LogPlan *message, stele_plan_fn f
                                   .postings = message->postings,
                                   .segments = message->segments,
                                   .segments_skipped = message->segments_skipped,
-                                  .considered = considered};
+                                  .considered = considered,
+                                  .narrowed_by = stele_view_str(message->narrowed_by)};
     for (size_t i = 0; i < message->n_considered && i < 64; i++) {
         considered[plan.n_considered++] = (struct stele_key_count){
             stele_view_str(message->considered[i]->key), message->considered[i]->postings};

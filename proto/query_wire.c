@@ -174,6 +174,7 @@ stele_status stele_explain_response_put_plan(stele_buf *out, const struct stele_
     for (size_t i = 0; i < plan->n_considered; i++) {
         write_counted(&w, 7, plan->considered[i].key, plan->considered[i].postings);
     }
+    stele_wire_out_bytes(&w, 8, plan->narrowed_by);
     stele_wire_out_end(&w, mark);
     return stele_wire_out_done(&w, before, err);
 }

@@ -73,6 +73,7 @@ struct stele_log_plan {
     uint32_t segments, segments_skipped;
     size_t n_considered;
     const struct stele_key_count *considered; /* borrowed */
+    stele_view narrowed_by;                   /* empty: by none */
 };
 STELE_MUST_USE stele_status stele_explain_response_put_plan(stele_buf *out,
                                                             const struct stele_log_plan *plan,

@@ -58,6 +58,9 @@ static stele_status explain_log(const struct stele_scope_log *log, const struct 
         .n_considered = plan->n_keys,
         .considered = considered,
     };
+    if (plan->narrows) {
+        made.narrowed_by = considered[plan->second].key;
+    }
     if (plan->n_keys > 0) {
         const struct stele_index_stats *stats = &plan->key[plan->chosen].stats;
         made.postings = stats->postings;

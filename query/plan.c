@@ -47,11 +47,19 @@ cleanup:
     return st;
 }
 
+/* More postings than these make a key neither the one that is read nor the one that narrows. */
+static uint64_t most_that_matter(const struct stele_plan *plan, stele_plan_effort effort) {
+    return effort == STELE_PLAN_TO_EXPLAIN || plan->n_keys == 0
+               ? UINT64_MAX
+               : plan->key[plan->chosen].stats.postings * STELE_PLAN_NARROWING;
+}
+
 static stele_status consider(const struct stele_scope_log *log, const struct stele_plan_key *key,
-                             struct stele_plan *plan, stele_err *err) {
+                             stele_plan_effort effort, struct stele_plan *plan, stele_err *err) {
     struct stele_plan_key *added = &plan->key[plan->n_keys];
     *added = *key;
-    stele_status st = stele_log_key_stats(log->view, &added->key, &plan->range, &added->stats, err);
+    stele_status st = stele_log_key_stats(log->view, &added->key, &plan->range,
+                                          most_that_matter(plan, effort), &added->stats, err);
     if (st == STELE_OK) {
         if (added->stats.postings < plan->key[plan->chosen].stats.postings) {
             plan->chosen = plan->n_keys;
@@ -59,6 +67,44 @@ static stele_status consider(const struct stele_scope_log *log, const struct ste
         plan->n_keys++;
     }
     return st;
+}
+
+/* The tenant's own key narrows nothing: events of the others have it, too. */
+static void choose_second(struct stele_plan *plan) {
+    uint64_t least = plan->n_keys == 0 ? 0 : plan->key[plan->chosen].stats.postings;
+    if (least <= STELE_PLAN_RARE || least == STELE_PLAN_UNCOUNTED) {
+        return;
+    }
+    uint64_t most = least * STELE_PLAN_NARROWING;
+    for (size_t i = 0; i < plan->n_keys; i++) {
+        const struct stele_plan_key *key = &plan->key[i];
+        if (i != plan->chosen && key->condition != NULL && key->stats.postings <= most) {
+            most = key->stats.postings;
+            plan->narrows = true;
+            plan->second = i;
+        }
+    }
+}
+
+/* All keys a condition can be looked up by; the tenant's own, if there is none. */
+static size_t n_choices(const struct stele_event_filter *filter) {
+    size_t n = 0;
+    for (size_t i = 0; i < filter->n_conditions; i++) {
+        n += stele_event_condition_is_indexed(&filter->condition[i]) ? 1 : 0;
+    }
+    return n > 0 ? n : filter->tenant.size > 0 ? 1 : 0;
+}
+
+static stele_status add(const struct stele_scope_log *log, const struct stele_event_filter *filter,
+                        const struct stele_plan_key *key, stele_plan_effort effort,
+                        struct stele_plan *plan, stele_err *err) {
+    if (effort == STELE_PLAN_TO_EXPLAIN || n_choices(filter) > 1) {
+        return consider(log, key, effort, plan, err);
+    }
+    plan->key[0] = *key;
+    plan->key[0].stats.postings = STELE_PLAN_UNCOUNTED;
+    plan->n_keys = 1;
+    return STELE_OK;
 }
 
 static bool is_enough(const struct stele_plan *plan, stele_plan_effort effort) {
@@ -90,13 +136,14 @@ stele_status stele_plan_of(const struct stele_scope_log *log,
                 .key = {tenant, condition->field, stele_view_buf(&condition->value)},
                 .condition = condition,
             };
-            STELE_TRY(consider(log, &key, ret, err));
+            STELE_TRY(add(log, filter, &key, effort, ret, err));
         }
     }
     if (wants_tenant_key(ret, tenant, effort)) {
         struct stele_plan_key whole = {.key = {tenant, STELE_KEY_TENANT, {NULL, 0}}};
-        STELE_TRY(consider(log, &whole, ret, err));
+        STELE_TRY(add(log, filter, &whole, effort, ret, err));
     }
+    choose_second(ret);
     ret->empty = ret->empty || (ret->n_keys > 0 && ret->key[ret->chosen].stats.postings == 0);
 cleanup:
     return st;

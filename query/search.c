@@ -20,7 +20,8 @@ struct source {
     const struct stele_scope_log *log;
     uint64_t lo, hi; /* of the plan, as the next three */
     bool scan;
-    struct stele_index_key key; /* borrows the filter; not of a scan */
+    struct stele_index_key key, second; /* borrow the filter; not of a scan */
+    bool narrows;                       /* by the second */
     struct stele_time_range range;
     uint64_t place; /* see stele_search_places */
     source_state state;
@@ -85,6 +86,8 @@ static stele_status plan_source(struct stele_search *search, struct source *sour
     source->scan = plan->n_keys == 0;
     if (!source->scan) {
         source->key = plan->key[plan->chosen].key;
+        source->narrows = plan->narrows;
+        source->second = plan->key[plan->second].key;
     }
     source->place = place_of(search, source);
     if (descending ? source->place > plan->hi : source->place < plan->lo) {
@@ -183,6 +186,9 @@ static stele_status advance(struct stele_search *search, struct source *source, 
     if (source->stream == NULL) {
         st = stele_seq_stream_open(source->log->view, source->scan ? NULL : &source->key,
                                    &source->range, descending, source->place, &source->stream, err);
+        if (st == STELE_OK && source->narrows) {
+            st = stele_seq_stream_narrow(source->stream, &source->second, err);
+        }
         if (st != STELE_OK) {
             return st;
         }

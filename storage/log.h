@@ -153,11 +153,13 @@ struct stele_index_stats {
     uint32_t segments;
     uint32_t segments_skipped;
 };
-/* How many postings the key has in the segments the range meets: an upper bound of the answer. */
+/* How many postings the key has in the segments the range meets: an upper bound of the answer. Ends
+ * where they are over `enough`, so that nobody counts what is too many. */
 STELE_MUST_USE stele_status stele_log_key_stats(struct stele_log_view *view,
                                                 const struct stele_index_key *key,
                                                 const struct stele_time_range *range,
-                                                struct stele_index_stats *ret, stele_err *err);
+                                                uint64_t enough, struct stele_index_stats *ret,
+                                                stele_err *err);
 /* The seqs of a key's postings, on-time and late ones merged, from `from` on in the given
  * direction: ascending from the first seq >= from, or descending from the last seq < from. A key of
  * NULL gives every entry (a scan). Bounded memory. One thread at a time. */
@@ -167,6 +169,11 @@ STELE_MUST_USE stele_status stele_seq_stream_open(struct stele_log_view *view,
                                                   const struct stele_time_range *range,
                                                   bool descending, uint64_t from,
                                                   struct stele_seq_stream **ret, stele_err *err);
+/* Of these seqs only those that have that key, too; before the first is taken. Errors: NO_MEMORY.
+ */
+STELE_MUST_USE stele_status stele_seq_stream_narrow(struct stele_seq_stream *stream,
+                                                    const struct stele_index_key *key,
+                                                    stele_err *err);
 /* OK and the next seq, or END. */
 STELE_MUST_USE stele_status stele_seq_stream_next(struct stele_seq_stream *stream,
                                                   uint64_t *ret_seq, stele_err *err);

@@ -3,11 +3,15 @@
  * storage/seq_stream.c: the seqs of one key, in either direction, out of index segments and
  * unpacked tails.
  *
+ * The seqs that have a second key too are those that both windows hold; the second key is looked up
+ * only where the first has any.
+ *
  * A source is a segment, or a unit no segment covers yet. Each source is read in windows of at most
  * a pack's entries (65,536), so that memory stays bounded (512 KiB of seqs) whatever the answer's
  * size. A key is looked up as two tags in every era, the on-time one and the late one; which of the
  * two a source can hold an answer in is told by its times.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +34,7 @@ struct stele_seq_stream {
     bool source_open;
     uint64_t *seqs; /* of the current window */
     size_t n_seqs, next, capacity;
+    struct stele_seq_stream *narrowing; /* NULL, or the other key's: its windows are this one's */
 };
 
 struct source {
@@ -120,7 +125,7 @@ cleanup:
 }
 
 stele_status stele_log_key_stats(struct stele_log_view *view, const struct stele_index_key *key,
-                                 const struct stele_time_range *range,
+                                 const struct stele_time_range *range, uint64_t enough,
                                  struct stele_index_stats *ret, stele_err *err) {
     struct stele_index_stats stats = {0};
     struct stele_key_query query;
@@ -130,7 +135,7 @@ stele_status stele_log_key_stats(struct stele_log_view *view, const struct stele
     size_t first_tail = 0;
     stele_windows_of(range, &windows);
     size_t n = n_sources(view, &first_tail);
-    for (size_t i = 0; st == STELE_OK && i < n; i++) {
+    for (size_t i = 0; st == STELE_OK && i < n && stats.postings <= enough; i++) {
         struct source s = source_at(view, i);
         struct counting counting = {
             &tags, {can_hold(&s, &windows, false), can_hold(&s, &windows, true)}, 0};
@@ -152,11 +157,9 @@ cleanup:
     return st;
 }
 
-stele_status stele_seq_stream_open(struct stele_log_view *view, const struct stele_index_key *key,
-                                   const struct stele_time_range *range, bool descending,
-                                   uint64_t from, struct stele_seq_stream **ret, stele_err *err) {
+static stele_status make_stream(struct stele_log_view *view, const struct stele_index_key *key,
+                                struct stele_seq_stream **ret, stele_err *err) {
     stele_status st = STELE_OK;
-    size_t first_tail = 0;
     struct stele_seq_stream *stream = stele_alloc(1, sizeof *stream);
     if (stream == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory to read the index of log %s",
@@ -164,10 +167,6 @@ stele_status stele_seq_stream_open(struct stele_log_view *view, const struct ste
     }
     stream->view = view;
     stream->scan = key == NULL;
-    stele_windows_of(range, &stream->windows);
-    stream->descending = descending;
-    stream->at = descending && from > view->size ? view->size : from;
-    stream->source = descending ? n_sources(view, &first_tail) : 0;
     if (key != NULL) {
         STELE_TRY(stele_key_query_init(&stream->query, view->log, key, err));
         if (stream->query.n_tenants <= CURSOR_TENANTS_MAX) {
@@ -185,17 +184,47 @@ cleanup:
     return st;
 }
 
+stele_status stele_seq_stream_open(struct stele_log_view *view, const struct stele_index_key *key,
+                                   const struct stele_time_range *range, bool descending,
+                                   uint64_t from, struct stele_seq_stream **ret, stele_err *err) {
+    struct stele_seq_stream *stream = NULL;
+    size_t first_tail = 0;
+    stele_status st = make_stream(view, key, &stream, err);
+    if (st == STELE_OK) {
+        stele_windows_of(range, &stream->windows);
+        stream->descending = descending;
+        stream->at = descending && from > view->size ? view->size : from;
+        stream->source = descending ? n_sources(view, &first_tail) : 0;
+        *ret = stream;
+    }
+    return st;
+}
+
+stele_status stele_seq_stream_narrow(struct stele_seq_stream *stream,
+                                     const struct stele_index_key *key, stele_err *err) {
+    assert(!stream->scan && stream->narrowing == NULL && !stream->source_open);
+    stele_status st = make_stream(stream->view, key, &stream->narrowing, err);
+    if (st == STELE_OK) {
+        stream->narrowing->windows = stream->windows;
+    }
+    return st;
+}
+
 static void leave_source(struct stele_seq_stream *stream) {
     for (size_t i = 0; stream->cursor != NULL && i < 2 * stream->query.n_tenants; i++) {
         stele_posting_cursor_free(stream->cursor[i]);
         stream->cursor[i] = NULL;
     }
     stream->source_open = false;
+    if (stream->narrowing != NULL) {
+        leave_source(stream->narrowing);
+    }
 }
 
 void stele_seq_stream_close(struct stele_seq_stream *stream) {
     if (stream != NULL) {
         leave_source(stream);
+        stele_seq_stream_close(stream->narrowing);
         stele_key_query_done(&stream->query);
         stele_key_tags_done(&stream->tags);
         stele_free(stream->cursor);
@@ -311,6 +340,27 @@ cleanup:
     return st;
 }
 
+/* Leaves those of the window that the other key has, too. */
+static stele_status narrow_window(struct stele_seq_stream *stream, const struct source *s,
+                                  uint64_t from, uint64_t to, stele_err *err) {
+    struct stele_seq_stream *other = stream->narrowing;
+    size_t n = 0;
+    if (other == NULL || stream->n_seqs == 0) {
+        return STELE_OK;
+    }
+    stele_status st = load_window(other, s, from, to, err);
+    for (size_t i = 0, k = 0; st == STELE_OK && i < stream->n_seqs; i++) {
+        while (k < other->n_seqs && other->seqs[k] < stream->seqs[i]) {
+            k++;
+        }
+        if (k < other->n_seqs && other->seqs[k] == stream->seqs[i]) {
+            stream->seqs[n++] = stream->seqs[i];
+        }
+    }
+    stream->n_seqs = st == STELE_OK ? n : stream->n_seqs;
+    return st;
+}
+
 /* Moves to the next window that is not outside the range; END if there is none. */
 static stele_status next_window(struct stele_seq_stream *stream, stele_err *err) {
     size_t first_tail = 0;
@@ -338,6 +388,9 @@ static stele_status next_window(struct stele_seq_stream *stream, stele_err *err)
             to = stream->descending ? to : from + window;
         }
         stele_status st = load_window(stream, &s, from, to, err);
+        if (st == STELE_OK) {
+            st = narrow_window(stream, &s, from, to, err);
+        }
         if (st != STELE_OK) {
             return st;
         }

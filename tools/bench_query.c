@@ -216,7 +216,7 @@ static void print_row(const struct row *row) {
         (void)printf("%s %" PRIu64 " of %s", i == 0 ? "" : ",", row->key[i].postings,
                      row->key[i].text);
     }
-    (void)printf("; %" PRIu64 " of them read\n", row->postings_read);
+    (void)printf("; %" PRIu64 " of the rarest\n", row->postings_read);
 }
 
 static void put_times(json_t *out, const char *name, const struct stele_bench_histogram *of) {

@@ -189,9 +189,12 @@ static stele_status print_plan(void *ctx, const struct stele_log_plan *plan, ste
         (void)printf("reads %" PRIu64 " of %" PRIu64 " entries: no index is of use\n",
                      plan->postings, plan->size);
     } else {
-        (void)printf("reads the %" PRIu64 " events with %.*s, of %" PRIu64
+        bool narrowed = plan->narrowed_by.size > 0;
+        (void)printf("reads %sthe %" PRIu64 " events with %.*s%s%.*s, of %" PRIu64
                      " entries, from %u index parts; %u are skipped\n",
-                     plan->postings, (int)plan->key.size, (const char *)plan->key.data, plan->size,
+                     narrowed ? "of " : "", plan->postings, (int)plan->key.size,
+                     (const char *)plan->key.data, narrowed ? " those with " : "",
+                     (int)plan->narrowed_by.size, (const char *)plan->narrowed_by.data, plan->size,
                      plan->segments, plan->segments_skipped);
     }
     for (size_t i = 0; i < plan->n_considered; i++) {

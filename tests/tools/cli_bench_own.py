@@ -68,14 +68,15 @@ class Bench(Case):
             self.assertEqual((row['warm_last']['n'], row['cold_last']['n']), (2, 1))
             self.assertGreaterEqual(row['cold_last']['max_ms'], row['cold_first']['max_ms'])
 
-    def test_query_of_three_keys_reads_the_rarest(self):
+    def test_query_of_three_keys_reads_what_the_rarest_two_share(self):
         figures = self.query('--events', '4000', '--cold', '0')
         row = figures['rows'][2]
         keys = {key['key'].split(' = ')[0]: key['postings'] for key in row['keys']}
         self.assertEqual(set(keys), {'actor', 'resource', 'event_type', 'tenant'})
         self.assertEqual(keys['event_type'], 4000)
-        self.assertEqual((row['postings_read'], row['rows_examined']), (min(keys.values()),) * 2)
-        self.assertLess(row['events'], row['rows_examined'])
+        self.assertEqual(row['postings_read'], min(keys.values()))
+        self.assertLess(row['rows_examined'], row['postings_read'])
+        self.assertEqual(row['events'], row['rows_examined'])  # all are of the type asked for
         self.assertIsNone(row['cold_first'])
         self.assertEqual(figures['cold'], 'not asked')
 

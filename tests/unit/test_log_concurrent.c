@@ -197,7 +197,7 @@ static void follow_key(struct worker *w, struct stele_log_view *view,
     CHECK_OK(stele_buf_append(&tenant, stored.facts->tenant, err));
     struct stele_index_key key = {stele_view_buf(&tenant), stored.facts->key[k].field,
                                   stele_view_buf(&value)};
-    CHECK_OK(stele_log_key_stats(view, &key, &always, &stats, err));
+    CHECK_OK(stele_log_key_stats(view, &key, &always, UINT64_MAX, &stats, err));
     CHECK(stats.postings > 0);
     CHECK_OK(stele_seq_stream_open(view, &key, &always, descending, descending ? seq + 1 : seq,
                                    &stream, err));

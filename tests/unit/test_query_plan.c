@@ -93,6 +93,42 @@ static void test_plan__the_rarest_key_is_read(void **state) {
     stele_query_question_done(&question);
 }
 
+/* By the second rarest, where that has not too many, and only where the rarest has many. */
+static void test_plan__a_second_key_narrows_what_is_read(void **state) {
+    struct bed *bed = *state;
+    size_t n_narrowed = 0;
+    for (int round = 0; round < 300; round++) {
+        struct stele_query_question question;
+        struct stele_scope scope;
+        bed_question(bed, &question);
+        assert_ok(stele_scope_open(bed->f.store, &question, &scope, NULL));
+        for (size_t k = 0; k < scope.n; k++) {
+            static struct stele_plan search;
+            assert_ok(stele_plan_of(&scope.log[k], &question.asked.filter, STELE_PLAN_TO_EXPLAIN,
+                                    &plan, NULL));
+            assert_ok(stele_plan_of(&scope.log[k], &question.asked.filter, STELE_PLAN_TO_SEARCH,
+                                    &search, NULL));
+            uint64_t least = plan.n_keys == 0 ? 0 : plan.key[plan.chosen].stats.postings;
+            assert_true(search.narrows == plan.narrows || search.empty);
+            assert_true(!plan.narrows || least > STELE_PLAN_RARE);
+            for (size_t i = 0; i < plan.n_keys && plan.narrows; i++) {
+                const struct stele_plan_key *key = &plan.key[i];
+                assert_true(i == plan.chosen || key->condition == NULL ||
+                            key->stats.postings >= plan.key[plan.second].stats.postings);
+            }
+            if (search.narrows) {
+                assert_true(plan.second != plan.chosen && search.second != search.chosen);
+                assert_true(search.key[search.second].stats.postings <=
+                            least * STELE_PLAN_NARROWING);
+                n_narrowed++;
+            }
+        }
+        stele_scope_close(&scope);
+        stele_query_question_done(&question);
+    }
+    assert_true(n_narrowed >= 5);
+}
+
 static void test_plan__success_has_no_postings_and_is_not_considered(void **state) {
     struct bed *bed = *state;
     struct stele_query_question question = question_of("acme", "3y");
@@ -202,6 +238,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plan__no_meant_event_is_outside_of_it),
         cmocka_unit_test(test_plan__the_rarest_key_is_read),
+        cmocka_unit_test(test_plan__a_second_key_narrows_what_is_read),
         cmocka_unit_test(test_plan__success_has_no_postings_and_is_not_considered),
         cmocka_unit_test(test_plan__without_a_key_the_window_is_scanned),
         cmocka_unit_test(test_plan__every_tenants_keys_are_read_together),

@@ -8,6 +8,7 @@
 
 #include "proto/verify.h"
 #include "proto/wire_out.h"
+#include "query/plan.h"
 #include "stele/v1/query.pb-c.h"
 #include "storage/manifest.h"
 #include "tests/support/query_client.h"
@@ -316,6 +317,8 @@ static void test_explain__names_the_key_that_is_read(void **state) {
         assert_string_equal(got->plan[i]->log, i == 0 ? "eu-test/1y" : "eu-test/3y");
         assert_string_equal(got->plan[i]->key, "actor = user-000002");
         assert_int_equal(got->plan[i]->n_considered, 3);
+        assert_string_equal(got->plan[i]->narrowed_by,
+                            got->plan[i]->postings > STELE_PLAN_RARE ? "event_type = 1" : "");
         assert_string_equal(got->plan[i]->considered[2]->key, "tenant = acme");
         assert_true(got->plan[i]->postings < got->plan[i]->considered[2]->postings);
         assert_true(got->plan[i]->size > 100);

@@ -398,7 +398,8 @@ static void test_query_wire__replies_are_what_protobuf_c_reads(void **state) {
 
     stele_buf_clear(&message);
     const struct stele_key_count keys[] = {{text("actor = a"), 5}, {text("tenant = t"), 500}};
-    struct stele_log_plan plan = {text("eu/3y"), 1000, text("actor = a"), 5, 2, 1, 2, keys};
+    struct stele_log_plan plan = {text("eu/3y"),   1000, text("actor = a"), 5, 2, 1, 2, keys,
+                                  text("type = 1")};
     assert_ok(stele_explain_response_put_plan(&message, &plan, NULL));
     Stele__V1__ExplainResponse *explain =
         stele__v1__explain_response__unpack(NULL, message.size, message.data);
@@ -408,6 +409,7 @@ static void test_query_wire__replies_are_what_protobuf_c_reads(void **state) {
     assert_int_equal(explain->plan[0]->segments_skipped, 1);
     assert_int_equal(explain->plan[0]->n_considered, 2);
     assert_int_equal(explain->plan[0]->considered[1]->postings, 500);
+    assert_string_equal(explain->plan[0]->narrowed_by, "type = 1");
     assert_packs_to(&explain->base, &message);
     stele__v1__explain_response__free_unpacked(explain, NULL);
     stele_buf_done(&message);
