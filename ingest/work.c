@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "storage/monotonic.h"
+#include "storage/thread.h"
 
 #define THREADS_MAX 64 /* no caller asks for more */
 
@@ -129,7 +130,7 @@ stele_status stele_work_pool_new(unsigned n_threads, struct stele_work_pool **re
     (void)pthread_mutex_init(&pool->lock, NULL);
     n_threads = n_threads == 0 ? 1 : (n_threads > THREADS_MAX ? THREADS_MAX : n_threads);
     for (unsigned i = 0; i < n_threads; i++) {
-        int code = pthread_create(&pool->thread[i], NULL, work_loop, pool);
+        int code = stele_thread_start(&pool->thread[i], "append", work_loop, pool);
         if (code != 0) {
             st = STELE_FAIL_ERRNO(err, code, "thread %u of %u of a pool does not start", i + 1,
                                   n_threads);

@@ -20,6 +20,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "storage/thread.h"
+
 enum {
     OWN_METHODS = STELE_RPC_HEALTH_METHODS + STELE_RPC_REFLECTION_METHODS,
     METHODS_MAX = 64, /* ten services of six methods; each costs waiting calls per queue */
@@ -285,7 +287,7 @@ static stele_status start_queues(struct stele_rpc_server *server, stele_err *err
                 STELE_TRY(stele_rpc_call_arm(queue, &server->slots[slot], err));
             }
         }
-        int error = pthread_create(&queue->thread, NULL, queue_thread, queue);
+        int error = stele_thread_start(&queue->thread, "rpc", queue_thread, queue);
         if (error != 0) {
             return STELE_FAIL_ERRNO(err, error, "no thread for completion queue %u", i);
         }

@@ -20,6 +20,7 @@
 
 #include "storage/bytes.h"
 #include "storage/monotonic.h"
+#include "storage/thread.h"
 
 /* Half of core's quota, so that what arrives between two looks still fits below it. */
 #define TOGETHER_BYTES_MAX (256u * 1024 * 1024)
@@ -262,7 +263,7 @@ stele_status stele_rpc_undelivered_start(stele_err *err) {
     stele_status st = STELE_OK;
     (void)pthread_mutex_lock(&all.starts);
     (void)pthread_mutex_lock(&all.lock);
-    int error = all.n_started > 0 ? 0 : pthread_create(&all.thread, NULL, look_thread, NULL);
+    int error = all.n_started > 0 ? 0 : stele_thread_start(&all.thread, "rpc-watch", look_thread, NULL);
     if (error == 0) {
         all.n_started++;
     } else {

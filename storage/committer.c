@@ -16,6 +16,7 @@
 #include "storage/log_parts.h"
 
 #include "storage/monotonic.h"
+#include "storage/thread.h"
 
 /* One record: small enough to stay far below STELE_RECORD_BYTES_MAX, large enough that the sync is
  * shared by many batches. */
@@ -276,7 +277,7 @@ static void *committer(void *arg) {
 
 stele_status stele_log__start(struct stele_log *log, stele_err *err) {
     log->running = true;
-    int failed = pthread_create(&log->thread, NULL, committer, log);
+    int failed = stele_thread_start(&log->thread, "commit", committer, log);
     if (failed != 0) {
         log->running = false;
         return STELE_FAIL_ERRNO(err, failed, "log %s: its committer thread cannot start",

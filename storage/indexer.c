@@ -16,6 +16,7 @@
 #include "storage/manifest.h"
 #include "storage/monotonic.h"
 #include "storage/seal.h"
+#include "storage/thread.h"
 
 /* A failed try is repeated soon, and the log says why to whoever waits. */
 #define RETRY_US 200000u
@@ -355,7 +356,7 @@ stele_status stele_indexer__start(struct stele_indexer *indexer, stele_err *err)
         }
         (void)pthread_mutex_unlock(&log->lock);
     }
-    int failed = pthread_create(&indexer->thread, NULL, run, indexer);
+    int failed = stele_thread_start(&indexer->thread, "index", run, indexer);
     if (failed != 0) {
         return STELE_FAIL_ERRNO(err, failed, "region %s: its indexer thread cannot start",
                                 stele_store_region(indexer->store));

@@ -18,6 +18,7 @@
 
 #include "storage/log_parts.h"
 #include "storage/monotonic.h"
+#include "storage/thread.h"
 
 #define PACK_ENTRIES_DEFAULT 65536u
 #define CHECKPOINT_INTERVAL_MS_DEFAULT 1000u
@@ -364,8 +365,9 @@ cleanup:
     return st;
 }
 
-static stele_status start_worker(struct worker *worker, stele_err *err) {
-    int failed = worker->store->read_only ? 0 : pthread_create(&worker->thread, NULL, work, worker);
+static stele_status start_worker(struct worker *worker, const char *name, stele_err *err) {
+    int failed =
+        worker->store->read_only ? 0 : stele_thread_start(&worker->thread, name, work, worker);
     if (failed != 0) {
         return STELE_FAIL_ERRNO(err, failed,
                                 "region %s: a thread for packing and merging cannot start",
@@ -425,8 +427,8 @@ stele_status stele_store_open(const struct stele_store_config *config, struct st
     STELE_TRY(stele_not_before__known(config, err));
     STELE_TRY(open_parts(store, config, err));
     STELE_TRY(open_logs(store, config, err));
-    STELE_TRY(start_worker(&store->packer, err));
-    STELE_TRY(start_worker(&store->merger, err));
+    STELE_TRY(start_worker(&store->packer, "pack", err));
+    STELE_TRY(start_worker(&store->merger, "merge", err));
     STELE_TRY(stele_indexer__start(&store->indexer, err));
     *ret = store;
     store = NULL;

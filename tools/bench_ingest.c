@@ -252,10 +252,12 @@ cleanup:
 stele_status stele_bench_ingest_run(const struct stele_bench_ingest *bench,
                                     struct stele_bench_ingest_figures *ret, stele_err *err) {
     struct stele_bench_usage before = {0};
+    struct stele_bench_cpu threads = {.n = 0};
     struct stele_bench_lag *lag = NULL;
     stele_status st = STELE_OK;
     if (bench->server != NULL) {
         STELE_TRY(stele_bench_server_usage(bench->server, &before, err));
+        STELE_TRY(stele_bench_cpu_read(bench->server->pid, &threads, err));
     }
     if (bench->watch_index) {
         STELE_TRY(stele_bench_lag_start(bench->config, bench->region, &lag, err));
@@ -264,6 +266,8 @@ stele_status stele_bench_ingest_run(const struct stele_bench_ingest *bench,
     if (bench->server != NULL) {
         STELE_TRY(stele_bench_server_usage(bench->server, &ret->server, err));
         ret->server.cpu_s -= before.cpu_s;
+        STELE_TRY(stele_bench_cpu_read(bench->server->pid, &ret->threads, err));
+        stele_bench_cpu_since(&threads, ret->server.cpu_s, &ret->threads);
     }
 cleanup:
     if (lag != NULL) {
@@ -306,6 +310,7 @@ static void print_json(const struct stele_bench_ingest *bench,
     put(out, "client_cpu_us_per_event", f->client_cpu_s * 1e6 / n);
     if (bench->server != NULL) {
         put(out, "server_cpu_us_per_event", f->server.cpu_s * 1e6 / n);
+        stele_bench_cpu_json(&f->threads, n, out);
         put(out, "server_rss_mib", f->server.rss_mib);
         put(out, "written_bytes_per_event", f->server.written_mib * 1048576.0 / n);
         put(out, "stored_bytes_per_event", f->server.stored_mib * 1048576.0 / n);
@@ -350,7 +355,9 @@ void stele_bench_ingest_print(const struct stele_bench_ingest *bench,
                  f->latency_ms[0], f->latency_ms[1], f->latency_ms[2], f->latency_ms[3]);
     (void)printf("CPU               client %.2f us an event", f->client_cpu_s * 1e6 / n);
     if (bench->server != NULL) {
-        (void)printf(", server %.2f us an event\n", f->server.cpu_s * 1e6 / n);
+        (void)printf(", server %.2f us an event, by its threads:\n                  ",
+                     f->server.cpu_s * 1e6 / n);
+        stele_bench_cpu_print(&f->threads, n);
         (void)printf("memory            server %.0f MiB at most\n", f->server.rss_mib);
         (void)printf("disk              %.0f bytes written, %.0f bytes stored an event\n",
                      f->server.written_mib * 1048576.0 / n, f->server.stored_mib * 1048576.0 / n);

@@ -7,6 +7,7 @@
 #define STELE_TOOLS_BENCH_INGEST_H
 
 #include "tools/bench_ceiling.h"
+#include "tools/bench_cpu.h"
 #include "tools/bench_clock.h"
 #include "tools/bench_file.h"
 #include "tools/bench_kept.h"
@@ -33,6 +34,7 @@ struct stele_bench_ingest_figures {
     double latency_ms[4];                 /* p50, p90, p99, p99.9 */
     struct stele_bench_lag_figures index; /* if it is watched */
     struct stele_bench_kept kept;         /* if there is a server */
+    struct stele_bench_cpu threads;       /* of the server, if there is one */
     struct stele_bench_ceiling ceiling;   /* the caller's */
 };
 

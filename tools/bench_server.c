@@ -20,6 +20,7 @@
 
 #include "storage/bytes.h"
 #include "storage/file.h"
+#include "tools/bench_cpu.h"
 #include "tools/save.h"
 #include "tools/serve.h"
 
@@ -340,19 +341,6 @@ static double number_in(const char *path, const char *name) {
     return value;
 }
 
-/* utime + stime: the 12th and 13th words behind the program's name, which ends with the last ')'.
- */
-static bool cpu_ticks(const char *stat_line, double *ret) {
-    const char *at = strrchr(stat_line, ')');
-    double ticks = 0;
-    for (int word = 1; at != NULL && word <= 13; word++) {
-        at = strchr(at + 1, ' ');
-        ticks += at != NULL && word >= 12 ? strtod(at + 1, NULL) : 0;
-    }
-    *ret = ticks;
-    return at != NULL;
-}
-
 double stele_bench_own_cpu_s(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
@@ -362,18 +350,13 @@ double stele_bench_own_cpu_s(void) {
 stele_status stele_bench_server_usage(const struct stele_bench_server *server,
                                       struct stele_bench_usage *ret, stele_err *err) {
     char path[64];
-    char line[1024];
-    double ticks = 0;
+    struct stele_bench_cpu_part whole;
     (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)server->pid);
-    FILE *file = fopen(path, "re");
-    bool read = file != NULL && fgets(line, sizeof line, file) != NULL;
-    if (file != NULL) {
-        (void)fclose(file);
+    stele_status st = stele_bench_cpu_of(path, &whole, err);
+    if (st != STELE_OK) {
+        return st;
     }
-    if (!read || !cpu_ticks(line, &ticks)) {
-        return STELE_FAIL(err, IO, "cannot read %s: the server is gone", path);
-    }
-    ret->cpu_s = ticks / (double)sysconf(_SC_CLK_TCK);
+    ret->cpu_s = whole.cpu_s;
     (void)snprintf(path, sizeof path, "/proc/%d/status", (int)server->pid);
     ret->rss_mib = number_in(path, "VmHWM:") / 1024.0;
     (void)snprintf(path, sizeof path, "/proc/%d/io", (int)server->pid);

@@ -14,7 +14,7 @@ from cli_rig import DONE, PATIENCE_S, STELE, UNREACHABLE, Case, Server, end, ste
 REGION = 'eu-1'
 FIGURES = {'events', 'seconds', 'events_per_s', 'first_log_time', 'last_log_time', 'batch_p50_ms', 'batch_p99_ms',
            'client_cpu_us_per_event', 'ceiling_hash_compress_events_per_s', 'ceiling_fdatasync_ms', 'ceiling_null_events_per_s'}
-OF_ITS_SERVER = {'server_cpu_us_per_event', 'server_rss_mib', 'stored_bytes_per_event'}
+OF_ITS_SERVER = {'server_cpu_us_per_event', 'server_cpu_us_per_event_by_thread', 'server_rss_mib', 'stored_bytes_per_event'}
 
 
 def days(figures):
@@ -50,6 +50,8 @@ class Bench(Case):
         self.assertLessEqual(FIGURES | OF_ITS_SERVER, set(figures))
         self.assertEqual(figures['events'], 4000)
         self.assertGreater(figures['events_per_s'], 0)
+        self.assertLessEqual({'append', 'commit', 'pack', 'merge', 'index', 'rpc'},
+                             set(figures['server_cpu_us_per_event_by_thread']))
         done = self.ends(stele('bench', 'ingest', '--events', '4000', '--batch', '100', '--connections', '4'), DONE)
         self.assertIn('events            4000 in ', done.out)
 
