@@ -23,6 +23,9 @@ struct stele_recall {
     struct stele_log_reader *reader;
 };
 #define STELE_RECALL_EMPTY ((struct stele_recall){NULL, NULL})
+/* Of that log as it is now, in place of what it was of. Errors: NO_MEMORY, those of the log. */
+STELE_MUST_USE stele_status stele_recall_open(struct stele_recall *recall, struct stele_log *log,
+                                              stele_err *err);
 void stele_recall_done(struct stele_recall *recall);
 
 /* Compares an event with the stored one at `seq` of `log`. ret_time_us: that one's log time.
@@ -32,8 +35,9 @@ STELE_MUST_USE stele_status stele_recall_compare(struct stele_recall *recall, st
                                                  stele_view payload, stele_recall_verdict *ret,
                                                  uint64_t *ret_time_us, stele_err *err);
 
-/* Fills an empty window with the store's newest events, by log time over all logs but the system
- * log, which clients cannot write. Errors: of reading, NO_MEMORY. */
+/* recall_fill.c. Fills an empty window with the store's newest events, by log time over all logs
+ * but the system log, which clients cannot write; with several threads of its own. Errors: of
+ * reading, NO_MEMORY. */
 STELE_MUST_USE stele_status stele_recall_fill(struct stele_store *store, struct stele_dedup *dedup,
                                               stele_err *err);
 

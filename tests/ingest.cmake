@@ -11,6 +11,7 @@ set(fake support/ingest_rig.c support/log_fake.c)
 stele_unit_test(admit SOURCES ${fake} LIBS stele-ingest)
 stele_unit_test(journal SOURCES ${fake} LIBS stele-ingest stele-proto-messages)
 stele_unit_test(ingest_faults SOURCES ${fake} LIBS stele-ingest)
+stele_unit_test(recall_fill LIBS stele-test-query stele-ingest)
 stele_unit_test(ingest_streams SOURCES ${fake} LIBS stele-ingest)
 
 # With real stores.

@@ -358,6 +358,18 @@ uint64_t stele_log_view_size(const struct stele_log_view *view) {
     return view->size;
 }
 
+stele_status stele_log_view_seq_at(struct stele_log_view *view, uint64_t time_us, uint64_t *ret_seq,
+                                   stele_err *err) {
+    (void)err;
+    (void)pthread_mutex_lock(&view->log->lock);
+    *ret_seq = 0;
+    while (*ret_seq < view->size && view->log->time_us[*ret_seq] < time_us) {
+        ++*ret_seq;
+    }
+    (void)pthread_mutex_unlock(&view->log->lock);
+    return STELE_OK;
+}
+
 stele_status stele_log_reader_new(struct stele_log_view *view, struct stele_log_reader **ret,
                                   stele_err *err) {
     (void)err;
