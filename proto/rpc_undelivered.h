@@ -6,8 +6,8 @@
  * gRPC core takes in a message of any length and looks at the length when it is whole. Its memory
  * quota is no answer: over it, core ends the calls of any connection, and a client that did nothing
  * wrong is told RESOURCE_EXHAUSTED. So the kernel's count of what came over each connection is held
- * against the messages that came out of core, ten times a second. While all connections together
- * are over the bound, the one with the most is closed, and only it.
+ * against the messages that came out of core, ten to fifty times a second. While all connections
+ * together are over the bound, the one with the most is closed, and only it.
  *
  * What is not in messages, such as headers and frames, is estimated upwards: a client that takes
  * trouble to be underestimated meets core's quota, as before. Of the process; any thread.
