@@ -99,6 +99,10 @@ static grpc_channel *create_channel(const struct stele_rpc_client_options *optio
         integer_arg(GRPC_ARG_KEEPALIVE_TIME_MS, PING_AFTER_MS),
         integer_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, PING_TIMEOUT_MS),
         integer_arg(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
+        /* Who calls knows whether a call may be made again. Core's own retries keep a copy of each
+         * call's batches, a sixth of what a small call costs a client. */
+        integer_arg(GRPC_ARG_ENABLE_RETRIES, 0),
+        integer_arg(GRPC_ARG_ENABLE_CHANNELZ, 0), /* counts that nobody can ask for */
         /* The address given is the address used: no proxy from the environment, no TXT records. */
         integer_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
         integer_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),

@@ -202,6 +202,7 @@ static grpc_server *create_core(const struct stele_rpc_server_options *options) 
         integer_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, PING_TIMEOUT_MS),
         integer_arg(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         integer_arg(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, PING_FROM_CLIENT_MIN_MS),
+        integer_arg(GRPC_ARG_ENABLE_CHANNELZ, 0), /* counts that nobody can ask for */
         /* Core would expand a message of any size; rpc_core.c stops at the limit. */
         integer_arg(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0),
         integer_arg(GRPC_ARG_RESOURCE_QUOTA, 0),
