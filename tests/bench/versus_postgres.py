@@ -268,7 +268,7 @@ class Measure:
         found = warm[0][0]
         if found != row['events']:
             raise SystemExit(f'{row["what"]}: PostgreSQL found {found} events, Stele {row["events"]}')
-        made = {'what': row['what'], 'events': found, 'read': row['postings_read']}
+        made = {'what': row['what'], 'events': found, 'read': row['rows_examined']}
         for name, asked, at in (('warm_first', warm, 1), ('warm_last', warm, 2), ('cold_first', cold, 1), ('cold_last', cold, 2)):
             if asked:
                 made[name] = {'postgres_ms': statistics.median(one[at] for one in asked) * 1e3, 'stele_ms': row[name]['p50_ms']}
