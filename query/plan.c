@@ -54,12 +54,28 @@ static uint64_t most_that_matter(const struct stele_plan *plan, stele_plan_effor
                : plan->key[plan->chosen].stats.postings * STELE_PLAN_NARROWING;
 }
 
-static stele_status consider(const struct stele_scope_log *log, const struct stele_plan_key *key,
-                             stele_plan_effort effort, struct stele_plan *plan, stele_err *err) {
+static size_t n_indexed(const struct stele_event_filter *filter) {
+    size_t n = 0;
+    for (size_t i = 0; i < filter->n_conditions; i++) {
+        n += stele_event_condition_is_indexed(&filter->condition[i]) ? 1 : 0;
+    }
+    return n;
+}
+
+/* A search with one key to choose from chooses it without counting. */
+static stele_status consider(const struct stele_scope_log *log,
+                             const struct stele_event_filter *filter,
+                             const struct stele_plan_key *key, stele_plan_effort effort,
+                             struct stele_plan *plan, stele_err *err) {
     struct stele_plan_key *added = &plan->key[plan->n_keys];
+    stele_status st = STELE_OK;
     *added = *key;
-    stele_status st = stele_log_key_stats(log->view, &added->key, &plan->range,
-                                          most_that_matter(plan, effort), &added->stats, err);
+    if (effort == STELE_PLAN_TO_SEARCH && n_indexed(filter) <= 1) {
+        added->stats.postings = STELE_PLAN_UNCOUNTED;
+    } else {
+        st = stele_log_key_stats(log->view, &added->key, &plan->range,
+                                 most_that_matter(plan, effort), &added->stats, err);
+    }
     if (st == STELE_OK) {
         if (added->stats.postings < plan->key[plan->chosen].stats.postings) {
             plan->chosen = plan->n_keys;
@@ -84,27 +100,6 @@ static void choose_second(struct stele_plan *plan) {
             plan->second = i;
         }
     }
-}
-
-/* All keys a condition can be looked up by; the tenant's own, if there is none. */
-static size_t n_choices(const struct stele_event_filter *filter) {
-    size_t n = 0;
-    for (size_t i = 0; i < filter->n_conditions; i++) {
-        n += stele_event_condition_is_indexed(&filter->condition[i]) ? 1 : 0;
-    }
-    return n > 0 ? n : filter->tenant.size > 0 ? 1 : 0;
-}
-
-static stele_status add(const struct stele_scope_log *log, const struct stele_event_filter *filter,
-                        const struct stele_plan_key *key, stele_plan_effort effort,
-                        struct stele_plan *plan, stele_err *err) {
-    if (effort == STELE_PLAN_TO_EXPLAIN || n_choices(filter) > 1) {
-        return consider(log, key, effort, plan, err);
-    }
-    plan->key[0] = *key;
-    plan->key[0].stats.postings = STELE_PLAN_UNCOUNTED;
-    plan->n_keys = 1;
-    return STELE_OK;
 }
 
 static bool is_enough(const struct stele_plan *plan, stele_plan_effort effort) {
@@ -136,12 +131,12 @@ stele_status stele_plan_of(const struct stele_scope_log *log,
                 .key = {tenant, condition->field, stele_view_buf(&condition->value)},
                 .condition = condition,
             };
-            STELE_TRY(add(log, filter, &key, effort, ret, err));
+            STELE_TRY(consider(log, filter, &key, effort, ret, err));
         }
     }
     if (wants_tenant_key(ret, tenant, effort)) {
         struct stele_plan_key whole = {.key = {tenant, STELE_KEY_TENANT, {NULL, 0}}};
-        STELE_TRY(add(log, filter, &whole, effort, ret, err));
+        STELE_TRY(consider(log, filter, &whole, effort, ret, err));
     }
     choose_second(ret);
     ret->empty = ret->empty || (ret->n_keys > 0 && ret->key[ret->chosen].stats.postings == 0);
