@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "proto/event_identity.h"
 #include "storage/cursor.h"
 #include "storage/hash_lanes.h"
 
@@ -114,7 +115,12 @@ cleanup:
 
 /* What is hashed: sizes, so that no two identities make the same bytes, then the three names, which
  * are as long as the schema lets them be. */
-enum { SIZES_BYTES = 4, NAMES_BYTES_MAX = 64 + 128 + 64, TURN = 16 };
+enum {
+    SIZES_BYTES = 4,
+    NAMES_BYTES_MAX =
+        STELE_EVENT_TENANT_BYTES_MAX + STELE_EVENT_SERVICE_BYTES_MAX + STELE_EVENT_ID_BYTES_MAX,
+    TURN = 16
+};
 
 static size_t put_key(const struct stele_dedup_key *key, uint8_t *out) {
     const stele_view part[] = {key->tenant, key->service, key->event_id};

@@ -6,7 +6,6 @@
  * waits for this.
  */
 #include <pthread.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "ingest/recall.h"
@@ -45,45 +44,41 @@ struct filling {
     pthread_mutex_t lock; /* over all below */
     size_t at;            /* the range whose chunks are given out */
     uint64_t chunk;       /* where its next one begins */
-    uint64_t n_events;    /* found so far */
     stele_status st;      /* of the first thread that failed */
     stele_err err;
 };
 
 /* ------------------------------------------------------------------ which entries */
 
-/* How many entries have that log time or a later one. A log gives a window's at most: of more of
+/* The entries that have that log time or a later one. A log gives a window's at most: of more of
  * one time, as when a clock stood still, its newest. */
-static stele_status count_from(struct stele_recall *views, struct filling *f, uint64_t time_us,
-                               uint64_t window, uint64_t *ret, stele_err *err) {
+static stele_status begin_at(struct stele_recall *views, struct filling *f, uint64_t time_us,
+                             uint64_t window, stele_err *err) {
     stele_status st = STELE_OK;
-    *ret = 0;
+    f->n_entries = 0;
     for (size_t i = 0; st == STELE_OK && i < f->n_ranges; i++) {
         struct range *range = &f->range[i];
         uint64_t least = range->hi > window ? range->hi - window : 0;
         st = stele_log_view_seq_at(views[i].view, time_us, &range->lo, err);
         range->lo = range->lo > least ? range->lo : least;
-        *ret += range->hi - range->lo;
+        f->n_entries += range->hi - range->lo;
     }
     return st;
 }
 
-/* The latest time from which on there are that many entries, or all there are. */
-static stele_status find_begin(struct stele_recall *views, struct filling *f, uint64_t window,
-                               stele_err *err) {
+/* The latest time from which on there are `enough` entries; there are as many. */
+static stele_status find_begin(struct stele_recall *views, struct filling *f, uint64_t enough,
+                               uint64_t window, stele_err *err) {
     stele_status st = STELE_OK;
     uint64_t low = 0;
     uint64_t high = UINT64_MAX;
-    uint64_t all = 0;
-    STELE_TRY(count_from(views, f, 0, window, &all, err));
-    uint64_t enough = all < window ? all : window;
     while (f->n_ranges > 1 && high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
-        STELE_TRY(count_from(views, f, middle, window, &f->n_entries, err));
+        STELE_TRY(begin_at(views, f, middle, window, err));
         low = f->n_entries >= enough ? middle : low;
         high = f->n_entries >= enough ? high : middle;
     }
-    STELE_TRY(count_from(views, f, low, window, &f->n_entries, err));
+    STELE_TRY(begin_at(views, f, low, window, err));
 cleanup:
     return st;
 }
@@ -109,7 +104,7 @@ static stele_status choose_ranges(struct stele_store *store, struct filling *f, 
         n_there += range->hi;
         f->n_ranges += range->hi > 0 ? 1 : 0; /* else the next log takes its place */
     }
-    STELE_TRY(find_begin(views, f, window, err));
+    STELE_TRY(find_begin(views, f, n_there < window ? n_there : window, window, err));
     f->whole = f->n_entries == n_there;
     f->all = stele_alloc((size_t)f->n_entries + 1, sizeof *f->all);
     if (f->all == NULL) {
@@ -133,8 +128,8 @@ cleanup:
 /* A frame's events that are in [from, to): out[0] is entry `from`. They are not checked against the
  * log: what is made of them is a hint, and stele_recall_compare reads the event before it is
  * believed. */
-static size_t take_frame(const struct stele_dedup *dedup, const struct stele_stored_frame *frame,
-                         uint64_t from, uint64_t to, struct stored *out) {
+static void take_frame(const struct stele_dedup *dedup, const struct stele_stored_frame *frame,
+                       uint64_t from, uint64_t to, struct stored *out) {
     struct stele_dedup_key key[STELE_FRAME_EVENTS_MAX];
     struct stele_dedup_key *keys[STELE_FRAME_EVENTS_MAX] = {NULL};
     struct stored *of[STELE_FRAME_EVENTS_MAX] = {NULL};
@@ -152,20 +147,23 @@ static size_t take_frame(const struct stele_dedup *dedup, const struct stele_sto
     for (size_t i = 0; i < n; i++) {
         *of[i] = (struct stored){key[i].hash, frame->time_us};
     }
-    return n;
+}
+
+/* Where a frame ends; an entry that is no event stands alone. */
+static uint64_t end_of(const struct stele_stored_frame *frame) {
+    return frame->first_seq + (frame->n > 0 ? frame->n : 1);
 }
 
 static stele_status take_chunk(struct stele_recall *recall, const struct stele_dedup *dedup,
-                               uint64_t from, uint64_t to, struct stored *out, uint64_t *n_events,
-                               stele_err *err) {
+                               uint64_t from, uint64_t to, struct stored *out, stele_err *err) {
     for (uint64_t seq = from; seq < to;) {
         struct stele_stored_frame frame;
         stele_status st = stele_log_peek(recall->reader, seq, &frame, err);
         if (st != STELE_OK) {
             return st;
         }
-        *n_events += take_frame(dedup, &frame, from, to, out);
-        seq = frame.first_seq + (frame.n > 0 ? frame.n : 1);
+        take_frame(dedup, &frame, from, to, out);
+        seq = end_of(&frame);
     }
     return STELE_OK;
 }
@@ -193,7 +191,6 @@ static void *take_chunks(void *arg) {
     struct stele_recall recall = STELE_RECALL_EMPTY;
     stele_err err;
     stele_status st = STELE_OK;
-    uint64_t n_events = 0;
     uint64_t from = 0;
     uint64_t to = 0;
     for (struct range *range = next_chunk(f, &from, &to); range != NULL && st == STELE_OK;
@@ -202,13 +199,11 @@ static void *take_chunks(void *arg) {
             st = stele_recall_open(&recall, range->log, &err);
         }
         if (st == STELE_OK) {
-            st = take_chunk(&recall, f->dedup, from, to, &range->stored[from - range->lo],
-                            &n_events, &err);
+            st = take_chunk(&recall, f->dedup, from, to, &range->stored[from - range->lo], &err);
         }
     }
     stele_recall_done(&recall);
     (void)pthread_mutex_lock(&f->lock);
-    f->n_events += n_events;
     if (st != STELE_OK && f->st == STELE_OK) {
         f->st = st;
         f->err = err;
@@ -238,6 +233,14 @@ static stele_status take_all(struct filling *f, stele_err *err) {
 }
 
 /* ------------------------------------------------------------------ remembering */
+
+static uint64_t count_events(const struct filling *f) {
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < f->n_entries; i++) {
+        n += f->all[i].time_us != 0 ? 1 : 0;
+    }
+    return n;
+}
 
 /* The range whose next event is the oldest; NULL: all are remembered. */
 static struct range *oldest_of(struct filling *f) {
@@ -276,7 +279,6 @@ static void forget(struct filling *f) {
     f->all = NULL;
     f->n_ranges = 0;
     f->at = 0;
-    f->n_events = 0;
 }
 
 stele_status stele_recall_fill(struct stele_store *store, struct stele_dedup *dedup,
@@ -291,11 +293,12 @@ stele_status stele_recall_fill(struct stele_store *store, struct stele_dedup *de
     (void)pthread_mutex_init(&f->lock, NULL);
     /* Entries that are no events are few, but for a log that hardly grows. */
     uint64_t n_entries = window + window / 16 + CHUNK;
-    for (; !f->whole && f->n_events < window; n_entries *= 2) {
+    do {
         forget(f);
         STELE_TRY(choose_ranges(store, f, n_entries, err));
         STELE_TRY(take_all(f, err));
-    }
+        n_entries *= 2;
+    } while (!f->whole && count_events(f) < window);
     remember_all(f);
 cleanup:
     (void)pthread_mutex_destroy(&f->lock);
@@ -308,21 +311,21 @@ stele_status stele_recall_range(struct stele_store *store, uint32_t log, uint64_
                                 struct stele_dedup *dedup, uint64_t *ret_size, stele_err *err) {
     stele_status st = STELE_OK;
     struct stele_recall recall = STELE_RECALL_EMPTY;
-    struct stored found[STELE_FRAME_EVENTS_MAX];
-    uint64_t n_events = 0;
     STELE_TRY(stele_recall_open(&recall, stele_store_log_at(store, log), err));
     uint64_t size = stele_log_view_size(recall.view);
     for (uint64_t seq = from; seq < size;) {
-        uint64_t to = size - seq > STELE_FRAME_EVENTS_MAX ? seq + STELE_FRAME_EVENTS_MAX : size;
-        memset(found, 0, sizeof found);
-        STELE_TRY(take_chunk(&recall, dedup, seq, to, found, &n_events, err));
-        for (uint64_t i = 0; i < to - seq; i++) {
+        struct stele_stored_frame frame;
+        struct stored found[STELE_FRAME_EVENTS_MAX] = {{0, 0}};
+        STELE_TRY(stele_log_peek(recall.reader, seq, &frame, err));
+        uint64_t end = end_of(&frame);
+        take_frame(dedup, &frame, seq, end, found);
+        for (uint64_t i = 0; i < end - seq; i++) {
             if (found[i].time_us != 0) {
                 stele_dedup_remember(dedup, found[i].hash,
                                      (struct stele_dedup_place){log, seq + i});
             }
         }
-        seq = to;
+        seq = end;
     }
     *ret_size = size;
 cleanup:

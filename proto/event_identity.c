@@ -4,9 +4,8 @@
 
 #include "proto/wire.h"
 
-/* Of event.proto, with the lengths it allows. */
+/* Of event.proto. */
 enum { EVENT_ID = 1, TENANT = 3, SOURCE = 10, SERVICE = 1 };
-enum { EVENT_ID_BYTES_MAX = 64, TENANT_BYTES_MAX = 64, SERVICE_BYTES_MAX = 128 };
 
 /* A member that is there once, and not empty. */
 static bool take(stele_view *at, stele_view bytes, size_t bytes_max) {
@@ -21,7 +20,8 @@ static bool take_service(stele_view source, stele_view *ret) {
         struct stele_wire_record record;
         if (stele_wire_next(&w, &record) != STELE_OK ||
             (record.number == SERVICE &&
-             (record.type != STELE_WIRE_BYTES || !take(ret, record.bytes, SERVICE_BYTES_MAX)))) {
+             (record.type != STELE_WIRE_BYTES ||
+              !take(ret, record.bytes, STELE_EVENT_SERVICE_BYTES_MAX)))) {
             return false;
         }
     }
@@ -42,10 +42,10 @@ bool stele_event_identify(stele_view payload, struct stele_event_identity *ret) 
         }
         switch (record.number) {
         case EVENT_ID:
-            holds = take(&ret->event_id, record.bytes, EVENT_ID_BYTES_MAX);
+            holds = take(&ret->event_id, record.bytes, STELE_EVENT_ID_BYTES_MAX);
             break;
         case TENANT:
-            holds = take(&ret->tenant, record.bytes, TENANT_BYTES_MAX);
+            holds = take(&ret->tenant, record.bytes, STELE_EVENT_TENANT_BYTES_MAX);
             break;
         case SOURCE:
             holds = take_service(record.bytes, &ret->source_service);

@@ -9,6 +9,13 @@
 
 #include "storage/bytes.h"
 
+/* The lengths event.proto allows. */
+enum {
+    STELE_EVENT_ID_BYTES_MAX = 64,
+    STELE_EVENT_TENANT_BYTES_MAX = 64,
+    STELE_EVENT_SERVICE_BYTES_MAX = 128
+};
+
 /* Views borrow the payload. */
 struct stele_event_identity {
     stele_view tenant;
