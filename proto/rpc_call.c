@@ -73,11 +73,7 @@ static void batch_headers(struct stele_rpc_call *call, struct stele_rpc_batch *b
 
 void stele_rpc_batch__start(const struct stele_rpc_batch *batch) {
     if (batch->n > 0) {
-        grpc_call_error code =
-            grpc_call_start_batch(batch->core, batch->ops, batch->n, batch->tag, NULL);
-        /* Core refuses only what breaks its rules (two sends at once): a bug, not a condition. */
-        assert(code == GRPC_CALL_OK);
-        (void)code;
+        stele_rpc_core_batch(batch->core, batch->ops, batch->n, batch->tag);
     }
 }
 
@@ -228,9 +224,7 @@ static void leave_answer(struct stele_rpc_call *call, grpc_call *core) {
     (void)pthread_mutex_unlock(&queue->lock);
     if (first) {
         /* Core gives back a batch of no operations at once, which wakes the thread. */
-        grpc_call_error code = grpc_call_start_batch(core, NULL, 0, &queue->tag_answers, NULL);
-        assert(code == GRPC_CALL_OK);
-        (void)code;
+        stele_rpc_core_batch(core, NULL, 0, &queue->tag_answers);
     }
 }
 

@@ -57,12 +57,6 @@ stele_status stele_rpc_calls_new(struct stele_rpc_client *const *clients, size_t
     return STELE_OK;
 }
 
-static gpr_timespec in_us(uint64_t us) {
-    const uint64_t us_max = UINT64_C(1000000) * 86400 * 365; /* far, and no overflow */
-    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                        gpr_time_from_micros((int64_t)(us < us_max ? us : us_max), GPR_TIMESPAN));
-}
-
 stele_status stele_rpc_calls_start(struct stele_rpc_calls *calls, uint32_t number,
                                    stele_view request, uint32_t timeout_ms, stele_err *err) {
     assert(number < calls->n_max && calls->one[number].core == NULL && timeout_ms > 0);
@@ -72,9 +66,9 @@ stele_status stele_rpc_calls_start(struct stele_rpc_calls *calls, uint32_t numbe
     if (st != STELE_OK) {
         return st;
     }
-    one->core = grpc_channel_create_registered_call(way->client->channel, NULL,
-                                                    GRPC_PROPAGATE_DEFAULTS, calls->cq, way->method,
-                                                    in_us((uint64_t)timeout_ms * 1000), NULL);
+    one->core = grpc_channel_create_registered_call(
+        way->client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, calls->cq, way->method,
+        stele_rpc_core_in_us((uint64_t)timeout_ms * 1000), NULL);
     (void)atomic_fetch_add(&calls->n_started, 1);
     stele_rpc_exchange_start(&one->exchange, one->core, one);
     return STELE_OK;
@@ -93,7 +87,7 @@ bool stele_rpc_calls_next(struct stele_rpc_calls *calls, uint64_t until_us,
     gpr_timespec until = gpr_inf_future(GPR_CLOCK_MONOTONIC);
     if (until_us != UINT64_MAX) {
         uint64_t now_us = stele_monotonic_us();
-        until = in_us(until_us > now_us ? until_us - now_us : 0);
+        until = stele_rpc_core_in_us(until_us > now_us ? until_us - now_us : 0);
     }
     grpc_event event = grpc_completion_queue_next(calls->cq, until, NULL);
     if (event.type != GRPC_OP_COMPLETE) {

@@ -12,7 +12,6 @@
 #include "proto/rpc_core.h"
 #include "proto/rpc_exchange.h"
 
-#include <assert.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/time.h>
 #include <pthread.h>
@@ -166,8 +165,7 @@ void stele_rpc_client_close(struct stele_rpc_client *client) {
 /* ---- calls ---- */
 
 static gpr_timespec deadline_in(uint32_t timeout_ms) {
-    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                        gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
+    return stele_rpc_core_in_us((uint64_t)timeout_ms * 1000);
 }
 
 static grpc_call *create_call(struct stele_rpc_client *client, const char *path,
@@ -177,12 +175,6 @@ static grpc_call *create_call(struct stele_rpc_client *client, const char *path,
                                                method, NULL, deadline, NULL);
     grpc_slice_unref(method);
     return call;
-}
-
-static void start(grpc_call *call, const grpc_op *ops, size_t n, void *tag) {
-    grpc_call_error code = grpc_call_start_batch(call, ops, n, tag, NULL);
-    assert(code == GRPC_CALL_OK); /* anything else is a broken rule of core's, so a bug here */
-    (void)code;
 }
 
 /* Waits for the operation; the call's own deadline or a cancel ends it. */
@@ -263,9 +255,9 @@ stele_status stele_rpc_stream_open(struct stele_rpc_client *client, const char *
                     timeout_ms == 0 ? gpr_inf_future(GPR_CLOCK_MONOTONIC) : deadline_in(timeout_ms),
                     stream->cq);
     grpc_op status = stele_rpc_ending_op(&stream->ending);
-    start(stream->call, &status, 1, &stream->tag_ending);
+    stele_rpc_core_batch(stream->call, &status, 1, &stream->tag_ending);
     grpc_op open = {.op = GRPC_OP_SEND_INITIAL_METADATA};
-    start(stream->call, &open, 1, &stream->tag_open);
+    stele_rpc_core_batch(stream->call, &open, 1, &stream->tag_open);
     if (!await(stream->cq, &stream->tag_open)) {
         stream_await_ending(stream);
         stele_status st = stele_rpc_ending_outcome(client, &stream->ending, NULL, err);
@@ -285,7 +277,7 @@ stele_status stele_rpc_stream_send(struct stele_rpc_stream *stream, stele_view m
     }
     grpc_op op = {.op = GRPC_OP_SEND_MESSAGE};
     op.data.send_message.send_message = out;
-    start(stream->call, &op, 1, &stream->tag_send);
+    stele_rpc_core_batch(stream->call, &op, 1, &stream->tag_send);
     bool sent = await(stream->cq, &stream->tag_send);
     grpc_byte_buffer_destroy(out);
     return sent ? STELE_OK
@@ -295,7 +287,7 @@ stele_status stele_rpc_stream_send(struct stele_rpc_stream *stream, stele_view m
 
 stele_status stele_rpc_stream_half_close(struct stele_rpc_stream *stream, stele_err *err) {
     grpc_op op = {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
-    start(stream->call, &op, 1, &stream->tag_half_close);
+    stele_rpc_core_batch(stream->call, &op, 1, &stream->tag_half_close);
     return await(stream->cq, &stream->tag_half_close)
                ? STELE_OK
                : STELE_FAIL(err, CLOSED, "the stream to %s is over: receiving from it says why",
@@ -308,7 +300,7 @@ stele_status stele_rpc_stream_receive(struct stele_rpc_stream *stream, stele_buf
     grpc_op ops[2] = {{.op = GRPC_OP_RECV_MESSAGE}, {.op = GRPC_OP_RECV_INITIAL_METADATA}};
     ops[0].data.recv_message.recv_message = &in;
     ops[1].data.recv_initial_metadata.recv_initial_metadata = &stream->headers;
-    start(stream->call, ops, stream->headers_asked ? 1 : 2, &stream->tag_receive);
+    stele_rpc_core_batch(stream->call, ops, stream->headers_asked ? 1 : 2, &stream->tag_receive);
     stream->headers_asked = true;
     bool ok = await(stream->cq, &stream->tag_receive);
     if (ok && in != NULL) {

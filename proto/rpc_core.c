@@ -7,8 +7,10 @@
 
 #include "proto/rpc_server.h"
 
+#include <assert.h>
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/support/log.h>
+#include <grpc/support/time.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,6 +237,18 @@ stele_status stele_rpc_buffer_copy(stele_view bytes, grpc_byte_buffer **ret, ste
     *ret = grpc_raw_byte_buffer_create(&slice, 1); /* takes a reference of its own */
     grpc_slice_unref(slice);
     return STELE_OK;
+}
+
+gpr_timespec stele_rpc_core_in_us(uint64_t us) {
+    const uint64_t us_max = UINT64_C(1000000) * 86400 * 365; /* far, and no overflow */
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                        gpr_time_from_micros((int64_t)(us < us_max ? us : us_max), GPR_TIMESPAN));
+}
+
+void stele_rpc_core_batch(grpc_call *call, const grpc_op *ops, size_t n, void *tag) {
+    grpc_call_error code = grpc_call_start_batch(call, ops, n, tag, NULL);
+    assert(code == GRPC_CALL_OK);
+    (void)code;
 }
 
 void stele_rpc_buffer_drop(grpc_byte_buffer **buffer) {

@@ -31,6 +31,12 @@ void stele_rpc_log_report(stele_rpc_report_fn report, void *ctx);
 /* Tells it something of our own, as seldom. */
 void stele_rpc_report(const char *text);
 
+/* When so much time from now will have passed; at most a year, which is never. */
+gpr_timespec stele_rpc_core_in_us(uint64_t us);
+/* Starts operations of a call; `tag` comes out of its completion queue when they are done. Core
+ * refuses only what breaks its rules (two sends at once): a bug here, not a condition. */
+void stele_rpc_core_batch(grpc_call *call, const grpc_op *ops, size_t n, void *tag);
+
 /* Reads a received buffer to its end and appends it to `out`, decompressed if the sender compressed
  * it. Core's own decompression is off, since it expands a message before anyone looks at its size.
  * Errors: LIMIT: more than bytes_max; INVALID: the compressed bytes are broken; NO_MEMORY. */

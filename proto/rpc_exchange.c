@@ -4,8 +4,6 @@
 
 #include "proto/rpc_core.h"
 
-#include <assert.h>
-
 stele_status stele_rpc_exchange_init(struct stele_rpc_exchange *exchange, stele_view request,
                                      stele_err *err) {
     *exchange = (struct stele_rpc_exchange){.out = NULL};
@@ -27,9 +25,7 @@ void stele_rpc_exchange_start(struct stele_rpc_exchange *exchange, grpc_call *ca
     ops[3].data.recv_initial_metadata.recv_initial_metadata = &exchange->headers;
     ops[4].data.recv_message.recv_message = &exchange->in;
     ops[5] = stele_rpc_ending_op(&exchange->ending);
-    grpc_call_error code = grpc_call_start_batch(call, ops, 6, tag, NULL);
-    assert(code == GRPC_CALL_OK); /* anything else is a broken rule of core's, so a bug here */
-    (void)code;
+    stele_rpc_core_batch(call, ops, sizeof ops / sizeof ops[0], tag);
 }
 
 stele_status stele_rpc_exchange_take(const struct stele_rpc_exchange *exchange,

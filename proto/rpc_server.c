@@ -12,6 +12,7 @@
 #include "proto/rpc_health.h"
 #include "proto/rpc_reflection.h"
 #include "proto/rpc_undelivered.h"
+#include "storage/thread.h"
 
 #include <assert.h>
 #include <grpc/grpc_security.h>
@@ -19,8 +20,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "storage/thread.h"
 
 enum {
     OWN_METHODS = STELE_RPC_HEALTH_METHODS + STELE_RPC_REFLECTION_METHODS,
@@ -409,9 +408,7 @@ static void stop_core(struct stele_rpc_server *server) {
     void *tag = server;
     bool finished = stele_rpc_live_wait_running(&server->live, server->drain_ms);
     grpc_server_shutdown_and_notify(server->core, server->stop_cq, tag);
-    gpr_timespec deadline =
-        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                     gpr_time_from_millis(finished ? FAREWELL_MS : 0, GPR_TIMESPAN));
+    gpr_timespec deadline = stele_rpc_core_in_us(finished ? (uint64_t)FAREWELL_MS * 1000 : 0);
     grpc_event event = grpc_completion_queue_pluck(server->stop_cq, tag, deadline, NULL);
     if (event.type != GRPC_OP_COMPLETE) {
         grpc_server_cancel_all_calls(server->core); /* and closes the connections under them */
