@@ -60,7 +60,8 @@ stele_status stele_workers_new(uint32_t n_threads, uint32_t queue_max, struct st
     (void)pthread_cond_init(&workers->more, NULL);
     workers->queue_max = queue_max;
     for (; workers->n_threads < n_threads; workers->n_threads++) {
-        int problem = stele_thread_start(&workers->thread[workers->n_threads], "query", work, workers);
+        int problem =
+            stele_thread_start(&workers->thread[workers->n_threads], "query", work, workers);
         if (problem != 0) {
             stele_workers_free(workers);
             return STELE_FAIL_ERRNO(err, problem, "a query worker thread cannot be started");

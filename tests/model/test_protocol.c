@@ -11,8 +11,9 @@
 #include "tests/model/model.h"
 #include "tests/support/cmocka.h"
 
-#define STATES_MAX ((size_t)64 << 20) /* room for the longer form; memory is taken as it is used   \
-                                       */
+#define STATES_MAX                                                                                 \
+    ((size_t)64 << 20) /* room for the longer form; memory is taken as it is used                  \
+                        */
 
 static const char *const names[MODEL_MUTATIONS] = {
     [MODEL_AS_IT_IS] = "as it is",

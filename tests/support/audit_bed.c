@@ -36,25 +36,8 @@ void audit_bed_append(struct audit_bed *bed, size_t n) {
 }
 
 void audit_bed_live(struct audit_bed *bed) {
-    uint32_t era = 0;
     audit_bed_append(bed, 1 + rng_below(&bed->rng, rng_below(&bed->rng, 3) == 0 ? 900 : 60));
-    switch (rng_below(&bed->rng, 8)) {
-    case 0:
-        atomic_fetch_add(&bed->f.now_us, DAY_US * rng_below(&bed->rng, 40));
-        break;
-    case 1:
-        assert_ok(stele_log_cut_era(audit_bed_log_of(bed), &era, NULL));
-        break;
-    case 2:
-        fixture_close(&bed->f);
-        fixture_open(&bed->f);
-        break;
-    case 3:
-        fixture_wait_packed(&bed->f, "3y");
-        break;
-    default:
-        break;
-    }
+    (void)fixture_disturb(&bed->f, "3y", &bed->rng, 8);
 }
 
 void audit_bed_seal(struct audit_bed *bed) {

@@ -22,8 +22,7 @@ void audit_bed_start(struct audit_bed *bed, const char *test);
 void audit_bed_start_small(struct audit_bed *bed, const char *test);
 struct stele_log *audit_bed_log_of(struct audit_bed *bed);
 void audit_bed_append(struct audit_bed *bed, size_t n);
-/* Some events, and now and then a leap in time, an era's cut, a restart, which no manifest
- * outlives, or packs. */
+/* Some events, and now and then a disturbance. */
 void audit_bed_live(struct audit_bed *bed);
 void audit_bed_seal(struct audit_bed *bed);
 void audit_bed_sign(struct audit_bed *bed); /* a checkpoint of everything */

@@ -167,3 +167,25 @@ void fixture_wait_merged(struct fixture *f, const char *name) {
         (void)usleep(1000);
     }
 }
+
+bool fixture_disturb(struct fixture *f, const char *log, struct rng *rng, uint64_t one_in) {
+    const uint64_t day_us = UINT64_C(86400000000);
+    uint32_t era = 0;
+    switch (rng_below(rng, one_in)) {
+    case 0:
+        atomic_fetch_add(&f->now_us, day_us * rng_below(rng, 40));
+        return true;
+    case 1:
+        assert_ok(stele_log_cut_era(stele_store_log(f->store, log), &era, NULL));
+        return true;
+    case 2:
+        fixture_close(f);
+        fixture_open(f);
+        return true;
+    case 3:
+        fixture_wait_packed(f, log);
+        return true;
+    default:
+        return false;
+    }
+}

@@ -10,6 +10,7 @@
 
 #include "storage/log.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/rng.h"
 
 struct fixture {
     char dir[64];
@@ -39,6 +40,9 @@ void fixture_done(struct fixture *f); /* closes and removes the folder */
 /* Appends payloads as one batch and waits. */
 stele_status fixture_append(struct fixture *f, const char *log, const stele_view *payloads,
                             size_t n, struct stele_batch_place *ret, stele_err *err);
+/* One time in `one_in` each: a leap in time, an era's cut, a restart (which no manifest outlives),
+ * packs. False: nothing was done. */
+bool fixture_disturb(struct fixture *f, const char *log, struct rng *rng, uint64_t one_in);
 /* Waits until no closed tail is left to pack. */
 void fixture_wait_packed(struct fixture *f, const char *log);
 /* And merged: closing a store cuts a merge short, and its next start begins that merge again. */

@@ -98,25 +98,8 @@ static size_t count_entries(struct stele_log *log, stele_entry_type type) {
 
 /* One step of a log's life, chosen by chance. */
 static void step(struct bed *bed) {
-    uint32_t era = 0;
-    stele_err err;
-    switch (rng_below(&bed->rng, 12)) {
-    case 0:
-        atomic_fetch_add(&bed->f.now_us, DAY_US * rng_below(&bed->rng, 40));
-        break;
-    case 1:
-        assert_ok(stele_log_cut_era(log_of(bed), &era, &err));
-        break;
-    case 2:
-        fixture_close(&bed->f);
-        fixture_open(&bed->f);
-        break;
-    case 3:
-        fixture_wait_packed(&bed->f, "3y");
-        break;
-    default:
+    if (!fixture_disturb(&bed->f, "3y", &bed->rng, 12)) {
         append(bed, "3y", 1 + rng_below(&bed->rng, rng_below(&bed->rng, 3) == 0 ? 400 : 30));
-        break;
     }
 }
 
