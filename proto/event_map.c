@@ -26,6 +26,7 @@ struct row {
     uint8_t shape;    /* of a message: its shape; 0 is Event, which nothing contains */
     uint8_t key;      /* a stele_key_field; 0: no key */
     uint8_t form;
+    uint8_t opaque; /* a digest or a random id, which storage is told of */
 };
 
 /* What is made of a message's first fields when it ends. */
@@ -51,23 +52,25 @@ enum {
     SHAPE_GENERIC,
 };
 
-#define V {1, STELE_WIRE_VARINT, 0, 0, 0, 0}   /* varint */
-#define F {1, STELE_WIRE_FIXED64, 0, 0, 0, 0}  /* 64-bit */
-#define B {1, STELE_WIRE_BYTES, 0, 0, 0, 0}    /* bytes or string */
-#define BB {1, STELE_WIRE_BYTES, 1, 0, 0, 0}   /* repeated */
-#define M(name) {1, STELE_WIRE_BYTES, 0, SHAPE_##name, 0, 0}
-#define MM(name) {1, STELE_WIRE_BYTES, 1, SHAPE_##name, 0, 0}
+#define V {1, STELE_WIRE_VARINT, 0, 0, 0, 0, 0}   /* varint */
+#define F {1, STELE_WIRE_FIXED64, 0, 0, 0, 0, 0}  /* 64-bit */
+#define B {1, STELE_WIRE_BYTES, 0, 0, 0, 0, 0}    /* bytes or string */
+#define BB {1, STELE_WIRE_BYTES, 1, 0, 0, 0, 0}   /* repeated */
+#define O {1, STELE_WIRE_BYTES, 0, 0, 0, 0, 1} /* opaque bytes */
+#define M(name) {1, STELE_WIRE_BYTES, 0, SHAPE_##name, 0, 0, 0}
+#define MM(name) {1, STELE_WIRE_BYTES, 1, SHAPE_##name, 0, 0, 0}
 /* The same as keys. */
-#define KEY(name) {1, STELE_WIRE_BYTES, 0, 0, STELE_KEY_##name, FORM_TEXT}
-#define KEYS(name) {1, STELE_WIRE_BYTES, 1, 0, STELE_KEY_##name, FORM_TEXT}
-#define KEY_IP {1, STELE_WIRE_BYTES, 0, 0, STELE_KEY_CLIENT_IP, FORM_IP}
-#define KEY_ENUM(name) {1, STELE_WIRE_VARINT, 0, 0, STELE_KEY_##name, FORM_ENUM}
-#define KEY_OUTCOME {1, STELE_WIRE_VARINT, 0, 0, STELE_KEY_OUTCOME, FORM_OUTCOME}
+#define KEY(name) {1, STELE_WIRE_BYTES, 0, 0, STELE_KEY_##name, FORM_TEXT, 0}
+#define O_KEY(name) {1, STELE_WIRE_BYTES, 0, 0, STELE_KEY_##name, FORM_TEXT, 1}
+#define KEYS(name) {1, STELE_WIRE_BYTES, 1, 0, STELE_KEY_##name, FORM_TEXT, 0}
+#define KEY_IP {1, STELE_WIRE_BYTES, 0, 0, STELE_KEY_CLIENT_IP, FORM_IP, 0}
+#define KEY_ENUM(name) {1, STELE_WIRE_VARINT, 0, 0, STELE_KEY_##name, FORM_ENUM, 0}
+#define KEY_OUTCOME {1, STELE_WIRE_VARINT, 0, 0, STELE_KEY_OUTCOME, FORM_OUTCOME, 0}
 
 static const struct row event_rows[] = {
     [1] = B, [2] = F, [3] = B, [4] = B, [5] = KEY_ENUM(EVENT_TYPE), [6] = M(ACTOR),
     [7] = KEY_ENUM(ACTION), [8] = KEY_OUTCOME, [9] = MM(RESOURCE), [10] = M(SOURCE), [11] = V,
-    [12] = V, [13] = KEY(CORRELATION), [14] = B, [15] = KEY(CORRELATION), [16] = M(STATUS),
+    [12] = V, [13] = O_KEY(CORRELATION), [14] = O, [15] = KEY(CORRELATION), [16] = M(STATUS),
     [17] = V, [18] = V, [19] = B, [20] = B, [21] = MM(ATTRIBUTE), [22] = M(ORIGINAL),
     [23] = KEYS(DATA_SUBJECT), [24] = B, [40] = M(INFERENCE), [41] = M(DEPLOYMENT),
     [42] = M(ACCESS), [43] = M(POLICY_CHANGE), [44] = M(LINEAGE), [45] = M(EVALUATION),
@@ -87,7 +90,7 @@ static const struct row edge_resource_rows[] = { /* a parent is no key here */
     [1] = KEY(RESOURCE), [2] = V, [3] = B, [4] = V, [5] = B, [6] = B, [7] = B, [8] = M(DIGEST),
     [9] = V, [10] = B, [11] = B, [12] = V,
 };
-static const struct row digest_rows[] = {[1] = V, [2] = B, [3] = V, [4] = B, [5] = B};
+static const struct row digest_rows[] = {[1] = V, [2] = O, [3] = V, [4] = B, [5] = B};
 static const struct row source_rows[] = {[1] = KEY(SOURCE), [2] = B, [3] = B, [4] = B, [5] = B};
 static const struct row status_rows[] = {[1] = V, [2] = V, [3] = B, [4] = B};
 static const struct row attribute_rows[] = {[1] = B, [2] = B, [3] = V, [4] = F, [5] = V, [6] = B};
@@ -295,6 +298,9 @@ static stele_status map_field(struct stele_event_facts *facts, const struct row 
         if (record->number < SLOTS) {
             f->text[record->number] = record->bytes;
         }
+        if (row->opaque && facts->n_opaque < STELE_OPAQUE_MAX) {
+            facts->opaque[facts->n_opaque++] = record->bytes;
+        }
         return row->key == 0 ? STELE_OK : add_bytes(facts, row, record->bytes, err);
     }
     if (record->number < SLOTS) {
@@ -356,7 +362,7 @@ stele_status stele_event_map_v1(void *ctx, stele_view payload, struct stele_even
                           STELE_PAYLOAD_BYTES_MAX);
     }
     struct frame f;
-    ret->n_keys = 0;
+    ret->n_keys = ret->n_opaque = 0;
     ret->scratch_used = 0;
     stele_status st = add_key(ret, STELE_KEY_TENANT, stele_view_of(NULL, 0), err);
     if (st == STELE_OK) {

@@ -31,6 +31,7 @@ stele_status stele_asking_open(struct stele_asking *asking, struct stele_call *c
         .rows_budget = config->rows_budget,
         .time_budget_us = (uint64_t)config->time_budget_ms * 1000,
         .stop = &call->stop,
+        .for_proofs = asking->question.prove,
     };
     if (asking->question.cursor.size > 0) {
         STELE_TRY(

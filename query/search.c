@@ -245,7 +245,9 @@ static stele_status fill(struct stele_search *search, struct source *source, boo
                 stele_log_reader_follow(source->reader, source->stream);
             }
         }
-        STELE_TRY(stele_log_read(source->reader, source->seq, &source->entry, err));
+        STELE_TRY(search->options.for_proofs
+                      ? stele_log_read(source->reader, source->seq, &source->entry, err)
+                      : stele_log_read_event(source->reader, source->seq, &source->entry, err));
         if (source->entry.entry.type == STELE_ENTRY_EVENT) {
             source->state = SOURCE_READY;
             break;

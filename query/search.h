@@ -21,9 +21,10 @@
 
 struct stele_search_options {
     bool descending;
-    uint64_t limit;                  /* hits; 0: none */
-    uint64_t rows_budget;            /* candidates examined; over 0 */
-    uint64_t time_budget_us;         /* of work, inside slices; over 0 */
+    uint64_t limit;          /* hits; 0: none */
+    uint64_t rows_budget;    /* candidates examined; over 0 */
+    uint64_t time_budget_us; /* of work, inside slices; over 0 */
+    bool for_proofs;         /* hits come with what proves them (storage/log.h, stele_log_read) */
     const struct stele_places *from; /* borrowed during open; NULL: from the start */
     const atomic_bool *stop;  /* borrowed; set by any thread: pause at the next row; may be NULL */
     uint64_t (*now_us)(void); /* a clock that never falls; NULL: the system's */

@@ -57,6 +57,7 @@ void stele_batch_free(struct stele_batch *batch) {
     }
     stele_free(batch->event);
     stele_free(batch->frame);
+    stele_free(batch->opaque);
     stele_buf_done(&batch->tags);
     stele_buf_done(&batch->sealed);
     stele_buf_done(&batch->body);
@@ -93,6 +94,27 @@ static stele_status grow_events(struct stele_batch *batch, stele_err *err) {
     return STELE_OK;
 }
 
+static stele_status add_opaque(struct stele_batch *batch, const struct stele_event_facts *facts,
+                               stele_err *err) {
+    size_t n = batch->n_opaque + facts->n_opaque;
+    if (n > batch->opaque_capacity) {
+        size_t capacity = 2 * n;
+        stele_view *opaque = stele_realloc(batch->opaque, capacity, sizeof *opaque);
+        if (opaque == NULL) {
+            return STELE_FAIL(err, NO_MEMORY, "no memory for a batch of %zu events",
+                              batch->n_events);
+        }
+        batch->opaque = opaque;
+        batch->opaque_capacity = capacity;
+    }
+    if (facts->n_opaque > 0) {
+        memcpy(batch->opaque + batch->n_opaque, facts->opaque,
+               facts->n_opaque * sizeof *batch->opaque);
+    }
+    batch->n_opaque = n;
+    return STELE_OK;
+}
+
 stele_status stele_batch_add(struct stele_batch *batch, stele_view payload, stele_err *err) {
     struct stele_event_facts *facts = stele_facts_mine();
     struct stele_tag_set set;
@@ -122,8 +144,11 @@ stele_status stele_batch_add(struct stele_batch *batch, stele_view payload, stel
                                       .tenant = facts->tenant,
                                       .event_us = facts->event_us,
                                       .tags_at = (uint32_t)(batch->tags.size / STELE_TAG_BYTES),
+                                      .opaque_at = (uint32_t)batch->n_opaque,
                                       .n_tags = set.n,
+                                      .n_opaque = (uint16_t)facts->n_opaque,
                                       .late = late};
+    STELE_TRY(add_opaque(batch, facts, err));
     STELE_TRY(stele_buf_append(&batch->tags,
                                stele_view_of(set.tag, (size_t)set.n * STELE_TAG_BYTES), err));
     batch->event[batch->n_events++] = event;
@@ -157,6 +182,7 @@ cleanup:
 
 stele_status stele_batch__seal(struct stele_batch *batch, struct stele_batch_frame *frame,
                                stele_err *err) {
+    struct stele_frame_event sealing[STELE_FRAME_EVENTS_MAX];
     stele_view payload[STELE_FRAME_EVENTS_MAX];
     stele_view tags[STELE_FRAME_EVENTS_MAX];
     uint8_t payload_commit[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
@@ -166,6 +192,8 @@ stele_status stele_batch__seal(struct stele_batch *batch, struct stele_batch_fra
     for (uint8_t i = 0; i < frame->n; i++) {
         const struct stele_batch_event *event = &batch->event[frame->first + i];
         payload[i] = event->payload;
+        sealing[i] = (struct stele_frame_event){event->payload, batch->opaque + event->opaque_at,
+                                                event->n_opaque};
         tags[i] = stele_view_of(batch->tags.data + (size_t)event->tags_at * STELE_TAG_BYTES,
                                 (size_t)event->n_tags * STELE_TAG_BYTES);
     }
@@ -179,9 +207,11 @@ stele_status stele_batch__seal(struct stele_batch *batch, struct stele_batch_fra
     }
     STELE_TRY(stele_compressor_mine(&compressor, err));
     frame->sealed_at = batch->sealed.size;
-    STELE_TRY(stele_frame_seal(compressor, frame->seed, payload, frame->n, &batch->sealed,
+    STELE_TRY(stele_frame_seal(compressor, frame->seed, sealing, frame->n, &batch->sealed,
                                &frame->raw_bytes, err));
     frame->sealed_bytes = batch->sealed.size - frame->sealed_at;
+    stele_sha256_of(stele_view_of(batch->sealed.data + frame->sealed_at, frame->sealed_bytes),
+                    frame->sealed_digest);
 cleanup:
     return st;
 }

@@ -109,7 +109,7 @@ stele_status stele_compress(struct stele_compressor *c, stele_view raw, stele_bu
 
 /* Everything the frame's header says must fit before its content is opened. */
 static stele_status check_frame(stele_view sealed, size_t raw_bytes, size_t raw_bytes_max,
-                                stele_err *err) {
+                                size_t *ret_size, stele_err *err) {
     if (raw_bytes > raw_bytes_max) {
         return STELE_FAIL(err, CORRUPT,
                           "a frame of %zu bytes claims to open to %zu; %zu is the most here",
@@ -127,19 +127,16 @@ static stele_status check_frame(stele_view sealed, size_t raw_bytes, size_t raw_
             "a frame names dictionary %u; this stele has %d: damaged, or a newer store", id,
             DICTIONARY_ID);
     }
-    size_t whole = ZSTD_findFrameCompressedSize(sealed.data, sealed.size);
-    if (ZSTD_isError(whole) || whole != sealed.size) {
-        return STELE_FAIL(err, CORRUPT, "%zu bytes are not exactly one whole frame", sealed.size);
+    *ret_size = ZSTD_findFrameCompressedSize(sealed.data, sealed.size);
+    if (ZSTD_isError(*ret_size)) {
+        return STELE_FAIL(err, CORRUPT, "%zu bytes are no whole frame", sealed.size);
     }
     return STELE_OK;
 }
 
-stele_status stele_decompress(struct stele_compressor *c, stele_view sealed, size_t raw_bytes,
-                              size_t raw_bytes_max, stele_buf *out, stele_err *err) {
-    stele_status st = check_frame(sealed, raw_bytes, raw_bytes_max, err);
-    if (st == STELE_OK) {
-        st = stele_buf_reserve(out, raw_bytes, err);
-    }
+static stele_status open_frame(struct stele_compressor *c, stele_view sealed, size_t raw_bytes,
+                               stele_buf *out, stele_err *err) {
+    stele_status st = stele_buf_reserve(out, raw_bytes, err);
     if (st != STELE_OK) {
         return st;
     }
@@ -154,4 +151,23 @@ stele_status stele_decompress(struct stele_compressor *c, stele_view sealed, siz
     }
     out->size += size;
     return STELE_OK;
+}
+
+stele_status stele_decompress_front(struct stele_compressor *c, stele_view sealed, size_t raw_bytes,
+                                    size_t raw_bytes_max, stele_buf *out, size_t *ret_size,
+                                    stele_err *err) {
+    stele_status st = check_frame(sealed, raw_bytes, raw_bytes_max, ret_size, err);
+    return st == STELE_OK
+               ? open_frame(c, stele_view_slice(sealed, 0, *ret_size), raw_bytes, out, err)
+               : st;
+}
+
+stele_status stele_decompress(struct stele_compressor *c, stele_view sealed, size_t raw_bytes,
+                              size_t raw_bytes_max, stele_buf *out, stele_err *err) {
+    size_t size = 0;
+    stele_status st = check_frame(sealed, raw_bytes, raw_bytes_max, &size, err);
+    if (st == STELE_OK && size != sealed.size) {
+        st = STELE_FAIL(err, CORRUPT, "%zu bytes are not exactly one whole frame", sealed.size);
+    }
+    return st == STELE_OK ? open_frame(c, sealed, raw_bytes, out, err) : st;
 }

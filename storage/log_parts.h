@@ -21,8 +21,10 @@ struct stele_batch_event {
     stele_view tenant;
     uint64_t event_us;
     uint32_t tags_at; /* in tags of the batch's buffer, 16 B each */
+    uint32_t opaque_at;
     uint16_t n_tags;
-    bool late; /* the guess its tags were made with */
+    uint16_t n_opaque; /* of the batch's, from opaque_at on */
+    bool late;         /* the guess its tags were made with */
     uint8_t payload_commit[STELE_HASH_BYTES];
     uint8_t keys_commit[STELE_HASH_BYTES];
 };
@@ -31,6 +33,7 @@ struct stele_batch_frame {
     uint8_t n;
     uint32_t raw_bytes;
     size_t sealed_at, sealed_bytes; /* in the batch's sealed buffer */
+    uint8_t sealed_digest[STELE_HASH_BYTES];
     uint8_t seed[STELE_SEED_BYTES];
     uint8_t kseed[STELE_SEED_BYTES];
 };
@@ -50,6 +53,8 @@ struct stele_batch {
     struct stele_batch_frame *frame;
     size_t n_frames;
     stele_buf tags;
+    stele_view *opaque;
+    size_t n_opaque, opaque_capacity;
     stele_buf sealed;
     size_t payload_bytes;
     uint64_t now_us; /* what `late` was guessed with */

@@ -11,8 +11,9 @@
 struct stele_log_reader {
     struct stele_log_view *view;
     struct stele_unit_cursor cursor;
-    struct stele_item item; /* FRAME: the open frame's; valid while n_open > 0 */
-    uint8_t n_open;
+    struct stele_item item; /* valid while n_entered > 0 */
+    uint8_t n_entered;      /* its entries; FRAME: `content` has the payloads */
+    uint8_t n_open;         /* the same, if keys seed and leaf hashes are there too */
     stele_buf raw;
     struct stele_frame_content content;
     uint8_t kseed[STELE_SEED_BYTES];
@@ -22,6 +23,9 @@ struct stele_log_reader {
     uint64_t leaves_next; /* where the item ends whose leaf hashes were read last */
     const uint8_t *leaf;  /* of the open item */
     const struct stele_seq_stream *stream; /* NULL: nobody said what is read next */
+    const struct stele_unit *told;         /* the newest unit that is said to be entered next */
+    struct stele_unit_cursor ahead;        /* that unit's, once it can be */
+    unsigned n_cold;                       /* items to read for which it is told what follows */
     uint64_t slow_us;                      /* a read that takes so long came from a disk */
     struct stele_event_facts facts;
     struct stele_tag_set tags;

@@ -49,10 +49,12 @@ STELE_MUST_USE stele_status stele_pack_item_bytes(const struct stele_unit *unit,
                                                   const stele_buf *dir, uint64_t seq,
                                                   struct stele_pack_window *window, stele_view *ret,
                                                   stele_err *err);
-/* Tells the engine that the items with these entries, and their leaf hashes, are read soon; of each
- * item once. Entries of other units are passed over. */
+/* Tells the engine that the items with these entries, or with their leaf hashes too, are read soon;
+ * of each item once. Entries of other units are passed over. */
 void stele_pack_will_need(const struct stele_unit *unit, const stele_buf *dir, const uint64_t *seq,
-                          size_t n, struct stele_pack_window *window);
+                          size_t n, bool leaves, struct stele_pack_window *window);
+/* The same of its directory. */
+void stele_pack_will_enter(const struct stele_unit *unit);
 STELE_MUST_USE stele_status stele_pack_kseeds(const struct stele_unit *unit, stele_buf *kseeds,
                                               stele_err *err);
 STELE_MUST_USE stele_status stele_pack_kseed_find(const struct stele_unit *unit,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * storage/pack_reader.c: reads a pack's blobs. The directory, the snapshot and the bounds are
- * covered by the pack's own digest, checked when the pack is opened; items are covered by their
- * leaf hashes, which the log's reader checks; leaf hashes by the tile roots and, in the end, by the
- * signed tree root.
+ * covered by the pack's own digest, checked when the pack is opened; items are covered by digests
+ * of their own and by their leaf hashes, which the log's reader checks; leaf hashes by the tile
+ * roots and, in the end, by the signed tree root.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -249,7 +249,7 @@ struct fetch {
 static void fetch_now(const struct stele_unit *unit, struct fetch *fetch) {
     struct stele_engine *engine = unit->pack->engine;
     char key[STELE_BLOB_KEY_MAX];
-    if (fetch->lo < fetch->hi) {
+    if (fetch->lo < fetch->hi && engine->ops->blob_will_need != NULL) {
         stele_pack_key(unit->pack->log, fetch->kind, unit->lo,
                        atomic_load_explicit(&unit->hi, memory_order_relaxed), key);
         engine->ops->blob_will_need(engine, key, fetch->lo, (size_t)(fetch->hi - fetch->lo));
@@ -270,7 +270,7 @@ static void fetch_add(const struct stele_unit *unit, struct fetch *fetch, uint64
 }
 
 void stele_pack_will_need(const struct stele_unit *unit, const stele_buf *dir, const uint64_t *seq,
-                          size_t n, struct stele_pack_window *window) {
+                          size_t n, bool leaves, struct stele_pack_window *window) {
     uint64_t unit_hi = atomic_load_explicit(&unit->hi, memory_order_relaxed);
     struct fetch items = {'p', 0, 0};
     struct fetch hashes = {'h', 0, 0};
@@ -288,14 +288,23 @@ void stele_pack_will_need(const struct stele_unit *unit, const stele_buf *dir, c
             continue;
         }
         fetch_add(unit, &items, place.at, place.end);
-        fetch_add(unit, &hashes, (place.first_seq - unit->lo) * STELE_HASH_BYTES,
-                  (place.end_seq - unit->lo) * STELE_HASH_BYTES);
+        if (leaves) {
+            fetch_add(unit, &hashes, (place.first_seq - unit->lo) * STELE_HASH_BYTES,
+                      (place.end_seq - unit->lo) * STELE_HASH_BYTES);
+        }
         bool none = window->told_lo == window->told_hi;
         window->told_lo = none || place.at < window->told_lo ? place.at : window->told_lo;
         window->told_hi = none || place.end > window->told_hi ? place.end : window->told_hi;
     }
     fetch_now(unit, &items);
     fetch_now(unit, &hashes);
+}
+
+void stele_pack_will_enter(const struct stele_unit *unit) {
+    const struct stele_pack *pack = unit->pack;
+    struct fetch directory = {'p', pack->dir_offset,
+                              pack->dir_offset + (uint64_t)pack->n_items * PACK_DIR_ENTRY_BYTES};
+    fetch_now(unit, &directory);
 }
 
 stele_status stele_pack_item_bytes(const struct stele_unit *unit, const stele_buf *dir,

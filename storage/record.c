@@ -3,6 +3,7 @@
 #include "storage/record.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "storage/engine.h"
@@ -10,19 +11,62 @@
 static const uint8_t zeros[3];
 static const char record_magic[] = "STLR";
 
+/* The fixed part of a frame's item. */
+#define FRAME_HEAD_BYTES 28
+
+static void put_frame_head(const struct stele_item *frame, uint8_t out[FRAME_HEAD_BYTES]) {
+    out[0] = STELE_ITEM_FRAME;
+    out[1] = frame->codec;
+    out[2] = frame->n;
+    out[3] = 0;
+    stele_put_u64(out + 4, frame->first_seq);
+    stele_put_u64(out + 12, frame->time_us);
+    stele_put_u32(out + 20, frame->raw_bytes);
+    stele_put_u32(out + 24, (uint32_t)frame->sealed.size);
+}
+
+void stele_item_digest(const struct stele_item *frame, const char *log_full_name,
+                       const uint8_t sealed_digest[STELE_AT_LEAST(32)],
+                       uint8_t out[STELE_AT_LEAST(16)]) {
+    static const char what[] = "stele frame\n"; /* with its zero byte */
+    uint8_t head[FRAME_HEAD_BYTES];
+    uint8_t digest[STELE_HASH_BYTES];
+    struct stele_sha256 sha;
+    put_frame_head(frame, head);
+    stele_sha256_init(&sha);
+    stele_sha256_update(&sha, stele_view_of(what, sizeof what));
+    stele_sha256_update(&sha, stele_view_of(log_full_name, strlen(log_full_name) + 1));
+    stele_sha256_update(&sha, stele_view_of(head, sizeof head));
+    stele_sha256_update(&sha, stele_view_of(sealed_digest, STELE_HASH_BYTES));
+    stele_sha256_final(&sha, digest);
+    memcpy(out, digest, STELE_ITEM_DIGEST_BYTES);
+}
+
+stele_status stele_item_check(const struct stele_item *frame, const char *log_full_name,
+                              stele_err *err) {
+    uint8_t sealed_digest[STELE_HASH_BYTES];
+    uint8_t digest[STELE_ITEM_DIGEST_BYTES];
+    stele_sha256_of(frame->sealed, sealed_digest);
+    stele_item_digest(frame, log_full_name, sealed_digest, digest);
+    if (!stele_view_equal(frame->digest, stele_view_of(digest, sizeof digest))) {
+        return STELE_FAIL(err, CORRUPT,
+                          "log %s: what is stored for entries %" PRIu64 " to %" PRIu64
+                          " does not match its digest; run stele fsck",
+                          log_full_name, frame->first_seq, frame->first_seq + frame->n - 1);
+    }
+    return STELE_OK;
+}
+
 void stele_item_write(struct stele_writer *w, const struct stele_item *item) {
-    stele_write_u8(w, (uint8_t)item->kind);
     if (item->kind == STELE_ITEM_FRAME) {
-        stele_write_u8(w, STELE_FRAME_CODEC_ZSTD_1);
-        stele_write_u8(w, item->n);
-        stele_write_u8(w, 0);
-        stele_write_u64(w, item->first_seq);
-        stele_write_u64(w, item->time_us);
-        stele_write_u32(w, item->raw_bytes);
-        stele_write_u32(w, (uint32_t)item->sealed.size);
+        uint8_t head[FRAME_HEAD_BYTES];
+        put_frame_head(item, head);
+        stele_write_view(w, stele_view_of(head, sizeof head));
         stele_write_view(w, item->sealed);
+        stele_write_view(w, item->digest);
         return;
     }
+    stele_write_u8(w, (uint8_t)item->kind);
     stele_write_view(w, stele_view_of(zeros, 3));
     stele_write_u32(w, (uint32_t)item->body.size);
     stele_write_view(w, item->entry);
@@ -31,24 +75,25 @@ void stele_item_write(struct stele_writer *w, const struct stele_item *item) {
 
 static stele_status read_frame(struct stele_reader *r, struct stele_item *ret, stele_err *err) {
     stele_status st = STELE_OK;
-    uint8_t codec = 0;
     uint8_t zero = 0;
     uint32_t sealed_bytes = 0;
-    STELE_TRY(stele_read_u8(r, &codec, err));
+    STELE_TRY(stele_read_u8(r, &ret->codec, err));
     STELE_TRY(stele_read_u8(r, &ret->n, err));
     STELE_TRY(stele_read_u8(r, &zero, err));
     STELE_TRY(stele_read_u64(r, &ret->first_seq, err));
     STELE_TRY(stele_read_u64(r, &ret->time_us, err));
     STELE_TRY(stele_read_u32(r, &ret->raw_bytes, err));
     STELE_TRY(stele_read_u32(r, &sealed_bytes, err));
-    if (codec != STELE_FRAME_CODEC_ZSTD_1 || zero != 0 || ret->n < 1 ||
-        ret->n > STELE_FRAME_EVENTS_MAX || ret->raw_bytes > STELE_FRAME_RAW_MAX ||
-        ret->first_seq > UINT64_MAX - ret->n) {
+    bool known = ret->codec == STELE_FRAME_CODEC_WHOLE || ret->codec == STELE_FRAME_CODEC_APART;
+    if (!known || zero != 0 || ret->n < 1 || ret->n > STELE_FRAME_EVENTS_MAX ||
+        ret->raw_bytes > STELE_FRAME_RAW_MAX || ret->first_seq > UINT64_MAX - ret->n) {
         return STELE_FAIL(err, INVALID,
                           "%s: a frame with codec %u, %u events, %u raw bytes is none of ours",
-                          r->what, codec, ret->n, ret->raw_bytes);
+                          r->what, ret->codec, ret->n, ret->raw_bytes);
     }
     STELE_TRY(stele_read_view(r, sealed_bytes, &ret->sealed, err));
+    STELE_TRY(stele_read_view(
+        r, ret->codec == STELE_FRAME_CODEC_APART ? STELE_ITEM_DIGEST_BYTES : 0, &ret->digest, err));
 cleanup:
     return st;
 }

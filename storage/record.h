@@ -29,12 +29,22 @@ struct stele_item {
     uint8_t n; /* entries: 1..16 for a frame, else 1 */
     uint64_t first_seq;
     uint64_t time_us;
+    uint8_t codec;      /* FRAME */
     uint32_t raw_bytes; /* FRAME */
     stele_view sealed;  /* FRAME */
+    stele_view digest;  /* FRAME; empty in one of codec 1, which has none */
     stele_view entry;   /* INDEX, CONTROL */
     stele_view body;    /* CONTROL; INDEX: its boundary list */
 };
 
+#define STELE_ITEM_DIGEST_BYTES 16
+/* The digest of a frame's item in a log: sealed_digest is the SHA-256 of its sealed bytes. */
+void stele_item_digest(const struct stele_item *frame, const char *log_full_name,
+                       const uint8_t sealed_digest[STELE_AT_LEAST(32)],
+                       uint8_t out[STELE_AT_LEAST(16)]);
+/* Whether the frame's bytes are those it was stored with, in this log. Errors: CORRUPT. */
+STELE_MUST_USE stele_status stele_item_check(const struct stele_item *frame,
+                                             const char *log_full_name, stele_err *err);
 void stele_item_write(struct stele_writer *w, const struct stele_item *item);
 /* Views borrow the reader's bytes. Errors: INVALID. */
 STELE_MUST_USE stele_status stele_item_read(struct stele_reader *r, struct stele_item *ret,

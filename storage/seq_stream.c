@@ -6,10 +6,12 @@
  * The seqs that have a second key too are those that both windows hold; the second key is looked up
  * only where the first has any.
  *
- * A source is a segment, or a unit no segment covers yet. Each source is read in windows of at most
- * a pack's entries (65,536), so that memory stays bounded (512 KiB of seqs) whatever the answer's
- * size. A key is looked up as two tags in every era, the on-time one and the late one; which of the
- * two a source can hold an answer in is told by its times.
+ * A source is a segment, or a unit no segment covers yet. Each source is read in windows of a
+ * pack's entries (65,536), so that memory stays bounded (512 KiB of seqs) whatever the answer's
+ * size; of a rare key in windows of several packs (4 MiB, should it become frequent in one), so
+ * that who reads the entries sees where they go on behind a pack's end. A key is looked up as two
+ * tags in every era, the on-time one and the late one; which of the two a source can hold an answer
+ * in is told by its times.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -20,6 +22,9 @@
 
 /* Cursors kept between windows: two of 16 KiB a tenant. */
 #define CURSOR_TENANTS_MAX 16
+/* A key with fewer postings than one in so many entries is rare; its windows have so many packs. */
+#define RARE_ENTRIES 64u
+#define RARE_WINDOW_PACKS 8u
 
 struct stele_seq_stream {
     struct stele_log_view *view;
@@ -34,6 +39,7 @@ struct stele_seq_stream {
     bool source_open;
     uint64_t *seqs; /* of the current window */
     size_t n_seqs, next, capacity;
+    uint64_t window;                    /* entries of the next window, at the most */
     struct stele_seq_stream *narrowing; /* NULL, or the other key's: its windows are this one's */
 };
 
@@ -194,6 +200,7 @@ stele_status stele_seq_stream_open(struct stele_log_view *view, const struct ste
         stele_windows_of(range, &stream->windows);
         stream->descending = descending;
         stream->at = descending && from > view->size ? view->size : from;
+        stream->window = view->log->pack_entries;
         stream->source = descending ? n_sources(view, &first_tail) : 0;
         *ret = stream;
     }
@@ -382,12 +389,13 @@ static stele_status next_window(struct stele_seq_stream *stream, stele_err *err)
             stream->descending ? s.info.lo : (stream->at > s.info.lo ? stream->at : s.info.lo);
         uint64_t to =
             stream->descending ? (stream->at < s.info.hi ? stream->at : s.info.hi) : s.info.hi;
-        uint64_t window = stream->view->log->pack_entries;
-        if (to - from > window) {
-            from = stream->descending ? to - window : from;
-            to = stream->descending ? to : from + window;
+        if (to - from > stream->window) {
+            from = stream->descending ? to - stream->window : from;
+            to = stream->descending ? to : from + stream->window;
         }
         stele_status st = load_window(stream, &s, from, to, err);
+        bool rare = stream->n_seqs < (to - from) / RARE_ENTRIES;
+        stream->window = stream->view->log->pack_entries * (rare ? RARE_WINDOW_PACKS : 1);
         if (st == STELE_OK) {
             st = narrow_window(stream, &s, from, to, err);
         }

@@ -69,13 +69,17 @@ static stele_status stage_frame(struct stele_group *group, struct stele_batch *b
         STELE_TRY(stele_group__add_entry(group, &entry[i], leaf + (size_t)i * STELE_HASH_BYTES,
                                          stele_view_of(NULL, 0), tags, err));
     }
+    uint8_t digest[STELE_ITEM_DIGEST_BYTES];
     struct stele_item item = {
         .kind = STELE_ITEM_FRAME,
+        .codec = STELE_FRAME_CODEC_APART,
         .n = frame->n,
         .first_seq = first_seq,
         .time_us = now,
         .raw_bytes = frame->raw_bytes,
-        .sealed = stele_view_of(batch->sealed.data + frame->sealed_at, frame->sealed_bytes)};
+        .sealed = stele_view_of(batch->sealed.data + frame->sealed_at, frame->sealed_bytes),
+        .digest = stele_view_of(digest, sizeof digest)};
+    stele_item_digest(&item, group->log->full_name, frame->sealed_digest, digest);
     STELE_TRY(stele_group__add_item(group, &item, frame->kseed, err));
 cleanup:
     return st;

@@ -46,6 +46,9 @@ static inline int stele_tag_order(const uint8_t a[STELE_AT_LEAST(16)],
     return (left > right) - (left < right);
 }
 
+/* Digests and random ids of one event that storage is told of; of what is more it is not. */
+#define STELE_OPAQUE_MAX 64
+
 /* What storage needs to know of an event. About 90 KiB: keep one per thread, not on a stack. */
 struct stele_event_facts {
     uint64_t time_unix_nano; /* the event's own time; event_us of the format is this / 1000, rounded
@@ -54,6 +57,10 @@ struct stele_event_facts {
     stele_view tenant; /* borrows the payload; 1..64 bytes */
     size_t n_keys;
     struct stele_event_key key[STELE_EVENT_KEYS_MAX];
+    /* Parts of the payload that no compressor makes smaller, in their order: a hint (frame.h), and
+     * nothing is committed to with it. */
+    size_t n_opaque;
+    stele_view opaque[STELE_OPAQUE_MAX];
     size_t scratch_used;
     uint8_t scratch[65536]; /* composed values: lp(id) || version, numbers, raw ids */
 };

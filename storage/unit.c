@@ -98,8 +98,8 @@ cleanup:
 
 stele_status stele_unit_kseed(struct stele_unit_cursor *cursor, const struct stele_item *frame,
                               uint8_t ret[STELE_AT_LEAST(32)], stele_err *err) {
-    if (cursor->unit->tail != NULL) {
-        memcpy(ret, frame->sealed.data + frame->sealed.size, STELE_SEED_BYTES);
+    if (cursor->unit->tail != NULL) { /* as in its record: behind the item, which the digest ends */
+        memcpy(ret, frame->digest.data + frame->digest.size, STELE_SEED_BYTES);
         return STELE_OK;
     }
     if (cursor->kseeds.size == 0) {
@@ -111,9 +111,16 @@ stele_status stele_unit_kseed(struct stele_unit_cursor *cursor, const struct ste
     return stele_pack_kseed_find(cursor->unit, &cursor->kseeds, frame->first_seq, ret, err);
 }
 
-void stele_unit_will_need(struct stele_unit_cursor *cursor, const uint64_t *seq, size_t n) {
+void stele_unit_will_need(struct stele_unit_cursor *cursor, const uint64_t *seq, size_t n,
+                          bool leaves) {
     if (cursor->unit->pack != NULL) {
-        stele_pack_will_need(cursor->unit, &cursor->dir, seq, n, &cursor->window);
+        stele_pack_will_need(cursor->unit, &cursor->dir, seq, n, leaves, &cursor->window);
+    }
+}
+
+void stele_unit_will_enter(const struct stele_unit *unit) {
+    if (unit->pack != NULL) {
+        stele_pack_will_enter(unit);
     }
 }
 

@@ -99,8 +99,12 @@ STELE_MUST_USE stele_status stele_unit_kseed(struct stele_unit_cursor *cursor,
                                              uint8_t ret[STELE_AT_LEAST(32)], stele_err *err);
 
 /* Entries that are read next, all that are wanted in either order. A pack's engine is told of those
- * in the unit, of each item once; a tail is in memory. */
-void stele_unit_will_need(struct stele_unit_cursor *cursor, const uint64_t *seq, size_t n);
+ * in the unit, of each item once; a tail is in memory. leaves: their leaf hashes are read too. */
+void stele_unit_will_need(struct stele_unit_cursor *cursor, const uint64_t *seq, size_t n,
+                          bool leaves);
+
+/* The same of what a cursor reads to enter the unit. */
+void stele_unit_will_enter(const struct stele_unit *unit);
 
 /* n leaf hashes from seq `from` on, appended; all in the unit. */
 STELE_MUST_USE stele_status stele_unit_leaves(const struct stele_unit *unit, uint64_t from,

@@ -24,6 +24,7 @@
 struct work {
     struct stele_event_facts facts;
     struct stele_tag_set tags[STELE_FRAME_EVENTS_MAX];
+    stele_view opaque[STELE_FRAME_EVENTS_MAX][STELE_OPAQUE_MAX];
     struct stele_tag_key key;
     struct stele_frontier frontier;
     stele_buf sealed;
@@ -39,6 +40,7 @@ static stele_status do_frame(struct work *work, const stele_view *payload,
     uint8_t payload_commit[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
     uint8_t keys_commit[STELE_FRAME_EVENTS_MAX * STELE_HASH_BYTES];
     stele_view tags[STELE_FRAME_EVENTS_MAX];
+    struct stele_frame_event event[STELE_FRAME_EVENTS_MAX];
     uint64_t event_us[STELE_FRAME_EVENTS_MAX];
     uint32_t raw_bytes = 0;
     struct stele_event_map map = stele_event_map_current();
@@ -49,6 +51,8 @@ static stele_status do_frame(struct work *work, const stele_view *payload,
         tags[i] =
             stele_view_of(work->tags[i].tag, (size_t)work->tags[i].n * sizeof work->tags[i].tag[0]);
         event_us[i] = work->facts.event_us;
+        memcpy(work->opaque[i], work->facts.opaque, sizeof work->opaque[i]);
+        event[i] = (struct stele_frame_event){payload[i], work->opaque[i], work->facts.n_opaque};
     }
     stele_hash_frame(seed, seed, payload, tags, STELE_FRAME_EVENTS_MAX, payload_commit, keys_commit,
                      NULL);
@@ -66,7 +70,7 @@ static stele_status do_frame(struct work *work, const stele_view *payload,
     stele_hash_leaf_many(entries, STELE_ENTRY_EVENT_BYTES, STELE_FRAME_EVENTS_MAX, leaves);
     STELE_TRY(stele_frontier_push_many(&work->frontier, leaves, STELE_FRAME_EVENTS_MAX, err));
     stele_buf_clear(&work->sealed);
-    STELE_TRY(stele_frame_seal(compressor, seed, payload, STELE_FRAME_EVENTS_MAX, &work->sealed,
+    STELE_TRY(stele_frame_seal(compressor, seed, event, STELE_FRAME_EVENTS_MAX, &work->sealed,
                                &raw_bytes, err));
 cleanup:
     return st;

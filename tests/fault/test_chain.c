@@ -8,6 +8,7 @@
 #include "storage/keyring.h"
 #include "tests/fault/batch_book.h"
 #include "tests/fault/chain_forge.h"
+#include "tests/support/frame_whole.h"
 
 #define LOG_3Y 2 /* in forge_take's order */
 
@@ -135,6 +136,71 @@ static void move_items(struct forge_record *record, uint64_t by) {
     record->body = moved;
 }
 
+/* The frames of every record as codec 1 has them, which earlier versions wrote. */
+static void as_codec_1(struct forge_record *record) {
+    struct stele_compressor *c = NULL;
+    struct stele_frame_content content;
+    stele_buf made = STELE_BUF_EMPTY;
+    stele_buf sealed = STELE_BUF_EMPTY;
+    stele_buf raw = STELE_BUF_EMPTY;
+    struct stele_reader r = stele_reader_of(stele_view_buf(&record->body), "record");
+    struct stele_writer w = stele_writer_to(&made);
+    assert_ok(stele_compressor_mine(&c, NULL));
+    for (uint32_t i = 0; i < record->head.n_items; i++) {
+        struct stele_item item;
+        stele_view kseed = {NULL, 0};
+        assert_ok(stele_item_read(&r, &item, NULL));
+        if (item.kind == STELE_ITEM_FRAME) {
+            assert_ok(stele_read_view(&r, STELE_SEED_BYTES, &kseed, NULL));
+            assert_ok(stele_frame_open(c, item.codec, item.sealed, item.raw_bytes, item.n, &raw,
+                                       &content, NULL));
+            stele_buf_clear(&sealed);
+            frame_whole_seal(&content, &sealed, &item.raw_bytes);
+            item.codec = STELE_FRAME_CODEC_WHOLE;
+            item.sealed = stele_view_buf(&sealed);
+            item.digest = stele_view_of(NULL, 0);
+        }
+        stele_item_write(&w, &item);
+        stele_write_view(&w, kseed);
+    }
+    assert_ok(stele_writer_end(&w, NULL));
+    stele_buf_done(&record->body);
+    stele_buf_done(&sealed);
+    stele_buf_done(&raw);
+    record->body = made;
+}
+
+/* Every event is read in both ways, from the chain and then from packs. */
+static void test_chain__frames_of_an_earlier_version_are_read(void **state) {
+    stele_err err;
+    (void)state;
+    for (size_t i = 0; i < chain[LOG_3Y].n; i++) {
+        if (chain[LOG_3Y].record[i].head.kind == STELE_RECORD_ENTRIES) {
+            as_codec_1(&chain[LOG_3Y].record[i]);
+        }
+    }
+    forge_put(&f, chain);
+    fixture_open(&f);
+    assert_int_equal(book_check(&book, &f), 0);
+    for (int i = 0; i < 8; i++) { /* a pack, and some more */
+        assert_ok(book_append(&book, &f, 40, &err));
+    }
+    fixture_wait_packed(&f, "3y");
+    assert_int_equal(book_check(&book, &f), 0);
+    fixture_close(&f);
+}
+
+static void test_chain__a_frame_with_another_digest_is_refused(void **state) {
+    (void)state;
+    struct forge_record *record = entries(2);
+    struct stele_reader r = stele_reader_of(stele_view_buf(&record->body), "record");
+    struct stele_item item;
+    assert_ok(stele_item_read(&r, &item, NULL));
+    assert_int_equal(item.digest.size, STELE_ITEM_DIGEST_BYTES);
+    record->body.data[item.digest.data - record->body.data] ^= 1;
+    expect_refused("does not match its digest");
+}
+
 static void test_chain__an_item_of_another_place_is_refused(void **state) {
     (void)state;
     move_items(entries(2), 1);
@@ -203,6 +269,8 @@ int main(void) {
         CHAIN_TEST(test_chain__a_checkpoint_of_more_than_there_is_is_refused),
         CHAIN_TEST(test_chain__a_checkpoint_of_another_tree_is_refused),
         CHAIN_TEST(test_chain__a_checkpoint_of_another_key_is_refused),
+        CHAIN_TEST(test_chain__a_frame_with_another_digest_is_refused),
+        CHAIN_TEST(test_chain__frames_of_an_earlier_version_are_read), /* the last: it appends */
     };
     return cmocka_run_group_tests_name("chain", tests, make_store, remove_store);
 }

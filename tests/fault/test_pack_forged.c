@@ -260,6 +260,41 @@ static void test_pack_forged__an_entry_with_another_leaf_hash_is_not_read(void *
     put_back(&file);
 }
 
+/* By who computes the pack's digest again: a frame with another time or another payload is no
+ * answer of a reader that does not look at leaf hashes either. */
+static void test_pack_forged__a_frame_with_another_byte_is_not_read(void **state) {
+    const size_t item = 6;
+    (void)state;
+    static const size_t at[] = {19, 23, 27, 40, 400}; /* time, raw length, sealed length, sealed */
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+        struct stele_log_view *view = NULL;
+        struct stele_log_reader *reader = NULL;
+        struct stele_stored_entry stored;
+        struct stele_stored_frame frame;
+        struct file file;
+        stele_err err;
+        load_blob(&file, 'p');
+        const uint8_t *row =
+            file.bytes.data + pack_directory_at(&file) + item * PACK_DIR_ENTRY_BYTES;
+        uint64_t seq = stele_get_u32(row);
+        file.bytes.data[stele_get_u64(row + 4) + at[i]] ^= 1;
+        write_file(&file, &file.bytes);
+        assert_ok(fixture_try_open(&f, true, &err));
+        assert_ok(stele_log_view_open(stele_store_log(f.store, "3y"), &view, NULL));
+        assert_ok(stele_log_reader_new(view, &reader, NULL));
+        assert_ok(stele_log_read_event(reader, seq - 1, &stored, NULL));
+        assert_status(stele_log_read_event(reader, seq, &stored, &err), CORRUPT);
+        assert_status(stele_log_peek(reader, seq, &frame, &err), CORRUPT);
+        assert_status(stele_log_read(reader, seq, &stored, &err), CORRUPT);
+        assert_ok(stele_log_read_event(reader, seq - 1, &stored, NULL));
+        stele_log_reader_free(reader);
+        stele_log_view_close(view);
+        fixture_close(&f);
+        assert_status(check(true, &err), CORRUPT);
+        put_back(&file);
+    }
+}
+
 static stele_status fail_notes(void *ctx, const char *step, bool after, stele_err *err) {
     (void)ctx;
     bool note = !after && strcmp(step, "checkpoint: append the note") == 0;
@@ -374,6 +409,7 @@ int main(void) {
         cmocka_unit_test(test_pack_forged__fields_that_do_not_fit_are_refused),
         cmocka_unit_test(test_pack_forged__a_place_outside_the_items_is_not_read),
         cmocka_unit_test(test_pack_forged__an_entry_with_another_leaf_hash_is_not_read),
+        cmocka_unit_test(test_pack_forged__a_frame_with_another_byte_is_not_read),
         cmocka_unit_test(test_pack_forged__tile_hashes_that_are_not_the_entries_are_found),
         cmocka_unit_test(test_pack_forged__another_tag_key_is_named),
         cmocka_unit_test(test_pack_forged__the_body_of_a_control_is_the_one_committed_to),

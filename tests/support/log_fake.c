@@ -402,6 +402,11 @@ stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq,
                  : STELE_OK;
 }
 
+stele_status stele_log_read_event(struct stele_log_reader *reader, uint64_t seq,
+                                  struct stele_stored_entry *ret, stele_err *err) {
+    return stele_log_read(reader, seq, ret, err);
+}
+
 /* Frames of one event. */
 stele_status stele_log_peek(struct stele_log_reader *reader, uint64_t seq,
                             struct stele_stored_frame *ret, stele_err *err) {

@@ -9,6 +9,7 @@
 #include "proto/event.h"
 #include "proto/event_map.h"
 #include "proto/schema.h"
+#include "proto/wire_out.h"
 #include "tests/support/event_focus.h"
 #include "tests/support/event_gen.h"
 #include "tests/support/vectors.h"
@@ -256,6 +257,61 @@ static void test_event_map__fields_have_names(void **state) {
     assert_null(stele_key_field_name((stele_key_field)19));
 }
 
+static void test_event_map__digests_and_random_ids_are_told(void **state) {
+    static const uint8_t random[5][32] = {{1}, {2}, {3}, {4}, {5}};
+    stele_buf event = STELE_BUF_EMPTY;
+    struct stele_wire_out w = stele_wire_out_to(&event);
+    stele_view told[5];
+    (void)state;
+    stele_wire_out_bytes(&w, 3, stele_view_str("acme"));
+    for (size_t i = 0; i < 2; i++) { /* resources with a digest each */
+        size_t resource = stele_wire_out_begin(&w, 9);
+        stele_wire_out_bytes(&w, 1, stele_view_str("a resource of over eight bytes"));
+        size_t digest = stele_wire_out_begin(&w, 8);
+        stele_wire_out_uint(&w, 1, 1);
+        stele_wire_out_bytes(&w, 2, told[i] = stele_view_of(random[i], 32));
+        stele_wire_out_end(&w, digest);
+        stele_wire_out_end(&w, resource);
+    }
+    stele_wire_out_bytes(&w, 13, told[2] = stele_view_of(random[2], 16));
+    stele_wire_out_bytes(&w, 14, told[3] = stele_view_of(random[3], 8));
+    size_t inference = stele_wire_out_begin(&w, 40);
+    size_t input = stele_wire_out_begin(&w, 3);
+    stele_wire_out_bytes(&w, 2, told[4] = stele_view_of(random[4], 32));
+    stele_wire_out_end(&w, input);
+    stele_wire_out_end(&w, inference);
+    assert_ok(stele_wire_out_done(&w, 0, NULL));
+    assert_ok(stele_event_map_v1(NULL, stele_view_buf(&event), &facts, &last));
+    assert_int_equal(facts.n_opaque, 5);
+    const uint8_t *from = event.data;
+    for (size_t i = 0; i < 5; i++) { /* where they stand in the event, in their order */
+        assert_true(stele_view_equal(facts.opaque[i], told[i]));
+        assert_true(facts.opaque[i].data >= from &&
+                    facts.opaque[i].data + facts.opaque[i].size <= event.data + event.size);
+        from = facts.opaque[i].data + facts.opaque[i].size;
+    }
+    stele_buf_done(&event);
+}
+
+static void test_event_map__of_very_many_digests_some_are_told(void **state) {
+    static const uint8_t random[32] = {1};
+    stele_buf event = STELE_BUF_EMPTY;
+    struct stele_wire_out w = stele_wire_out_to(&event);
+    (void)state;
+    stele_wire_out_bytes(&w, 3, stele_view_str("acme"));
+    for (size_t i = 0; i < STELE_OPAQUE_MAX + 1; i++) {
+        size_t resource = stele_wire_out_begin(&w, 9);
+        size_t digest = stele_wire_out_begin(&w, 8);
+        stele_wire_out_bytes(&w, 2, stele_view_of(random, 32));
+        stele_wire_out_end(&w, digest);
+        stele_wire_out_end(&w, resource);
+    }
+    assert_ok(stele_wire_out_done(&w, 0, NULL));
+    assert_ok(stele_event_map_v1(NULL, stele_view_buf(&event), &facts, &last));
+    assert_int_equal(facts.n_opaque, STELE_OPAQUE_MAX);
+    stele_buf_done(&event);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_event_map__keys_and_tags_are_the_golden_ones),
@@ -266,6 +322,8 @@ int main(void) {
         cmocka_unit_test(test_event_map__refuses_every_singular_field_twice),
         cmocka_unit_test(test_event_map__accepts_whatever_the_walker_accepts),
         cmocka_unit_test(test_event_map__fields_have_names),
+        cmocka_unit_test(test_event_map__digests_and_random_ids_are_told),
+        cmocka_unit_test(test_event_map__of_very_many_digests_some_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,7 +89,23 @@ static void model_done(struct model *m) {
     fixture_done(&m->f);
 }
 
-/* What is read unchecked is what was appended, too. */
+/* What is read by its frame's digest alone is what was appended, too. */
+static void check_event(struct stele_log_reader *reader, const struct stele_stored_entry *stored,
+                        uint64_t seq) {
+    struct stele_stored_entry event;
+    assert_ok(stele_log_read_event(reader, seq, &event, NULL));
+    assert_int_equal(event.entry.type, stored->entry.type);
+    assert_int_equal(event.entry.seq, seq);
+    assert_int_equal(event.entry.era, stored->entry.era);
+    assert_int_equal(event.entry.time_us, stored->entry.time_us);
+    assert_true(stele_view_equal(event.payload, stored->payload));
+    if (stored->entry.type == STELE_ENTRY_EVENT) {
+        assert_int_equal(event.entry.as.event.event_us, stored->entry.as.event.event_us);
+        assert_int_equal(event.entry.as.event.late, stored->entry.as.event.late);
+        assert_int_equal(event.facts->n_keys, stored->facts->n_keys);
+    }
+}
+
 static void check_peek(struct stele_log_reader *reader, const struct stele_stored_entry *stored,
                        uint64_t seq) {
     struct stele_stored_frame frame;
@@ -111,6 +127,7 @@ static void check_all(struct model *m) {
     struct stele_log_reader *reader = NULL;
     struct stele_log_reader *peeking = NULL;
     struct stele_stored_frame none;
+    struct stele_stored_entry beyond;
     struct stele_checkpoint checkpoint;
     stele_buf note = STELE_BUF_EMPTY;
     stele_err err;
@@ -121,6 +138,7 @@ static void check_all(struct model *m) {
     assert_ok(stele_log_reader_new(view, &reader, &err));
     assert_ok(stele_log_reader_new(view, &peeking, &err));
     assert_status(stele_log_peek(peeking, size, &none, &err), NOT_FOUND);
+    assert_status(stele_log_read_event(peeking, size, &beyond, &err), NOT_FOUND);
     struct stele_frontier naive;
     stele_frontier_init(&naive);
     size_t at = 0;
@@ -132,6 +150,7 @@ static void check_all(struct model *m) {
             fail_msg("read %llu: %s (%s)", (unsigned long long)seq, err.text, err.where);
         }
         check_peek(peeking, &stored, seq);
+        check_event(seq % 3 == 0 ? reader : peeking, &stored, seq);
         stele_hash_leaf(stele_view_of(stored.bytes, stored.n_bytes), leaf);
         stele_frontier_push(&naive, leaf);
         if (at < m->n && m->seq[at] == seq) {

@@ -40,6 +40,7 @@ static void make_record(stele_buf *out, struct stele_record *record) {
                                .n = 2,
                                .first_seq = 10,
                                .time_us = UINT64_C(1763776800000001),
+                               .codec = STELE_FRAME_CODEC_WHOLE,
                                .raw_bytes = 600,
                                .sealed = stele_view_of(sealed, sizeof sealed - 1)};
     stele_item_write(&w, &control);
@@ -114,7 +115,7 @@ static void test_record__an_item_no_version_writes_is_refused(void **state) {
     static const struct {
         size_t at;
         uint8_t value;
-    } rows[] = {{0, 0},  {0, 4}, {1, 0},     {1, 2},     {2, 0},
+    } rows[] = {{0, 0},  {0, 4}, {1, 0},     {1, 3},     {2, 0},
                 {2, 17}, {3, 1}, {20, 0x7f}, {24, 0x7f}, {4, 0xff}};
     stele_buf bytes = STELE_BUF_EMPTY;
     stele_err err;
@@ -123,6 +124,7 @@ static void test_record__an_item_no_version_writes_is_refused(void **state) {
     struct stele_item frame = {.kind = STELE_ITEM_FRAME,
                                .n = 2,
                                .first_seq = 10,
+                               .codec = STELE_FRAME_CODEC_WHOLE,
                                .raw_bytes = 600,
                                .sealed = stele_view_str("sealed")};
     struct stele_writer w = stele_writer_to(&bytes);
@@ -176,6 +178,45 @@ static void read_golden(const char *path, char golden[2048]) {
     assert_non_null(file);
     assert_int_equal(fscanf(file, "%2047s", golden), 1);
     (void)fclose(file);
+}
+
+/* A frame of codec 2, as FORMAT.md's tables have it: what opens it is told in unit.frame. */
+static void test_record__a_frame_has_a_digest_of_its_own(void **state) {
+    char golden[2048] = "";
+    char text[2048];
+    uint8_t bytes[1024];
+    stele_buf written = STELE_BUF_EMPTY;
+    struct stele_item item;
+    stele_err err;
+    (void)state;
+    read_golden(STELE_SOURCE_DIR "/tests/golden/v1/frame_item.hex", golden);
+    size_t size = strlen(golden) / 2;
+    assert_ok(stele_hex_decode(stele_view_str(golden), bytes, size, &err));
+    struct stele_reader r = stele_reader_of(stele_view_of(bytes, size), "item");
+    assert_ok(stele_item_read(&r, &item, &err));
+    assert_ok(stele_reader_end(&r, &err));
+    assert_int_equal(item.codec, STELE_FRAME_CODEC_APART);
+    assert_ok(stele_item_check(&item, "eu-1/3y", &err));
+    assert_status(stele_item_check(&item, "eu-1/5y", &err), CORRUPT); /* another log's */
+    struct stele_writer w = stele_writer_to(&written);
+    stele_item_write(&w, &item);
+    assert_ok(stele_writer_end(&w, &err));
+    stele_hex_encode(stele_view_buf(&written), text);
+    assert_string_equal(text, golden);
+    /* Whatever bit is another one, and wherever it is cut. */
+    for (size_t i = 0; i < size * 8; i++) {
+        bytes[i / 8] ^= (uint8_t)(1u << i % 8);
+        r = stele_reader_of(stele_view_of(bytes, size), "item");
+        if (stele_item_read(&r, &item, &err) == STELE_OK && stele_reader_left(&r) == 0) {
+            assert_status(stele_item_check(&item, "eu-1/3y", &err), CORRUPT);
+        }
+        bytes[i / 8] ^= (uint8_t)(1u << i % 8);
+    }
+    for (size_t cut = 0; cut < size; cut++) {
+        r = stele_reader_of(stele_view_of(bytes, cut), "item");
+        assert_status(stele_item_read(&r, &item, &err), INVALID);
+    }
+    stele_buf_done(&written);
 }
 
 static void test_record__an_index_entry_carries_its_boundaries(void **state) {
@@ -258,6 +299,7 @@ int main(void) {
         cmocka_unit_test(test_record__every_flipped_bit_and_every_cut_is_corrupt),
         cmocka_unit_test(test_record__an_item_no_version_writes_is_refused),
         cmocka_unit_test(test_record__a_body_over_its_bound_is_refused),
+        cmocka_unit_test(test_record__a_frame_has_a_digest_of_its_own),
         cmocka_unit_test(test_record__an_index_entry_carries_its_boundaries),
         cmocka_unit_test(test_record__the_form_is_frozen),
     };

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes record.hex and index_item.hex from FORMAT.md's tables, independently of the C code; --check compares."""
+"""Writes record.hex, index_item.hex and frame_item.hex from FORMAT.md's tables, independently of the C code; --check compares."""
 import hashlib
 import pathlib
 import struct
@@ -22,7 +22,18 @@ index = struct.pack(">BBHIQQQQ", 2, 1, 0, 3, 70001, T, 70000, 65000) + b"\x3c" *
 ends = b"\x80\x20" + b"\x80\x01" + b"\xf0\x81\x04"
 item = struct.pack(">B3sI", 2, b"\0\0\0", len(ends)) + index + ends
 
-for name, data in (("record.hex", record), ("index_item.hex", item)):
+# A frame of codec 2: two payloads, of which a digest and an id stand apart. What is compressed is one raw block of zstd
+# (RFC 8878) under dictionary 1: any compressor may write another, and all read this one.
+digest, trace = bytes(range(32)), bytes(range(200, 216))
+payloads = [b"model " + digest + b" and " + trace, b"nothing of it"]
+lengths = bytes([len(payloads[0]), 2, 6, 32, 5, 16, len(payloads[1]), 0])
+text = b"\x5e" * 32 + lengths + b"model " + b" and " + payloads[1]
+zstd = b"\x28\xb5\x2f\xfd" + bytes([0x21, 1, len(text)]) + (len(text) << 3 | 1).to_bytes(3, "little") + text
+sealed = zstd + digest + trace
+head = struct.pack(">BBBBQQII", 1, 2, 2, 0, 10, T + 1, len(text), len(sealed))
+frame = head + sealed + hashlib.sha256(b"stele frame\n\0" + b"eu-1/3y\0" + head + hashlib.sha256(sealed).digest()).digest()[:16]
+
+for name, data in (("record.hex", record), ("index_item.hex", item), ("frame_item.hex", frame)):
     path = pathlib.Path(__file__).with_name(name)
     if "--check" not in sys.argv:
         path.write_text(data.hex() + "\n")
