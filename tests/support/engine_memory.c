@@ -119,6 +119,7 @@ static stele_status memory_read(struct stele_engine *e, const char *log, uint64_
                                 stele_record_fn fn, void *ctx, uint64_t *ret_first,
                                 stele_err *err) {
     struct memory *m = memory_of(e);
+    stele_buf record = STELE_BUF_EMPTY; /* a copy: the lock is not held while fn has it */
     uint8_t key[8];
     stele_status st = stele_name_check(log, STELE_LOG_NAME_MAX, "log", err);
     if (st != STELE_OK) {
@@ -138,12 +139,17 @@ static stele_status memory_read(struct stele_engine *e, const char *log, uint64_
             st = STELE_FAIL(err, CORRUPT, "chain '%s' lacks position %llu", log,
                             (unsigned long long)pos);
         } else {
-            st = fn(ctx, pos, stele_view_buf(&pair->value), err);
+            stele_buf_clear(&record);
+            st = stele_buf_append(&record, stele_view_buf(&pair->value), err);
+            (void)leave(m, STELE_OK);
+            st = st == STELE_OK ? fn(ctx, pos, stele_view_buf(&record), err) : st;
+            enter(m);
         }
     }
     if (st == STELE_OK && ret_first != NULL) {
         *ret_first = floor;
     }
+    stele_buf_done(&record);
     return leave(m, st);
 }
 
