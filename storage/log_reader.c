@@ -15,7 +15,9 @@
 #define SLOW_US 30u
 /* So many reads wait for the disk at a time: that is what one does well. */
 #define TOLD_MAX 64u
-/* A slow read is rarely alone. What follows is told of in steps, before what was told runs out. */
+/* One slow read may be a thread that had to wait; a second within so many items is the disk. Then
+ * what follows is told of in steps, before what was told runs out. */
+#define SLOW_AGAIN_ITEMS 96u
 #define COLD_ITEMS 512u
 #define TELL_EVERY 16u
 
@@ -27,6 +29,7 @@ stele_status stele_log_reader_new(struct stele_log_view *view, struct stele_log_
     }
     reader->view = view;
     reader->slow_us = SLOW_US;
+    reader->n_since_slow = SLOW_AGAIN_ITEMS;
     stele_unit_cursor_init(&reader->cursor);
     stele_unit_cursor_init(&reader->ahead);
     *ret = reader;
@@ -98,8 +101,10 @@ static void tell_ahead(struct stele_log_reader *reader, bool leaves) {
 
 /* Asked for only where reads are slow: of what is in memory it would cost as much as reading it. */
 static void follow(struct stele_log_reader *reader, uint64_t took_us, bool leaves) {
+    reader->n_since_slow++;
     if (took_us >= reader->slow_us) {
-        reader->n_cold = COLD_ITEMS;
+        reader->n_cold = reader->n_since_slow <= SLOW_AGAIN_ITEMS ? COLD_ITEMS : reader->n_cold;
+        reader->n_since_slow = 0;
         tell_ahead(reader, leaves);
     } else if (reader->n_cold > 0 && --reader->n_cold % TELL_EVERY == 0) {
         tell_ahead(reader, leaves);

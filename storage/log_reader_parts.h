@@ -25,6 +25,7 @@ struct stele_log_reader {
     const struct stele_seq_stream *stream; /* NULL: nobody said what is read next */
     const struct stele_unit *told;         /* the newest unit that is said to be entered next */
     struct stele_unit_cursor ahead;        /* that unit's, once it can be */
+    uint64_t n_since_slow;                 /* items read since a slow one */
     unsigned n_cold;                       /* items to read for which it is told what follows */
     uint64_t slow_us;                      /* a read that takes so long came from a disk */
     struct stele_event_facts facts;
