@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "storage/cursor.h"
 #include "storage/engine_names.h"
 #include "tests/support/byte_map.h"
 
@@ -55,9 +56,7 @@ static struct memory_chain *find_chain(struct memory *m, const char *log) {
 }
 
 static stele_view pos_key(uint8_t out[STELE_AT_LEAST(8)], uint64_t pos) {
-    for (size_t i = 0; i < 8; i++) {
-        out[i] = (uint8_t)(pos >> (56 - 8 * i));
-    }
+    stele_put_u64(out, pos);
     return stele_view_of(out, 8);
 }
 
@@ -79,9 +78,8 @@ static stele_status memory_claim(struct stele_engine *e, const char *log, uint64
         m->chain[m->n_chains++] = c;
     }
     c->claimed = true;
-    c->epoch++;
     *ret_next_pos = c->next;
-    *ret_epoch = c->epoch;
+    *ret_epoch = ++c->epoch;
     return leave(m, STELE_OK);
 }
 
@@ -115,42 +113,43 @@ static void memory_append(struct stele_engine *e, const char *log, uint64_t epoc
     done(arg, st, st == STELE_OK ? NULL : &err);
 }
 
+/* A copy: the lock is not held while somebody looks at it. */
+static stele_status copy_record(struct memory *m, const struct memory_chain *c, uint64_t pos,
+                                stele_buf *out, stele_err *err) {
+    uint8_t key[8];
+    enter(m);
+    const struct byte_pair *pair = byte_map_find(&c->record, pos_key(key, pos));
+    return leave(m, pair != NULL ? stele_buf_append(out, stele_view_buf(&pair->value), err)
+                                 : STELE_FAIL(err, CORRUPT, "chain '%s' lacks position %llu",
+                                              c->name, (unsigned long long)pos));
+}
+
 static stele_status memory_read(struct stele_engine *e, const char *log, uint64_t from,
                                 stele_record_fn fn, void *ctx, uint64_t *ret_first,
                                 stele_err *err) {
     struct memory *m = memory_of(e);
-    stele_buf record = STELE_BUF_EMPTY; /* a copy: the lock is not held while fn has it */
-    uint8_t key[8];
-    stele_status st = stele_name_check(log, STELE_LOG_NAME_MAX, "log", err);
-    if (st != STELE_OK) {
-        return st;
-    }
+    stele_buf record = STELE_BUF_EMPTY;
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_name_check(log, STELE_LOG_NAME_MAX, "log", err));
     enter(m);
-    struct memory_chain *c = find_chain(m, log);
-    if (c == NULL) {
-        return leave(
-            m, STELE_FAIL(err, NOT_FOUND, "there is no chain of log '%s': claim makes it", log));
+    const struct memory_chain *c = find_chain(m, log);
+    uint64_t floor = c == NULL ? 0 : c->floor;
+    uint64_t end = c == NULL ? 0 : c->next;
+    STELE_TRY(leave(
+        m, c != NULL
+               ? STELE_OK
+               : STELE_FAIL(err, NOT_FOUND, "there is no chain of log '%s': claim makes it", log)));
+    for (uint64_t pos = from < floor ? floor : from; pos < end; pos++) {
+        stele_buf_clear(&record);
+        STELE_TRY(copy_record(m, c, pos, &record, err));
+        STELE_TRY(fn(ctx, pos, stele_view_buf(&record), err));
     }
-    uint64_t floor = c->floor;
-    uint64_t end = c->next;
-    for (uint64_t pos = from < floor ? floor : from; st == STELE_OK && pos < end; pos++) {
-        const struct byte_pair *pair = byte_map_find(&c->record, pos_key(key, pos));
-        if (pair == NULL) {
-            st = STELE_FAIL(err, CORRUPT, "chain '%s' lacks position %llu", log,
-                            (unsigned long long)pos);
-        } else {
-            stele_buf_clear(&record);
-            st = stele_buf_append(&record, stele_view_buf(&pair->value), err);
-            (void)leave(m, STELE_OK);
-            st = st == STELE_OK ? fn(ctx, pos, stele_view_buf(&record), err) : st;
-            enter(m);
-        }
-    }
-    if (st == STELE_OK && ret_first != NULL) {
+    if (ret_first != NULL) {
         *ret_first = floor;
     }
+cleanup:
     stele_buf_done(&record);
-    return leave(m, st);
+    return st;
 }
 
 static stele_status memory_trim(struct stele_engine *e, const char *log, uint64_t floor,
@@ -274,11 +273,11 @@ static stele_status memory_size(struct stele_engine *e, const char *key, uint64_
     struct memory *m = memory_of(e);
     struct byte_pair *pair = NULL;
     stele_status st = enter_blob(m, key, &pair, err);
-    if (st != STELE_OK) {
-        return st;
+    if (st == STELE_OK) {
+        *ret_bytes = pair->value.size;
+        st = leave(m, STELE_OK);
     }
-    *ret_bytes = pair->value.size;
-    return leave(m, STELE_OK);
+    return st;
 }
 
 static stele_status memory_list(struct stele_engine *e, const char *prefix, stele_key_fn fn,
@@ -370,9 +369,7 @@ static stele_status memory_view_scan(struct stele_engine *e, const char *log, st
     STELE_TRY(stele_name_check(log, STELE_LOG_NAME_MAX, "log", err));
     STELE_TRY(view_key(&first, log, from, err));
     STELE_TRY(view_key(&end, log, to, err));
-    if (to.size == 0) {
-        end.data[end.size - 1] = 1;
-    }
+    end.data[end.size - 1] |= to.size == 0;
     for (size_t i = byte_map_place(&m->view, stele_view_buf(&first));
          st == STELE_OK && i < m->view.n; i++) {
         const struct byte_pair *pair = m->view.pair[i];
@@ -399,26 +396,24 @@ static stele_status check_fact(const char *name, stele_err *err) {
 static stele_status memory_meta_put(struct stele_engine *e, const char *name, stele_view value,
                                     stele_err *err) {
     struct memory *m = memory_of(e);
-    struct byte_pair *ignored = NULL;
+    struct byte_pair *fact = NULL;
     stele_status st = check_fact(name, err);
     enter(m);
-    return leave(m, st == STELE_OK
-                        ? byte_map_put(&m->facts, stele_view_str(name), value, &ignored, err)
-                        : st);
+    st = st == STELE_OK ? byte_map_put(&m->facts, stele_view_str(name), value, &fact, err) : st;
+    return leave(m, st);
 }
 
 static stele_status memory_meta_get(struct stele_engine *e, const char *name, stele_buf *ret,
                                     stele_err *err) {
     struct memory *m = memory_of(e);
     stele_status st = check_fact(name, err);
-    enter(m);
-    const struct byte_pair *pair =
-        st == STELE_OK ? byte_map_find(&m->facts, stele_view_str(name)) : NULL;
-    if (st == STELE_OK) {
-        st = pair == NULL ? STELE_FAIL(err, NOT_FOUND, "there is no fact '%s'", name)
-                          : stele_buf_append(ret, stele_view_buf(&pair->value), err);
+    if (st != STELE_OK) {
+        return st;
     }
-    return leave(m, st);
+    enter(m);
+    const struct byte_pair *pair = byte_map_find(&m->facts, stele_view_str(name));
+    return leave(m, pair == NULL ? STELE_FAIL(err, NOT_FOUND, "there is no fact '%s'", name)
+                                 : stele_buf_append(ret, stele_view_buf(&pair->value), err));
 }
 
 static void memory_close(struct stele_engine *e) {
