@@ -210,8 +210,9 @@ stele_status stele_batch__seal(struct stele_batch *batch, struct stele_batch_fra
     STELE_TRY(stele_frame_seal(compressor, frame->seed, sealing, frame->n, &batch->sealed,
                                &frame->raw_bytes, err));
     frame->sealed_bytes = batch->sealed.size - frame->sealed_at;
-    stele_sha256_of(stele_view_of(batch->sealed.data + frame->sealed_at, frame->sealed_bytes),
-                    frame->sealed_digest);
+    stele_item_digest_sealed(
+        stele_view_of(batch->sealed.data + frame->sealed_at, frame->sealed_bytes),
+        frame->sealed_digest);
 cleanup:
     return st;
 }

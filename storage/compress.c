@@ -134,40 +134,31 @@ static stele_status check_frame(stele_view sealed, size_t raw_bytes, size_t raw_
     return STELE_OK;
 }
 
-static stele_status open_frame(struct stele_compressor *c, stele_view sealed, size_t raw_bytes,
-                               stele_buf *out, stele_err *err) {
-    stele_status st = stele_buf_reserve(out, raw_bytes, err);
+stele_status stele_decompress(struct stele_compressor *c, stele_view sealed, size_t raw_bytes,
+                              size_t raw_bytes_max, stele_buf *out, size_t *ret_size,
+                              stele_err *err) {
+    size_t whole = 0;
+    stele_status st = check_frame(sealed, raw_bytes, raw_bytes_max, &whole, err);
+    if (st == STELE_OK && ret_size == NULL && whole != sealed.size) {
+        st = STELE_FAIL(err, CORRUPT, "%zu bytes are not exactly one whole frame", sealed.size);
+    }
+    if (st == STELE_OK) {
+        st = stele_buf_reserve(out, raw_bytes, err);
+    }
     if (st != STELE_OK) {
         return st;
     }
     uint8_t nothing[1];
     uint8_t *to = raw_bytes == 0 ? nothing : out->data + out->size;
-    size_t size = ZSTD_decompress_usingDDict(c->opening, to, raw_bytes, sealed.data, sealed.size,
-                                             shared_ddict);
+    size_t size =
+        ZSTD_decompress_usingDDict(c->opening, to, raw_bytes, sealed.data, whole, shared_ddict);
     if (ZSTD_isError(size) || size != raw_bytes) {
-        return STELE_FAIL(err, CORRUPT, "a frame of %zu bytes does not open to %zu: %s",
-                          sealed.size, raw_bytes,
-                          ZSTD_isError(size) ? ZSTD_getErrorName(size) : "another size");
+        return STELE_FAIL(err, CORRUPT, "a frame of %zu bytes does not open to %zu: %s", whole,
+                          raw_bytes, ZSTD_isError(size) ? ZSTD_getErrorName(size) : "another size");
     }
     out->size += size;
-    return STELE_OK;
-}
-
-stele_status stele_decompress_front(struct stele_compressor *c, stele_view sealed, size_t raw_bytes,
-                                    size_t raw_bytes_max, stele_buf *out, size_t *ret_size,
-                                    stele_err *err) {
-    stele_status st = check_frame(sealed, raw_bytes, raw_bytes_max, ret_size, err);
-    return st == STELE_OK
-               ? open_frame(c, stele_view_slice(sealed, 0, *ret_size), raw_bytes, out, err)
-               : st;
-}
-
-stele_status stele_decompress(struct stele_compressor *c, stele_view sealed, size_t raw_bytes,
-                              size_t raw_bytes_max, stele_buf *out, stele_err *err) {
-    size_t size = 0;
-    stele_status st = check_frame(sealed, raw_bytes, raw_bytes_max, &size, err);
-    if (st == STELE_OK && size != sealed.size) {
-        st = STELE_FAIL(err, CORRUPT, "%zu bytes are not exactly one whole frame", sealed.size);
+    if (ret_size != NULL) {
+        *ret_size = whole;
     }
-    return st == STELE_OK ? open_frame(c, sealed, raw_bytes, out, err) : st;
+    return STELE_OK;
 }

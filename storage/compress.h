@@ -19,16 +19,12 @@ void stele_compressor_free(struct stele_compressor *c);
 /* Appends the compressed form. */
 STELE_MUST_USE stele_status stele_compress(struct stele_compressor *c, stele_view raw,
                                            stele_buf *out, stele_err *err);
-/* Appends exactly raw_bytes (<= raw_bytes_max, else CORRUPT before anything is allocated). Errors:
- * CORRUPT, also for bytes behind the compressed ones. */
+/* Appends exactly raw_bytes (<= raw_bytes_max, else CORRUPT before anything is allocated).
+ * *ret_size is how many bytes of `sealed` that took; if ret_size is NULL it must be all of them.
+ * Errors: CORRUPT. */
 STELE_MUST_USE stele_status stele_decompress(struct stele_compressor *c, stele_view sealed,
                                              size_t raw_bytes, size_t raw_bytes_max, stele_buf *out,
-                                             stele_err *err);
-/* The same of the bytes that `sealed` begins with; *ret_size is how many those are. */
-STELE_MUST_USE stele_status stele_decompress_front(struct stele_compressor *c, stele_view sealed,
-                                                   size_t raw_bytes, size_t raw_bytes_max,
-                                                   stele_buf *out, size_t *ret_size,
-                                                   stele_err *err);
+                                             size_t *ret_size, stele_err *err);
 /* This thread's own compressor, made on first use, freed at thread exit. */
 STELE_MUST_USE stele_status stele_compressor_mine(struct stele_compressor **ret, stele_err *err);
 

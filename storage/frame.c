@@ -260,7 +260,7 @@ stele_status stele_frame_open(struct stele_compressor *c, uint8_t codec, stele_v
         return STELE_FAIL(err, CORRUPT, "a frame of %u events; a frame has 1 to 16", n);
     }
     stele_buf_clear(raw);
-    STELE_TRY(stele_decompress_front(c, sealed, raw_bytes, STELE_FRAME_RAW_MAX, raw, &size, err));
+    STELE_TRY(stele_decompress(c, sealed, raw_bytes, STELE_FRAME_RAW_MAX, raw, &size, err));
     stele_view behind = stele_view_slice(sealed, size, sealed.size - size);
     if (codec == STELE_FRAME_CODEC_WHOLE && behind.size > 0) {
         STELE_TRY(

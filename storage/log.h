@@ -144,7 +144,8 @@ struct stele_seq_stream;
  * the reader has those that follow fetched too. */
 void stele_log_reader_follow(struct stele_log_reader *reader,
                              const struct stele_seq_stream *stream);
-/* The event's tags as committed (recomputed), for receipts. Borrows the reader. */
+/* The tags of the event that _read gave last, as committed (recomputed): for receipts. Borrows the
+ * reader. */
 STELE_MUST_USE stele_status stele_log_read_tags(struct stele_log_reader *reader,
                                                 const struct stele_tag_set **ret, stele_err *err);
 

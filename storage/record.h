@@ -38,7 +38,10 @@ struct stele_item {
 };
 
 #define STELE_ITEM_DIGEST_BYTES 16
-/* The digest of a frame's item in a log: sealed_digest is the SHA-256 of its sealed bytes. */
+/* Of a frame's sealed bytes: the hash of the hashes of their four quarters, which are made side by
+ * side. */
+void stele_item_digest_sealed(stele_view sealed, uint8_t out[STELE_AT_LEAST(32)]);
+/* The digest of a frame's item in a log; sealed_digest is the one above. */
 void stele_item_digest(const struct stele_item *frame, const char *log_full_name,
                        const uint8_t sealed_digest[STELE_AT_LEAST(32)],
                        uint8_t out[STELE_AT_LEAST(16)]);

@@ -8,10 +8,10 @@
  *
  * A source is a segment, or a unit no segment covers yet. Each source is read in windows of a
  * pack's entries (65,536), so that memory stays bounded (512 KiB of seqs) whatever the answer's
- * size; of a rare key in windows of several packs (4 MiB, should it become frequent in one), so
- * that who reads the entries sees where they go on behind a pack's end. A key is looked up as two
- * tags in every era, the on-time one and the late one; which of the two a source can hold an answer
- * in is told by its times.
+ * size. Windows of a rare key are several packs, so that who reads the entries sees where they go
+ * on behind a pack's end; one that has more than a pack's entries is read again in parts. A key is
+ * looked up as two tags in every era, the on-time one and the late one; which of the two a source
+ * can hold an answer in is told by its times.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -246,7 +246,21 @@ static int compare_seqs(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static stele_status add_seq(struct stele_seq_stream *stream, uint64_t seq, stele_err *err) {
+/* A window being filled: which entries, and which of the two tags can hold an answer. */
+struct window {
+    struct stele_seq_stream *stream;
+    uint64_t from, to;
+    bool wanted[2];
+    bool full; /* there are more seqs in it than the stream holds */
+};
+
+/* A window of a pack's entries has no more seqs than those. */
+static stele_status add_seq(struct window *window, uint64_t seq, stele_err *err) {
+    struct stele_seq_stream *stream = window->stream;
+    if (stream->n_seqs == stream->view->log->pack_entries) {
+        window->full = true;
+        return STELE_END;
+    }
     if (stream->n_seqs == stream->capacity) {
         size_t grown = stream->capacity == 0 ? 256 : stream->capacity * 2;
         uint64_t *seqs = stele_realloc(stream->seqs, grown, sizeof *seqs);
@@ -260,13 +274,6 @@ static stele_status add_seq(struct stele_seq_stream *stream, uint64_t seq, stele
     return STELE_OK;
 }
 
-/* A window being filled: which entries, and which of the two tags can hold an answer. */
-struct window {
-    struct stele_seq_stream *stream;
-    uint64_t from, to;
-    bool wanted[2];
-};
-
 static stele_status take_posting(void *ctx, const uint8_t tag[STELE_AT_LEAST(16)], uint64_t seq,
                                  stele_err *err) {
     struct window *window = ctx;
@@ -274,17 +281,17 @@ static stele_status take_posting(void *ctx, const uint8_t tag[STELE_AT_LEAST(16)
         !stele_key_tags_have(&window->stream->tags, tag)) {
         return STELE_OK;
     }
-    return add_seq(window->stream, seq, err);
+    return add_seq(window, seq, err);
 }
 
 /* Appends the cursor's seqs in the window. */
-static stele_status take_from_cursor(const struct window *window,
-                                     struct stele_posting_cursor *cursor, stele_err *err) {
+static stele_status take_from_cursor(struct window *window, struct stele_posting_cursor *cursor,
+                                     stele_err *err) {
     stele_status st = STELE_OK;
     uint64_t seq = 0;
     STELE_TRY(stele_posting_seek(cursor, window->from, err));
     while ((st = stele_posting_next(cursor, &seq, err)) == STELE_OK && seq < window->to) {
-        STELE_TRY(add_seq(window->stream, seq, err));
+        STELE_TRY(add_seq(window, seq, err));
     }
     st = st == STELE_END ? STELE_OK : st;
 cleanup:
@@ -293,8 +300,8 @@ cleanup:
 
 /* One tag's postings in a segment. With few tags the cursor is kept for the next window; with many
  * it is looked up again, so that memory does not grow with the tenants. */
-static stele_status take_tag(const struct window *window, const struct source *s, size_t i,
-                             uint8_t late, stele_err *err) {
+static stele_status take_tag(struct window *window, const struct source *s, size_t i, uint8_t late,
+                             stele_err *err) {
     struct stele_seq_stream *stream = window->stream;
     struct stele_posting_cursor *own = NULL;
     struct stele_posting_cursor **cursor =
@@ -316,14 +323,15 @@ cleanup:
     return st == STELE_END ? STELE_OK : st;
 }
 
-/* Fills the window with the source's seqs in [from, to), ascending. */
+/* Fills the window with the source's seqs in [from, to), ascending. END: there are too many. */
 static stele_status load_window(struct stele_seq_stream *stream, const struct source *s,
                                 uint64_t from, uint64_t to, stele_err *err) {
     struct window window = {
         stream,
         from,
         to,
-        {can_hold(s, &stream->windows, false), can_hold(s, &stream->windows, true)}};
+        {can_hold(s, &stream->windows, false), can_hold(s, &stream->windows, true)},
+        false};
     stele_status st = STELE_OK;
     stream->n_seqs = 0;
     if (!stream->source_open) {
@@ -340,6 +348,7 @@ static stele_status load_window(struct stele_seq_stream *stream, const struct so
         }
     }
     stream->source_open = true;
+    st = window.full ? STELE_END : STELE_OK;
     if (stream->n_seqs > 1) {
         qsort(stream->seqs, stream->n_seqs, sizeof *stream->seqs, compare_seqs);
     }
@@ -394,8 +403,12 @@ static stele_status next_window(struct stele_seq_stream *stream, stele_err *err)
             to = stream->descending ? to : from + stream->window;
         }
         stele_status st = load_window(stream, &s, from, to, err);
-        bool rare = stream->n_seqs < (to - from) / RARE_ENTRIES;
+        bool rare = stream->narrowing == NULL && stream->n_seqs < (to - from) / RARE_ENTRIES;
         stream->window = stream->view->log->pack_entries * (rare ? RARE_WINDOW_PACKS : 1);
+        if (st == STELE_END) {
+            leave_source(stream);
+            continue;
+        }
         if (st == STELE_OK) {
             st = narrow_window(stream, &s, from, to, err);
         }

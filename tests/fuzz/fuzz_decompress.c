@@ -19,12 +19,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     size_t raw_bytes = (size_t)data[0] << 16 | (size_t)data[1] << 8 | data[2];
     stele_status st = stele_decompress(c, stele_view_of(data + 3, size - 3), raw_bytes,
-                                       RAW_BYTES_MAX, &opened, NULL);
+                                       RAW_BYTES_MAX, &opened, NULL, NULL);
     if (st == STELE_OK) {
         fuzz_require(opened.size == raw_bytes && raw_bytes <= RAW_BYTES_MAX);
         fuzz_require(stele_compress(c, stele_view_buf(&opened), &sealed, NULL) == STELE_OK);
         fuzz_require(stele_decompress(c, stele_view_buf(&sealed), raw_bytes, RAW_BYTES_MAX, &again,
-                                      NULL) == STELE_OK);
+                                      NULL, NULL) == STELE_OK);
         fuzz_require(stele_view_equal(stele_view_buf(&opened), stele_view_buf(&again)));
     } else {
         fuzz_require(st == STELE_CORRUPT && opened.size == 0);

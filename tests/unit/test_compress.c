@@ -50,7 +50,7 @@ static void check_round_trip(struct stele_compressor *c, stele_view raw) {
     assert_ok(stele_buf_append(&opened, stele_view_str("before"), NULL));
     assert_ok(stele_compress(c, raw, &sealed, NULL));
     stele_view frame = stele_view_of(sealed.data + 6, sealed.size - 6);
-    assert_ok(stele_decompress(c, frame, raw.size, raw.size, &opened, NULL));
+    assert_ok(stele_decompress(c, frame, raw.size, raw.size, &opened, NULL, NULL));
     assert_true(opened.size == raw.size + 6);
     assert_memory_equal(opened.data, "before", 6);
     assert_true(stele_view_equal(stele_view_of(opened.data + 6, raw.size), raw));
@@ -91,7 +91,8 @@ static void test_compress__makes_a_frame_of_events_small(void **unused) {
 static void expect_corrupt(stele_view sealed, size_t raw_bytes, size_t raw_bytes_max) {
     stele_buf out = STELE_BUF_EMPTY;
     stele_err err = {0};
-    assert_status(stele_decompress(mine(), sealed, raw_bytes, raw_bytes_max, &out, &err), CORRUPT);
+    assert_status(stele_decompress(mine(), sealed, raw_bytes, raw_bytes_max, &out, NULL, &err),
+                  CORRUPT);
     assert_true(err.text[0] != '\0');
     assert_true(out.size == 0);
     stele_buf_done(&out);
@@ -109,7 +110,8 @@ static void test_compress__refuses_what_is_over_the_cap_before_allocating(void *
     expect_corrupt(frame, raw.size - 1, raw.size);
     expect_corrupt(frame, raw.size + 1, raw.size + 1);
     stele_buf out = STELE_BUF_EMPTY;
-    assert_status(stele_decompress(mine(), frame, raw.size, raw.size - 1, &out, NULL), CORRUPT);
+    assert_status(stele_decompress(mine(), frame, raw.size, raw.size - 1, &out, NULL, NULL),
+                  CORRUPT);
     assert_null(out.data);
     stele_buf_done(&sealed);
     stele_buf_done(&raw);

@@ -24,14 +24,17 @@ item = struct.pack(">B3sI", 2, b"\0\0\0", len(ends)) + index + ends
 
 # A frame of codec 2: two payloads, of which a digest and an id stand apart. What is compressed is one raw block of zstd
 # (RFC 8878) under dictionary 1: any compressor may write another, and all read this one.
-digest, trace = bytes(range(32)), bytes(range(200, 216))
-payloads = [b"model " + digest + b" and " + trace, b"nothing of it"]
+sha, trace = bytes(range(32)), bytes(range(200, 216))
+payloads = [b"model " + sha + b" and " + trace, b"nothing of it"]
 lengths = bytes([len(payloads[0]), 2, 6, 32, 5, 16, len(payloads[1]), 0])
 text = b"\x5e" * 32 + lengths + b"model " + b" and " + payloads[1]
 zstd = b"\x28\xb5\x2f\xfd" + bytes([0x21, 1, len(text)]) + (len(text) << 3 | 1).to_bytes(3, "little") + text
-sealed = zstd + digest + trace
+sealed = zstd + sha + trace
 head = struct.pack(">BBBBQQII", 1, 2, 2, 0, 10, T + 1, len(text), len(sealed))
-frame = head + sealed + hashlib.sha256(b"stele frame\n\0" + b"eu-1/3y\0" + head + hashlib.sha256(sealed).digest()).digest()[:16]
+quarter = -(-len(sealed) // 4)
+hashes = b"".join(hashlib.sha256(sealed[i * quarter:(i + 1) * quarter]).digest() for i in range(4))
+digest = hashlib.sha256(b"stele frame\n\0" + b"eu-1/3y\0" + head + hashlib.sha256(hashes).digest()).digest()[:16]
+frame = head + sealed + digest
 
 for name, data in (("record.hex", record), ("index_item.hex", item), ("frame_item.hex", frame)):
     path = pathlib.Path(__file__).with_name(name)
