@@ -15,6 +15,7 @@
 #include "storage/engine_gate.h"
 #include "storage/engine_manifest.h"
 #include "storage/engine_repeats.h"
+#include "storage/engine_rocks_error.h"
 #include "storage/engine_rocks_tuning.h"
 #include "storage/file.h"
 
@@ -44,40 +45,9 @@ struct stele_rocks {
 
 static const char *const family_names[FAMILIES] = {"default", "chain", "view", "meta"};
 
-/* RocksDB's C interface reports text only: Status::ToString. 0: no error of the system's. */
-static int errno_in(const char *text) {
-    static const int known[] = {ENOSPC, EDQUOT, EIO,    EROFS, EFBIG,
-                                EMFILE, ENFILE, EACCES, EPERM, ENOMEM};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strstr(text, strerror(known[i])) != NULL) {
-            return known[i];
-        }
-    }
-    return 0;
-}
-
 static stele_status rocks_fail(const struct stele_rocks *r, const char *doing, char *text,
                                stele_err *err) {
-    int os_errno = errno_in(text);
-    stele_status st = STELE_IO;
-    const char *advice = "check the disk, then claim the log or open the store again";
-    if (strncmp(text, "Corruption", 10) == 0) {
-        st = STELE_CORRUPT;
-        advice = "keep a copy of the folder, then restore from backup";
-    } else if (strstr(text, "lock ") != NULL && strstr(text, "LOCK") != NULL) {
-        st = STELE_DENIED;
-        advice = "another process has it open: stop that one";
-    } else if (strstr(text, "does not exist (create_if_missing") != NULL) {
-        st = STELE_NOT_FOUND;
-        advice = "there is no store here";
-    } else if (os_errno != 0) {
-        st = stele_status_of_errno(os_errno);
-        advice = st == STELE_NO_SPACE ? "free space, then claim the log again" : advice;
-    }
-    /* The reason stands at the end of the text, behind a path that may be long. */
-    const char *reason = os_errno == 0 ? "RocksDB" : strerror(os_errno);
-    st = stele_err__set(err, st, os_errno, STELE_WHERE, "%s '%.60s': %s (%.90s); %s", doing,
-                        r->path, reason, text, advice);
+    stele_status st = stele_rocks_error(r->path, doing, text, err);
     rocksdb_free(text);
     return st;
 }
@@ -149,6 +119,19 @@ static void close_db(struct stele_rocks *r) {
         rocksdb_close(r->db);
         r->db = NULL;
     }
+}
+
+/* So that the next start has nothing to replay, which takes a second after much was written. If it
+ * fails, the log still has all of it. */
+static void flush_db(struct stele_rocks *r) {
+    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(options, 1);
+    for (size_t i = 0; i < FAMILIES; i++) {
+        char *text = NULL;
+        rocksdb_flush_cf(r->db, options, r->family[i], &text);
+        rocksdb_free(text);
+    }
+    rocksdb_flushoptions_destroy(options);
 }
 
 /* What a read-only replay in this mode finds: the last sequence number, and what the caller checks.
@@ -266,6 +249,10 @@ void stele_rocks_close(struct stele_rocks *r) {
     if (r == NULL) {
         return;
     }
+    if (r->db != NULL && !r->failed &&
+        stele_file_check_room(r->path, ROOM_BYTES, NULL) == STELE_OK) {
+        flush_db(r);
+    }
     close_db(r);
     for (size_t i = 0; i < DURABILITIES; i++) {
         if (r->write[i] != NULL) {
@@ -315,7 +302,7 @@ static void mark_failed(struct stele_rocks *r, const char *text) {
     if (!r->failed) {
         r->failed = true;
         r->generation++;
-        int os_errno = errno_in(text);
+        int os_errno = stele_rocks_errno(text);
         (void)snprintf(r->why, sizeof r->why, "%s", os_errno == 0 ? text : strerror(os_errno));
     }
     (void)pthread_mutex_unlock(&r->gate.mutex);

@@ -11,7 +11,6 @@
 #include "storage/leaf_window.h"
 #include "storage/log_parts.h"
 #include "storage/pack.h"
-#include "storage/thread.h"
 
 struct key_list {
     struct stele_log *log;
@@ -61,101 +60,28 @@ static stele_status add_to_catalog(struct stele_log *log, struct stele_unit *uni
     return st;
 }
 
-/* A pack is opened with a few reads of some places, of which none waits for another pack's: so many
- * threads ask the disk at a time. For the packs that a thread has opened in less time than it takes
- * to start, there is none. */
-#define OPENERS 8u
-#define PACKS_AN_OPENER 16u
-
-/* What the openers share. */
-struct opening {
-    struct stele_log *log;
-    const struct key_list *list;
-    struct stele_unit **unit; /* as many as the list has */
-    pthread_mutex_t lock;
-    size_t next;
-    size_t failed; /* the first pack that does not open; that many: none */
-    stele_err err; /* why */
-};
-
-/* The next pack to open; that many: none. Packs behind one that failed do not matter. */
-static size_t take_pack(struct opening *o) {
-    (void)pthread_mutex_lock(&o->lock);
-    size_t i = o->next < o->failed ? o->next++ : o->list->n;
-    (void)pthread_mutex_unlock(&o->lock);
-    return i;
-}
-
-static void *open_some(void *arg) {
-    struct opening *o = arg;
-    for (size_t i = take_pack(o); i < o->list->n; i = take_pack(o)) {
-        const uint64_t *range = o->list->range[i];
-        stele_err err;
-        if (stele_pack_open(o->log->engine, o->log->name, range[0], range[1], &o->unit[i], &err) !=
-            STELE_OK) {
-            (void)pthread_mutex_lock(&o->lock);
-            if (i < o->failed) {
-                o->failed = i;
-                o->err = err;
-            }
-            (void)pthread_mutex_unlock(&o->lock);
-        }
-    }
-    return NULL;
-}
-
-/* Opens all packs of the list; on an error some of them. */
-static stele_status open_packs(struct opening *o, stele_err *err) {
-    pthread_t thread[OPENERS];
-    size_t n = 0;
-    (void)pthread_mutex_init(&o->lock, NULL);
-    while (n + 1 < OPENERS && n + 1 < o->list->n / PACKS_AN_OPENER &&
-           stele_thread_start(&thread[n], "open", open_some, o) == 0) {
-        n++;
-    }
-    (void)open_some(o);
-    while (n > 0) {
-        (void)pthread_join(thread[--n], NULL);
-    }
-    (void)pthread_mutex_destroy(&o->lock);
-    if (o->failed < o->list->n && err != NULL) {
-        *err = o->err;
-    }
-    return o->failed < o->list->n ? o->err.status : STELE_OK;
-}
-
-static stele_status check_whole(const struct stele_log *log, const struct key_list *list,
-                                stele_err *err) {
-    uint64_t end = 0;
-    for (size_t i = 0; i < list->n; end = list->range[i++][1]) {
-        if (list->range[i][0] != end) {
-            return STELE_FAIL(err, CORRUPT,
-                              "log %s: the pack of entries from %" PRIu64
-                              " is missing; restore it from a backup",
-                              log->full_name, end);
-        }
-    }
-    return STELE_OK;
-}
-
 static stele_status recover_packs(struct stele_log *log, stele_err *err) {
     struct key_list list;
-    struct opening opening = {.log = log, .list = &list};
+    struct stele_unit *unit = NULL;
     struct stele_head head;
     stele_status st = STELE_OK;
+    uint64_t end = 0;
     STELE_TRY(list_blobs(log, 'p', &list, err));
-    STELE_TRY(check_whole(log, &list, err));
-    opening.failed = list.n;
-    opening.unit = stele_alloc(list.n, sizeof(struct stele_unit *));
-    if (list.n > 0 && opening.unit == NULL) {
-        STELE_TRY(STELE_FAIL(err, NO_MEMORY, "no memory for a list of %zu packs", list.n));
-    }
-    STELE_TRY(open_packs(&opening, err));
     for (size_t i = 0; i < list.n; i++) {
-        STELE_TRY(add_to_catalog(log, opening.unit[i], NULL, err));
+        if (list.range[i][0] != end) {
+            STELE_TRY(STELE_FAIL(err, CORRUPT,
+                                 "log %s: the pack of entries from %" PRIu64
+                                 " is missing; restore it from a backup",
+                                 log->full_name, end));
+        }
+        STELE_TRY(stele_pack_open(log->engine, log->name, list.range[i][0], list.range[i][1], &unit,
+                                  err));
+        STELE_TRY(add_to_catalog(log, unit, NULL, err));
+        stele_unit_unref(unit);
+        unit = NULL;
+        end = list.range[i][1];
     }
     if (list.n > 0) {
-        uint64_t end = list.range[list.n - 1][1];
         STELE_TRY(stele_pack_snapshot(log->catalog->unit[list.n - 1], &head, err));
         if (head.frontier.size_leaves != end) {
             stele_head_done(&head);
@@ -173,10 +99,7 @@ static stele_status recover_packs(struct stele_log *log, stele_err *err) {
                                 one covers all */
     }
 cleanup:
-    for (size_t i = 0; opening.unit != NULL && i < list.n; i++) {
-        stele_unit_unref(opening.unit[i]);
-    }
-    stele_free(opening.unit);
+    stele_unit_unref(unit);
     stele_free(list.range);
     return st;
 }

@@ -108,7 +108,6 @@ stele_fault_test(failed_sync SOURCES fault/batch_book.c LIBS stele-sync-count st
 # A chain that somebody changed; checkpoints and their records; the bounds and the clock of a log.
 stele_fault_test(chain SOURCES fault/batch_book.c fault/chain_forge.c support/frame_whole.c LIBS stele-test-store stele-test-engines)
 stele_fault_test(pack_forged SOURCES fault/batch_book.c fault/sync_nothing.c LIBS stele-test-store stele-test-engines)
-stele_fault_test(pack_opening SOURCES fault/batch_book.c LIBS stele-test-store stele-test-engines)
 stele_fault_test(index_forged SOURCES fault/batch_book.c fault/sync_nothing.c ${malicious_sources} LIBS stele-test-store)
 stele_fault_test(index_failed SOURCES fault/batch_book.c fault/sync_nothing.c LIBS stele-test-store stele-test-engines)
 stele_fault_test(checkpoints SOURCES support/temp_folder.c LIBS stele-test-store stele-test-engines)

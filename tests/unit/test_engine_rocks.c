@@ -413,6 +413,45 @@ static void test_engine_rocks__readers_live_through_a_reopening(void **state) {
     remove_store(&s);
 }
 
+/* Bytes of the database's write-ahead logs. */
+static uint64_t logged_bytes(const struct engine_subject *s) {
+    char folder[320];
+    uint64_t bytes = 0;
+    (void)snprintf(folder, sizeof folder, "%s/db", s->folder);
+    DIR *db = opendir(folder);
+    assert_non_null(db);
+    for (const struct dirent *d = readdir(db); d != NULL; d = readdir(db)) {
+        struct stat file;
+        if (strlen(d->d_name) > 4 && strcmp(d->d_name + strlen(d->d_name) - 4, ".log") == 0 &&
+            fstatat(dirfd(db), d->d_name, &file, 0) == 0) {
+            bytes += (uint64_t)file.st_size;
+        }
+    }
+    (void)closedir(db);
+    return bytes;
+}
+
+static void test_engine_rocks__after_a_clean_close_nothing_is_replayed(void **state) {
+    struct engine_subject s = new_store();
+    const struct stele_engine_ops *ops = s.engine->ops;
+    static uint8_t record[1 << 16];
+    uint64_t next = 0;
+    uint64_t epoch = 0;
+    (void)state;
+    assert_ok(ops->claim(s.engine, "a", &next, &epoch, NULL));
+    for (uint64_t pos = 0; pos < 20; pos++) {
+        assert_ok(
+            engine_append(s.engine, "a", epoch, pos, stele_view_of(record, sizeof record), NULL));
+    }
+    assert_true(logged_bytes(&s) >= 20 * sizeof record);
+    ops->close(s.engine);
+    assert_in_range(logged_bytes(&s), 0, sizeof record);
+    open_store(&s, false);
+    assert_ok(s.engine->ops->claim(s.engine, "a", &next, &epoch, NULL));
+    assert_int_equal(next, 20);
+    remove_store(&s);
+}
+
 int main(void) {
     const struct engine_subject subject = {NULL, make_store, restart_store, remove_store, ""};
     const struct CMUnitTest own[] = {
@@ -428,6 +467,7 @@ int main(void) {
         cmocka_unit_test(test_engine_rocks__nothing_is_written_after_a_failed_write),
         cmocka_unit_test(test_engine_rocks__a_disk_that_stays_full_can_be_read),
         cmocka_unit_test(test_engine_rocks__readers_live_through_a_reopening),
+        cmocka_unit_test(test_engine_rocks__after_a_clean_close_nothing_is_replayed),
     };
     return engine_behaviour_run("engine_rocks", &subject, own, sizeof own / sizeof own[0]);
 }
