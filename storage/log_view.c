@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "storage/log_parts.h"
+#include "storage/replay.h"
 
 #define TILE_LEVEL 8u
 #define SPINE_LEVEL 16u
@@ -217,16 +218,20 @@ cleanup:
 
 static stele_status entries_bundle(struct stele_log_view *view, uint64_t first, size_t n,
                                    stele_buf *out, stele_err *err) {
-    struct stele_log_reader *reader = NULL;
-    struct stele_stored_entry stored;
+    struct stele_replay *replay = NULL;
+    const struct stele_audit_entry *given = NULL;
+    size_t n_given = 0;
     stele_status st = STELE_OK;
-    STELE_TRY(stele_log_reader_new(view, &reader, err));
-    for (size_t i = 0; i < n; i++) {
-        STELE_TRY(stele_log_read(reader, first + i, &stored, err));
-        STELE_TRY(stele_bundle_append(out, stele_view_of(stored.bytes, stored.n_bytes), err));
+    STELE_TRY(stele_replay_new(view, &replay, err));
+    for (size_t done = 0; done < n; done += n_given) {
+        STELE_TRY(stele_replay_at(replay, first + done, &given, &n_given, err));
+        n_given = n_given < n - done ? n_given : n - done;
+        for (size_t i = 0; i < n_given; i++) {
+            STELE_TRY(stele_bundle_append(out, given[i].entry, err));
+        }
     }
 cleanup:
-    stele_log_reader_free(reader);
+    stele_replay_free(replay);
     return st;
 }
 

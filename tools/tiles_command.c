@@ -15,7 +15,9 @@
 #include "proto/log_client.h"
 #include "proto/replay_client.h"
 #include "storage/checkpoint.h"
+#include "storage/cursor.h"
 #include "storage/file.h"
+#include "storage/hash_lanes.h"
 #include "storage/replay_bundle.h"
 #include "storage/tiles.h"
 #include "storage/tree.h"
@@ -139,22 +141,40 @@ static stele_status take_replayed(struct levels *levels, uint64_t seq,
                                                                : st;
 }
 
+/* The leaf hashes of the entries in the bundle, made several at a time. */
+static stele_status hash_bundle(struct levels *levels, stele_err *err) {
+    struct stele_hash_message message[STELE_TILE_WIDTH] = {0};
+    uint8_t leaf[STELE_TILE_WIDTH * STELE_HASH_BYTES];
+    size_t n = 0;
+    stele_status st = STELE_OK;
+    for (size_t at = 0; at < levels->bundle.size; n++) {
+        size_t size = stele_get_u16(levels->bundle.data + at);
+        message[n] = stele_hash_message_leaf(
+            stele_view_slice(stele_view_buf(&levels->bundle), at + 2, size));
+        at += 2 + size;
+    }
+    stele_sha256_many(NULL, message, n, leaf);
+    STELE_TRY(stele_frontier_push_many(&levels->frontier, leaf, n, err));
+    for (size_t i = 0; i < n; i++) {
+        STELE_TRY(add_hash(levels, 0, leaf + i * STELE_HASH_BYTES, err));
+    }
+cleanup:
+    return st;
+}
+
 static stele_status take_entry(void *ctx, uint64_t seq, stele_view entry, stele_err *err) {
     struct levels *levels = ctx;
-    uint8_t leaf[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
     STELE_TRY(stele_bundle_append(&levels->bundle, entry, err));
-    if ((seq + 1) % STELE_TILE_WIDTH == 0) {
+    levels->size = seq + 1;
+    if (levels->size % STELE_TILE_WIDTH == 0) {
         STELE_TRY(write_tile(levels,
                              (struct stele_tile){.entries = true, .index = levels->n_bundles},
                              &levels->bundle, err));
+        STELE_TRY(hash_bundle(levels, err));
         levels->n_bundles++;
         stele_buf_clear(&levels->bundle);
     }
-    stele_hash_leaf(entry, leaf);
-    stele_frontier_push(&levels->frontier, leaf);
-    levels->size = seq + 1;
-    STELE_TRY(add_hash(levels, 0, leaf, err));
     stele_progress_at(&levels->progress, levels->size, levels->size_wanted);
 cleanup:
     return st;
@@ -255,6 +275,7 @@ static stele_status export(struct stele_cli *cli, const char *log, const char *d
                                     err);
     stele_progress_end(&levels->progress);
     STELE_TRY(st);
+    STELE_TRY(hash_bundle(levels, err)); /* of what fills no bundle */
     stele_frontier_root(&levels->frontier, root);
     if (levels->size != checkpoint.size_leaves || memcmp(root, checkpoint.root, sizeof root) != 0) {
         STELE_TRY(STELE_FAIL(err, UNVERIFIED,

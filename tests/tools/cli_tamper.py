@@ -17,10 +17,10 @@ class Tamper(Case):
     def setUpClass(cls):
         cls.server = server = Server(REGION).start()
         server.append(*(inference(f'a-{i}', region=REGION) for i in range(20)))
-        server.stop()
-        server.start()  # what was in the database's log goes into a table
+        server.stop()  # what was in the database's log goes into a table
+        server.start()
         server.append(*(inference(f'b-{i}', region=REGION) for i in range(5)))
-        server.stop()
+        server.kill()  # and this stays in the log
         cls.whole = os.path.join(server.folder, 'whole')
         cls.region = os.path.join(server.data, 'regions', REGION)
         shutil.copytree(cls.region, cls.whole)
@@ -71,14 +71,15 @@ class Tamper(Case):
 
     def test_a_file_that_is_cut_or_gone(self):
         for name in self.files():
-            for size in (None, 0, os.path.getsize(os.path.join(self.whole, name)) // 2):
+            whole = os.path.getsize(os.path.join(self.whole, name))
+            for size in (None, 0, whole // 2):
                 with self.subTest(name=name, size=size):
                     self.bring_back()
                     path = os.path.join(self.region, name)
                     os.remove(path) if size is None else os.truncate(path, size)
                     done = self.fsck()
                     self.assertIn(done.code, self.codes(name) | ({UNREACHABLE} if name.startswith('db/') else set()), done.err)
-                    if name.endswith(('.log', '.sst', '.signing')):
+                    if name.endswith(('.log', '.sst', '.signing')) and whole > 0:  # an empty log holds nothing
                         self.assertNotEqual(done.code, DONE, name)
 
     def test_what_fsck_refuses_is_not_served(self):
