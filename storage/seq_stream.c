@@ -14,6 +14,7 @@
  * can hold an answer in is told by its times.
  */
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -405,6 +406,12 @@ static stele_status next_window(struct stele_seq_stream *stream, stele_err *err)
         stele_status st = load_window(stream, &s, from, to, err);
         bool rare = stream->narrowing == NULL && stream->n_seqs < (to - from) / RARE_ENTRIES;
         stream->window = stream->view->log->pack_entries * (rare ? RARE_WINDOW_PACKS : 1);
+        if (st == STELE_END && to - from <= stream->view->log->pack_entries) {
+            return STELE_FAIL(err, CORRUPT,
+                              "log %s: the index of entries %" PRIu64 " to %" PRIu64
+                              " lists more than there are; run stele fsck",
+                              stream->view->log->full_name, from, to - 1);
+        }
         if (st == STELE_END) {
             leave_source(stream);
             continue;
