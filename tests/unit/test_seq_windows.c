@@ -9,6 +9,7 @@
 
 #include "storage/log_parts.h"
 #include "tests/support/event_gen.h"
+#include "tests/support/memory_segment.h"
 #include "tests/support/store_fixture.h"
 
 #define PACK_ENTRIES 256u
@@ -119,9 +120,53 @@ static void test_seq_windows__a_key_comes_whole_and_in_order(void **state) {
     stele_log_view_close(view);
 }
 
+/* A segment that lists each entry under both tenants: more in a window than entries. */
+static struct stele_segment *forge(struct stele_log *log, const struct stele_segment_info *info,
+                                   stele_buf *bytes) {
+    static struct stele_posting postings[2 * PACK_ENTRIES];
+    static struct stele_posting scratch[2 * PACK_ENTRIES];
+    const stele_view tenant[] = {stele_view_str("acme"), stele_view_str("wanted")};
+    const struct stele_tag_key *key = NULL;
+    struct stele_segment *segment = NULL;
+    assert_ok(stele_keyring_tag_key(log->keyring, log->name, info->era, false, &key, NULL));
+    for (uint32_t i = 0; i < 2 * PACK_ENTRIES; i++) {
+        stele_tag_of(key, tenant[i % 2], 16, stele_view_of(NULL, 0), false, postings[i].tag);
+        postings[i].offset = i / 2;
+    }
+    stele_postings_sort(postings, 2 * PACK_ENTRIES, scratch);
+    assert_ok(test_segment_write(info, postings, 2 * PACK_ENTRIES, bytes, NULL));
+    assert_ok(stele_segment_open(memory_read_at, bytes, bytes->size, &segment, NULL));
+    return segment;
+}
+
+static void test_seq_windows__a_forged_index_is_not_read_for_ever(void **state) {
+    const struct stele_index_key every = {.field = 16};
+    const struct stele_time_range range = {.logged_until_us = UINT64_MAX, .until_us = UINT64_MAX};
+    struct stele_log *log = stele_store_log(f.store, "3y");
+    struct stele_log_view *view = NULL;
+    struct stele_seq_stream *stream = NULL;
+    stele_buf bytes = STELE_BUF_EMPTY;
+    uint64_t seq = 0;
+    stele_err err;
+    (void)state;
+    assert_ok(stele_log_view_open(log, &view, &err));
+    struct stele_segment_ref *ref = view->catalog->segment[0];
+    struct stele_segment *own = ref->segment;
+    ref->segment = forge(log, stele_segment_info_of(own), &bytes);
+    assert_ok(stele_seq_stream_open(view, &every, &range, false, 0, &stream, &err));
+    assert_status(stele_seq_stream_next(stream, &seq, &err), CORRUPT);
+    assert_non_null(strstr(err.text, "lists more than there are"));
+    stele_seq_stream_close(stream);
+    stele_segment_close(ref->segment);
+    ref->segment = own;
+    stele_log_view_close(view);
+    stele_buf_done(&bytes);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_seq_windows__a_key_comes_whole_and_in_order),
+        cmocka_unit_test(test_seq_windows__a_forged_index_is_not_read_for_ever),
     };
     return cmocka_run_group_tests(tests, make_store, remove_store);
 }
