@@ -255,21 +255,18 @@ stele_status stele_frame_open(struct stele_compressor *c, uint8_t codec, stele_v
                               uint32_t raw_bytes, uint8_t n, stele_buf *raw,
                               struct stele_frame_content *ret, stele_err *err) {
     stele_status st = STELE_OK;
+    bool whole = codec == STELE_FRAME_CODEC_WHOLE; /* then nothing stands behind */
     size_t size = 0;
     if (n < 1 || n > STELE_FRAME_EVENTS_MAX) {
         return STELE_FAIL(err, CORRUPT, "a frame of %u events; a frame has 1 to 16", n);
     }
     stele_buf_clear(raw);
-    STELE_TRY(stele_decompress(c, sealed, raw_bytes, STELE_FRAME_RAW_MAX, raw, &size, err));
-    stele_view behind = stele_view_slice(sealed, size, sealed.size - size);
-    if (codec == STELE_FRAME_CODEC_WHOLE && behind.size > 0) {
-        STELE_TRY(
-            STELE_FAIL(err, CORRUPT, "a frame of codec 1 has %zu bytes behind it", behind.size));
-    }
+    STELE_TRY(stele_decompress(c, sealed, raw_bytes, STELE_FRAME_RAW_MAX, raw, whole ? NULL : &size,
+                               err));
     struct stele_reader r = stele_reader_of(stele_view_buf(raw), "frame");
     STELE_TRY(stele_read_bytes(&r, ret->seed, STELE_SEED_BYTES, err));
-    STELE_TRY(codec == STELE_FRAME_CODEC_WHOLE ? open_whole(&r, n, ret, err)
-                                               : open_apart(&r, behind, n, raw, ret, err));
+    stele_view behind = stele_view_slice(sealed, size, sealed.size - size);
+    STELE_TRY(whole ? open_whole(&r, n, ret, err) : open_apart(&r, behind, n, raw, ret, err));
     ret->n = n;
 cleanup:
     return stele_corrupt(st, err);

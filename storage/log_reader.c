@@ -141,7 +141,7 @@ static stele_status enter_item(struct stele_log_reader *reader, uint64_t seq, bo
         follow(reader, stele_monotonic_us() - start_us, leaves);
     }
     if (reader->item.kind == STELE_ITEM_FRAME) {
-        if (unit->pack != NULL && reader->item.digest.size > 0) {
+        if (unit->pack != NULL) {
             STELE_TRY(stele_item_check(&reader->item, reader->view->log->full_name, err));
         }
         STELE_TRY(stele_compressor_mine(&compressor, err));
@@ -172,22 +172,27 @@ cleanup:
     return st;
 }
 
-/* What follows from the payload and the place of event `seq` of the open frame. */
+stele_status stele_log_reader__describe(struct stele_log_reader *reader, uint8_t i,
+                                        struct stele_entry *ret, stele_err *err) {
+    const struct stele_log *log = reader->view->log;
+    stele_status st = log->map->map(log->map->ctx, reader->content.payload[i], &reader->facts, err);
+    *ret = (struct stele_entry){.type = STELE_ENTRY_EVENT,
+                                .era = reader->cursor.unit->era,
+                                .seq = reader->item.first_seq + i,
+                                .time_us = reader->item.time_us};
+    ret->as.event.retention_years = log->years;
+    ret->as.event.event_us = reader->facts.event_us;
+    ret->as.event.late = stele_entry_is_late(ret->time_us, reader->facts.event_us);
+    return stele_corrupt(st, err);
+}
+
+/* What an event is without its commitments. */
 static stele_status describe_event(struct stele_log_reader *reader, uint64_t seq,
                                    struct stele_stored_entry *ret, stele_err *err) {
-    const struct stele_log *log = reader->view->log;
-    struct stele_entry *entry = &ret->entry;
-    ret->payload = reader->content.payload[seq - reader->item.first_seq];
+    uint8_t i = (uint8_t)(seq - reader->item.first_seq);
+    ret->payload = reader->content.payload[i];
     ret->facts = &reader->facts;
-    stele_status st = log->map->map(log->map->ctx, ret->payload, &reader->facts, err);
-    *entry = (struct stele_entry){.type = STELE_ENTRY_EVENT,
-                                  .era = reader->cursor.unit->era,
-                                  .seq = seq,
-                                  .time_us = reader->item.time_us};
-    entry->as.event.retention_years = log->years;
-    entry->as.event.event_us = reader->facts.event_us;
-    entry->as.event.late = stele_entry_is_late(entry->time_us, reader->facts.event_us);
-    return stele_corrupt(st, err);
+    return stele_log_reader__describe(reader, i, &ret->entry, err);
 }
 
 static stele_status rebuild_event(struct stele_log_reader *reader, uint64_t seq,
@@ -274,7 +279,7 @@ stele_status stele_log_read_event(struct stele_log_reader *reader, uint64_t seq,
     STELE_TRY(check_seq(reader, seq, err));
     STELE_TRY(holds(reader, reader->n_entered, seq) ? STELE_OK
                                                     : enter_item(reader, seq, false, err));
-    if (reader->item.kind != STELE_ITEM_FRAME || reader->item.digest.size == 0) {
+    if (reader->item.kind != STELE_ITEM_FRAME || reader->item.codec == STELE_FRAME_CODEC_WHOLE) {
         return stele_log_read(reader, seq, ret, err);
     }
     *ret = (struct stele_stored_entry){0};

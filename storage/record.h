@@ -45,7 +45,8 @@ void stele_item_digest_sealed(stele_view sealed, uint8_t out[STELE_AT_LEAST(32)]
 void stele_item_digest(const struct stele_item *frame, const char *log_full_name,
                        const uint8_t sealed_digest[STELE_AT_LEAST(32)],
                        uint8_t out[STELE_AT_LEAST(16)]);
-/* Whether the frame's bytes are those it was stored with, in this log. Errors: CORRUPT. */
+/* Whether the frame's bytes are those it was stored with, in this log; of one of codec 1 nothing
+ * says. Errors: CORRUPT. */
 STELE_MUST_USE stele_status stele_item_check(const struct stele_item *frame,
                                              const char *log_full_name, stele_err *err);
 void stele_item_write(struct stele_writer *w, const struct stele_item *item);

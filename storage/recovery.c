@@ -36,9 +36,7 @@ static stele_status replay_frame(struct stele_group *group, const struct stele_i
                           "a frame at entry %" PRIu64 " crosses the bound of its pack",
                           item->first_seq);
     }
-    if (item->digest.size > 0) {
-        STELE_TRY(stele_item_check(item, log->full_name, err));
-    }
+    STELE_TRY(stele_item_check(item, log->full_name, err));
     STELE_TRY(stele_compressor_mine(&compressor, err));
     STELE_TRY(stele_frame_open(compressor, item->codec, item->sealed, item->raw_bytes, item->n, raw,
                                &content, err));

@@ -50,18 +50,9 @@ void stele_replay_free(struct stele_replay *replay) {
 static stele_status describe(struct stele_replay *replay, const struct stele_tag_key *key,
                              uint8_t i, stele_err *err) {
     struct stele_log_reader *reader = replay->reader;
-    struct stele_log *log = reader->view->log;
     struct stele_entry *entry = &replay->entry[i];
-    uint32_t era = reader->cursor.unit->era;
     stele_status st = STELE_OK;
-    STELE_TRY(log->map->map(log->map->ctx, reader->content.payload[i], &reader->facts, err));
-    *entry = (struct stele_entry){.type = STELE_ENTRY_EVENT,
-                                  .era = era,
-                                  .seq = reader->item.first_seq + i,
-                                  .time_us = reader->item.time_us};
-    entry->as.event.retention_years = log->years;
-    entry->as.event.event_us = reader->facts.event_us;
-    entry->as.event.late = stele_entry_is_late(entry->time_us, reader->facts.event_us);
+    STELE_TRY(stele_log_reader__describe(reader, i, entry, err));
     STELE_TRY(stele_tag_set_of(key, &reader->facts, entry->as.event.late, &replay->tags[i], err));
 cleanup:
     return st;
