@@ -23,7 +23,7 @@ static const char usage[] =
     "usage: stele bench ingest|query|proof|export|mixed [--config client.conf] [--events N]\n"
     "                   [--from FILE] [--batch N] [--connections N] [--clients N] [--rate N]\n"
     "                   [--duration SECONDS] [--unary] [--queries N] [--cold N] [--query-rate N]\n"
-    "                   [--clock-step DURATION] [--no-index] [-o text|json]\n"
+    "                   [--clock-step DURATION] [--no-index] [--keep] [-o text|json]\n"
     "       stele bench events [--events N] [--clock-step DURATION] --out FILE [--rows FILE]\n"
     "\n"
     "ingest: ships N made-up events (default 300,000) as fast as they are acknowledged.\n"
@@ -53,6 +53,7 @@ static const char usage[] =
     "and\n"
     "                         move by so much for each event, 50 years at most: 300,000 events at\n"
     "                         158s live through 18 months\n"
+    "  --keep                 leaves that server's folder, and says where it is\n"
     "  --no-index             that server makes no INDEX entries and merges no segments: what the\n"
     "                         completeness index costs is the difference\n"
     "The ceilings in the output are measured in the same run: one thread that only hashes and\n"
@@ -84,7 +85,7 @@ struct bench {
     uint32_t clock_step_ms;                /* 0: the real clock */
     struct stele_bench_clock *clock;
     struct stele_bench_null *null;
-    bool unary, no_index, json;
+    bool unary, no_index, keep, json;
 };
 
 /* ------------------------------------------------------------------ the command */
@@ -146,6 +147,9 @@ static int judge(int n, char **words, bool has_config, struct bench *ret) {
     } else {
         ret->query_rate = 0;
     }
+    if (ret->keep && (has_config || strcmp(ret->what, "events") == 0)) {
+        return stele_usage_error("bench", "--keep is for a server of bench's own");
+    }
     if (ret->clients > 0 && !ret->unary) {
         return stele_usage_error("bench", "--clients is for single appends: with --unary");
     }
@@ -205,6 +209,7 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
                                           {"query-rate", required_argument, NULL, 'Q'},
                                           {"unary", no_argument, NULL, 'u'},
                                           {"no-index", no_argument, NULL, 'i'},
+                                          {"keep", no_argument, NULL, 'K'},
                                           {"clock-step", required_argument, NULL, 's'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
@@ -238,6 +243,8 @@ static int parse(int argc, char **argv, struct bench *ret, const char **config) 
             ret->unary = true;
         } else if (c == 'i') {
             ret->no_index = true;
+        } else if (c == 'K') {
+            ret->keep = true;
         } else if (c == 'o') {
             ret->json = strcmp(value, "json") == 0;
             st = ret->json || strcmp(value, "text") == 0
@@ -418,6 +425,7 @@ int stele_bench_command(const char *config, int argc, char **argv) {
     }
     if (own) {
         STELE_TRY(stele_bench_server_start(bench.clock, !bench.no_index, &server, &err));
+        server.keep = bench.keep;
         config = server.client_conf;
     }
     STELE_TRY(stele_cli_named(stele_client_config_load(config, &client, &err)));

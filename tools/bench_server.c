@@ -439,7 +439,9 @@ void stele_bench_server_stop(struct stele_bench_server *server) {
         (void)kill(tool, SIGKILL); /* what it works on goes */
     }
     halt(server);
-    if (server->dir[0] != '\0') {
+    if (server->keep) {
+        (void)fprintf(stderr, "stele bench: the server's folder is %s\n", server->dir);
+    } else if (server->dir[0] != '\0') {
         stele_bench_folder_remove(server->dir);
     }
 }

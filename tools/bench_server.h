@@ -21,6 +21,7 @@
 
 struct stele_bench_server {
     pid_t pid;
+    bool keep; /* the folder stays when the server is stopped; set any time before */
     char dir[STELE_BENCH_DIR_BYTES];
     char client_conf[STELE_BENCH_PATH_BYTES];
 };
@@ -56,7 +57,7 @@ STELE_MUST_USE stele_status stele_bench_server_restart(struct stele_bench_server
  * Errors: IO, with the end of its output, unless it ends with 0. */
 STELE_MUST_USE stele_status stele_bench_server_run(char *const argv[], const char *output,
                                                    double *ret_cpu_s, stele_err *err);
-/* SIGTERM, wait, remove the folder. */
+/* SIGTERM, wait, remove the folder, or say where it is kept. */
 void stele_bench_server_stop(struct stele_bench_server *server);
 
 #endif

@@ -6,11 +6,13 @@
  * could have made up.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "proto/log_client.h"
 #include "proto/replay_client.h"
@@ -45,6 +47,7 @@ static const char usage[] =
 
 #define TIMEOUT_MS 60000
 #define LEVELS_MAX 8
+#define PATH_BYTES 4200 /* of a folder and a name in it */
 
 /* One growing tile a level: a full one is written and its root goes up. */
 struct levels {
@@ -58,8 +61,9 @@ struct levels {
     struct stele_progress progress;
 };
 
+/* Makes the folders of `path`. */
 static stele_status make_parents(const char *path, stele_err *err) {
-    char part[4200];
+    char part[PATH_BYTES];
     for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         (void)snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
         if (mkdir(part, 0755) != 0 && errno != EEXIST) {
@@ -70,22 +74,47 @@ static stele_status make_parents(const char *path, stele_err *err) {
     return STELE_OK;
 }
 
-/* Public files: readable by all, replaced whole. */
-static stele_status write_public(const char *dir, const char *name, stele_view bytes,
-                                 stele_err *err) {
-    char path[4200];
-    char temporary[4300];
+/* A new file, with the folders it stands in; -1 and errno, EEXIST where there is one. */
+static stele_status create(const char *path, int *ret_fd, stele_err *err) {
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
     stele_status st = STELE_OK;
-    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
-    (void)snprintf(temporary, sizeof temporary, "%s.part", path);
-    STELE_TRY(make_parents(path, err));
-    FILE *file = fopen(temporary, "wbe");
-    bool good = file != NULL && fwrite(bytes.data, 1, bytes.size, file) == bytes.size;
-    good = file != NULL && fclose(file) == 0 && good && rename(temporary, path) == 0;
-    if (!good) {
-        st = STELE_FAIL_ERRNO(err, errno, "cannot write '%.120s': %s", path, strerror(errno));
+    *ret_fd = open(path, flags, 0644);
+    if (*ret_fd < 0 && errno == ENOENT) {
+        STELE_TRY(make_parents(path, err));
+        *ret_fd = open(path, flags, 0644);
     }
 cleanup:
+    return st;
+}
+
+/* Public files: readable by all. What is there is replaced whole; what is not is written where it
+ * will stand, because nothing under a checkpoint is missing, and the new one is written last. */
+static stele_status write_public(const char *dir, const char *name, stele_view bytes,
+                                 stele_err *err) {
+    char path[PATH_BYTES];
+    char temporary[PATH_BYTES + sizeof ".part"];
+    const char *written = path;
+    int fd = -1;
+    stele_status st = STELE_OK;
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    STELE_TRY(create(path, &fd, err));
+    if (fd < 0 && errno == EEXIST) {
+        (void)snprintf(temporary, sizeof temporary, "%s.part", path);
+        written = temporary;
+        fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    }
+    STELE_TRY(fd < 0 ? STELE_FAIL_ERRNO(err, errno, "cannot write '%.120s': %s", path,
+                                        strerror(errno))
+                     : STELE_OK);
+    STELE_TRY(stele_file_write(fd, bytes, written, err));
+    if (written == temporary && rename(temporary, path) != 0) {
+        STELE_TRY(STELE_FAIL_ERRNO(err, errno, "cannot replace '%.120s': %s", path,
+                                   strerror(errno)));
+    }
+cleanup:
+    if (fd >= 0 && close(fd) != 0 && st == STELE_OK) {
+        st = STELE_FAIL_ERRNO(err, errno, "cannot write '%.120s': %s", path, strerror(errno));
+    }
     return st;
 }
 
