@@ -60,11 +60,6 @@
 #define STELE_QUERY_SEAL_MS_MAX 10000u
 #define STELE_QUERY_SEAL_TURN_MS 20u
 
-/* How long a seal may wait for its INDEX entry, and how long one turn of it lasts: a worker has
- * others. */
-#define STELE_QUERY_SEAL_MS_MAX 10000u
-#define STELE_QUERY_SEAL_TURN_MS 20u
-
 /* A cursor's text: 64 logs with names of 32 bytes are 2,900 bytes, 3,900 in base64. */
 #define STELE_QUERY_CURSOR_BYTES_MAX 4096u
 
