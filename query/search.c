@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -29,6 +30,8 @@ struct source {
     uint64_t seq;
     struct stele_seq_stream *stream; /* both NULL at first and after a rest */
     struct stele_log_reader *reader;
+    struct stele_workers *helpers; /* NULL where nobody helps, as in a scan */
+    struct stele_job help;         /* of a second thread, for the reader */
     struct stele_stored_entry entry;
 };
 
@@ -60,7 +63,28 @@ static uint64_t place_at_end(const struct stele_search *search, const struct sou
     return search->options.descending ? 0 : source->log->size;
 }
 
+static void help(struct stele_job *job) {
+    struct source *source = (struct source *)(void *)((char *)job - offsetof(struct source, help));
+    stele_log_reader_help(source->reader, stele_workers_waiting(source->helpers));
+}
+
+/* Tried for a row in so many: where everybody is busy it is in vain. */
+#define ROWS_BETWEEN_HELP 16u
+
+static void ask_for_help(const struct stele_search *search, struct source *source) {
+    if (source->helpers == NULL || search->rows % ROWS_BETWEEN_HELP != 0 ||
+        !stele_log_reader_wants_help(source->reader)) {
+        return;
+    }
+    if (!stele_workers_submit_idle(source->helpers, &source->help)) {
+        stele_log_reader_no_help(source->reader);
+    }
+}
+
 static void close_source(struct source *source) {
+    if (source->helpers != NULL && stele_workers_withdraw(source->helpers, &source->help)) {
+        stele_log_reader_no_help(source->reader);
+    }
     stele_seq_stream_close(source->stream);
     stele_log_reader_free(source->reader);
     source->stream = NULL;
@@ -84,6 +108,8 @@ static stele_status plan_source(struct stele_search *search, struct source *sour
     source->hi = plan->hi;
     source->range = plan->range;
     source->scan = plan->n_keys == 0;
+    source->helpers = source->scan ? NULL : search->options.helpers;
+    source->help.run = help;
     if (!source->scan) {
         source->key = plan->key[plan->chosen].key;
         source->narrows = plan->narrows;
@@ -245,6 +271,7 @@ static stele_status fill(struct stele_search *search, struct source *source, boo
                 stele_log_reader_follow(source->reader, source->stream);
             }
         }
+        ask_for_help(search, source);
         STELE_TRY(search->options.for_proofs
                       ? stele_log_read(source->reader, source->seq, &source->entry, err)
                       : stele_log_read_event(source->reader, source->seq, &source->entry, err));

@@ -9,7 +9,8 @@
  * and goes on from there without loss or repetition, however rare the hits are. Memory: one entry a
  * log.
  *
- * One thread at a time; which thread may change between calls.
+ * One thread at a time; which thread may change between calls. Where entries are read by a key and
+ * a worker has nothing to do, it opens what is read next.
  */
 #ifndef STELE_QUERY_SEARCH_H
 #define STELE_QUERY_SEARCH_H
@@ -18,6 +19,7 @@
 
 #include "query/cursor.h"
 #include "query/plan.h"
+#include "query/workers.h"
 
 struct stele_search_options {
     bool descending;
@@ -26,6 +28,7 @@ struct stele_search_options {
     uint64_t time_budget_us; /* of work, inside slices; over 0 */
     bool for_proofs;         /* hits come with what proves them (storage/log.h, stele_log_read) */
     const struct stele_places *from; /* borrowed during open; NULL: from the start */
+    struct stele_workers *helpers; /* borrowed; one that is idle opens frames ahead; may be NULL */
     const atomic_bool *stop;  /* borrowed; set by any thread: pause at the next row; may be NULL */
     uint64_t (*now_us)(void); /* a clock that never falls; NULL: the system's */
 };

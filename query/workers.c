@@ -12,7 +12,9 @@ struct stele_workers {
     pthread_mutex_t lock;
     pthread_cond_t more;
     struct stele_job *first, *last;
-    uint32_t n_queued, queue_max;
+    _Atomic uint32_t n_queued; /* written under the lock */
+    uint32_t queue_max;
+    uint32_t n_idle; /* threads that wait for a job */
     bool closing;
     uint32_t n_threads;
     pthread_t thread[STELE_QUERY_WORKERS_MAX];
@@ -31,7 +33,9 @@ static void *work(void *arg) {
     (void)pthread_mutex_lock(&workers->lock);
     for (;;) {
         while (workers->first == NULL && !workers->closing) {
+            workers->n_idle++;
             (void)pthread_cond_wait(&workers->more, &workers->lock);
+            workers->n_idle--;
         }
         struct stele_job *job = workers->first;
         if (job == NULL) {
@@ -88,14 +92,7 @@ void stele_workers_free(struct stele_workers *workers) {
     stele_free(workers);
 }
 
-stele_status stele_workers_submit(struct stele_workers *workers, struct stele_job *job,
-                                  stele_err *err) {
-    (void)pthread_mutex_lock(&workers->lock);
-    if (workers->n_queued >= workers->queue_max) {
-        (void)pthread_mutex_unlock(&workers->lock);
-        return STELE_FAIL(err, BUSY, "%u queries are waiting already; try again later",
-                          workers->queue_max);
-    }
+static void link_job(struct stele_workers *workers, struct stele_job *job) {
     assert(!job->queued);
     job->prev = workers->last;
     job->next = NULL;
@@ -104,8 +101,33 @@ stele_status stele_workers_submit(struct stele_workers *workers, struct stele_jo
     job->queued = true;
     workers->n_queued++;
     (void)pthread_cond_signal(&workers->more);
+}
+
+stele_status stele_workers_submit(struct stele_workers *workers, struct stele_job *job,
+                                  stele_err *err) {
+    (void)pthread_mutex_lock(&workers->lock);
+    if (workers->n_queued >= workers->queue_max) {
+        (void)pthread_mutex_unlock(&workers->lock);
+        return STELE_FAIL(err, BUSY, "%u queries are waiting already; try again later",
+                          workers->queue_max);
+    }
+    link_job(workers, job);
     (void)pthread_mutex_unlock(&workers->lock);
     return STELE_OK;
+}
+
+bool stele_workers_submit_idle(struct stele_workers *workers, struct stele_job *job) {
+    (void)pthread_mutex_lock(&workers->lock);
+    bool idle = workers->n_idle > workers->n_queued; /* who was woken for a job still counts */
+    if (idle) {
+        link_job(workers, job);
+    }
+    (void)pthread_mutex_unlock(&workers->lock);
+    return idle;
+}
+
+const _Atomic uint32_t *stele_workers_waiting(const struct stele_workers *workers) {
+    return &workers->n_queued;
 }
 
 bool stele_workers_withdraw(struct stele_workers *workers, struct stele_job *job) {

@@ -28,6 +28,11 @@ void stele_workers_free(struct stele_workers *workers);
 /* Threads: any, also from a job. Errors: BUSY (the queue is full). */
 STELE_MUST_USE stele_status stele_workers_submit(struct stele_workers *workers,
                                                  struct stele_job *job, stele_err *err);
+/* The same, but only where a thread has nothing to do: false, and nothing is submitted, where none
+ * has. For work that helps another job and is not worth waiting for. */
+STELE_MUST_USE bool stele_workers_submit_idle(struct stele_workers *workers, struct stele_job *job);
+/* How many jobs are waiting: for one that gives way to them. Lives as long as the workers. */
+const _Atomic uint32_t *stele_workers_waiting(const struct stele_workers *workers);
 /* True: the job was waiting and now will not run. False: it runs, has run, or was never submitted.
  */
 bool stele_workers_withdraw(struct stele_workers *workers, struct stele_job *job);

@@ -144,6 +144,16 @@ struct stele_seq_stream;
  * the reader has those that follow fetched too. */
 void stele_log_reader_follow(struct stele_log_reader *reader,
                              const struct stele_seq_stream *stream);
+/*
+ * A reader that follows can have a second thread open what _read_event will want. _wants_help:
+ * whether there is enough for one, and none is expected; true: from now on one is, and somebody has
+ * to call _help, on any thread, or _no_help. _help opens what it can and returns, at once where
+ * `others` that wait for its thread are more than 0. The reader is used meanwhile as before; _free
+ * waits for who is expected. All but _help: the reader's thread.
+ */
+STELE_MUST_USE bool stele_log_reader_wants_help(struct stele_log_reader *reader);
+void stele_log_reader_help(struct stele_log_reader *reader, const _Atomic uint32_t *others);
+void stele_log_reader_no_help(struct stele_log_reader *reader);
 /* The tags of the event that _read gave last, as committed (recomputed): for receipts. Borrows the
  * reader. */
 STELE_MUST_USE stele_status stele_log_read_tags(struct stele_log_reader *reader,
@@ -189,6 +199,10 @@ void stele_seq_stream_close(struct stele_seq_stream *stream);
 /* Seqs that next will give, as far as they are known without reading, at most `max`. Returns how
  * many. */
 size_t stele_seq_stream_ahead(const struct stele_seq_stream *stream, uint64_t *out, size_t max);
+/* The first of those that is `apart` entries or more behind `seq`, in the stream's direction.
+ * False: none is known. */
+bool stele_seq_stream_beyond(const struct stele_seq_stream *stream, uint64_t seq, uint64_t apart,
+                             uint64_t *ret);
 
 /* The tag key of an era, for a proof to those entitled to the whole log: who has it can tell every
  * tag of the era. Errors: NOT_FOUND (no such era), those of the keyring. */

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "storage/log_reader_parts.h"
-#include "storage/monotonic.h"
 
 /* Out of memory a read takes some 2 us, from a fast disk 70. */
 #define SLOW_US 30u
@@ -40,7 +39,8 @@ void stele_log_reader_free(struct stele_log_reader *reader) {
     if (reader != NULL) {
         stele_unit_cursor_done(&reader->cursor);
         stele_unit_cursor_done(&reader->ahead);
-        stele_buf_done(&reader->raw);
+        stele_frames_ahead_free(reader->frames);
+        stele_open_item_done(&reader->open);
         stele_buf_done(&reader->leaves);
         stele_free(reader);
     }
@@ -52,7 +52,7 @@ void stele_log_reader_free(struct stele_log_reader *reader) {
 /* Finds the open item's leaf hashes; reads ahead where items are read one after the other. */
 static stele_status find_leaves(struct stele_log_reader *reader, const struct stele_unit *unit,
                                 stele_err *err) {
-    const struct stele_item *item = &reader->item;
+    const struct stele_item *item = &reader->open.item;
     uint64_t have = reader->leaves_lo + reader->leaves.size / STELE_HASH_BYTES;
     if (item->first_seq < reader->leaves_lo || item->first_seq + item->n > have) {
         uint64_t left = atomic_load_explicit(&unit->hi, memory_order_acquire) - item->first_seq;
@@ -76,14 +76,33 @@ void stele_log_reader_follow(struct stele_log_reader *reader,
     reader->stream = stream;
 }
 
+bool stele_log_reader_wants_help(struct stele_log_reader *reader) {
+    if (reader->frames == NULL && reader->stream != NULL &&
+        stele_frames_ahead_new(reader->view, &reader->frames, NULL) != STELE_OK) {
+        return false; /* then it goes on alone */
+    }
+    return reader->frames != NULL && stele_frames_ahead_expect(reader->frames);
+}
+
+void stele_log_reader_help(struct stele_log_reader *reader, const _Atomic uint32_t *others) {
+    stele_frames_ahead_help(reader->frames, others);
+}
+
+void stele_log_reader_no_help(struct stele_log_reader *reader) {
+    stele_frames_ahead_expect_none(reader->frames);
+}
+
 /* What is read next is fetched: items of the open unit, and of the one after it as soon as what
  * that is entered with is there. */
 static void tell_ahead(struct stele_log_reader *reader, bool leaves) {
     uint64_t seq[TOLD_MAX];
-    const struct stele_unit *open = reader->cursor.unit;
+    const struct stele_unit *open = reader->open.unit;
     const struct stele_unit *next = open;
     size_t n = stele_seq_stream_ahead(reader->stream, seq, TOLD_MAX);
     size_t i = 0;
+    if (stele_unit_cursor_enter(&reader->cursor, open, NULL) != STELE_OK) {
+        return;
+    }
     stele_unit_will_need(&reader->cursor, seq, n, leaves);
     for (; i < n && next == open; i += next == open) {
         next = stele_catalog_unit_of(reader->view->catalog, seq[i]);
@@ -111,63 +130,53 @@ static void follow(struct stele_log_reader *reader, uint64_t took_us, bool leave
     }
 }
 
-static stele_status enter_unit(struct stele_log_reader *reader, const struct stele_unit *unit,
-                               stele_err *err) {
+static void turn_to(struct stele_log_reader *reader, const struct stele_unit *unit) {
     if (reader->cursor.unit != unit && reader->ahead.unit == unit) {
         struct stele_unit_cursor left = reader->cursor;
         reader->cursor = reader->ahead;
         reader->ahead = left;
     }
-    return stele_unit_cursor_enter(&reader->cursor, unit, err);
 }
 
 /* Leaves the item that holds seq in the reader: a frame's payloads as they were stored, by its
- * digest, which what is in memory need not be held against again. leaves: its leaf hashes are read
- * too. */
+ * digest. leaves: its leaf hashes are read too. */
 static stele_status enter_item(struct stele_log_reader *reader, uint64_t seq, bool leaves,
                                stele_err *err) {
-    const struct stele_unit *unit = stele_catalog_unit_of(reader->view->catalog, seq);
-    struct stele_compressor *compressor = NULL;
     stele_status st = STELE_OK;
     reader->n_entered = reader->n_open = 0;
-    if (unit == NULL) {
-        return STELE_FAIL(err, CORRUPT, "log %s: entry %" PRIu64 " is in no unit",
-                          reader->view->log->full_name, seq);
+    turn_to(reader, stele_catalog_unit_of(reader->view->catalog, seq));
+    reader->was_ahead =
+        !leaves && reader->frames != NULL &&
+        stele_frames_ahead_take(reader->frames, seq, &reader->cursor, &reader->open);
+    if (!reader->was_ahead) {
+        STELE_TRY(stele_open_item_read(&reader->open, reader->view, &reader->cursor, seq, err));
     }
-    STELE_TRY(enter_unit(reader, unit, err));
-    uint64_t start_us = reader->stream == NULL ? 0 : stele_monotonic_us();
-    STELE_TRY(stele_unit_item(&reader->cursor, seq, &reader->item, err));
+    reader->n_entered = reader->open.item.n;
     if (reader->stream != NULL) {
-        follow(reader, stele_monotonic_us() - start_us, leaves);
+        follow(reader, reader->open.took_us, leaves);
     }
-    if (reader->item.kind == STELE_ITEM_FRAME) {
-        if (unit->pack != NULL) {
-            STELE_TRY(stele_item_check(&reader->item, reader->view->log->full_name, err));
-        }
-        STELE_TRY(stele_compressor_mine(&compressor, err));
-        STELE_TRY(stele_frame_open(compressor, reader->item.codec, reader->item.sealed,
-                                   reader->item.raw_bytes, reader->item.n, &reader->raw,
-                                   &reader->content, err));
+    if (!leaves && reader->frames != NULL) {
+        stele_frames_ahead_want(reader->frames, reader->stream, seq);
     }
-    reader->n_entered = reader->item.n;
 cleanup:
     return st;
 }
 
 static bool holds(const struct stele_log_reader *reader, uint8_t n, uint64_t seq) {
-    return n > 0 && seq >= reader->item.first_seq && seq - reader->item.first_seq < n;
+    return n > 0 && seq >= reader->open.item.first_seq && seq - reader->open.item.first_seq < n;
 }
 
 stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t seq,
                                      stele_err *err) {
     stele_status st = STELE_OK;
-    STELE_TRY(holds(reader, reader->n_entered, seq) ? STELE_OK
-                                                    : enter_item(reader, seq, true, err));
-    if (reader->item.kind == STELE_ITEM_FRAME) {
-        STELE_TRY(stele_unit_kseed(&reader->cursor, &reader->item, reader->kseed, err));
+    STELE_TRY(holds(reader, reader->n_entered, seq) && !reader->was_ahead
+                  ? STELE_OK
+                  : enter_item(reader, seq, true, err));
+    if (reader->open.item.kind == STELE_ITEM_FRAME) {
+        STELE_TRY(stele_unit_kseed(&reader->cursor, &reader->open.item, reader->kseed, err));
     }
-    STELE_TRY(find_leaves(reader, reader->cursor.unit, err));
-    reader->n_open = reader->item.n;
+    STELE_TRY(find_leaves(reader, reader->open.unit, err));
+    reader->n_open = reader->open.item.n;
 cleanup:
     return st;
 }
@@ -175,11 +184,12 @@ cleanup:
 stele_status stele_log_reader__describe(struct stele_log_reader *reader, uint8_t i,
                                         struct stele_entry *ret, stele_err *err) {
     const struct stele_log *log = reader->view->log;
-    stele_status st = log->map->map(log->map->ctx, reader->content.payload[i], &reader->facts, err);
+    stele_status st =
+        log->map->map(log->map->ctx, reader->open.content.payload[i], &reader->facts, err);
     *ret = (struct stele_entry){.type = STELE_ENTRY_EVENT,
-                                .era = reader->cursor.unit->era,
-                                .seq = reader->item.first_seq + i,
-                                .time_us = reader->item.time_us};
+                                .era = reader->open.unit->era,
+                                .seq = reader->open.item.first_seq + i,
+                                .time_us = reader->open.item.time_us};
     ret->as.event.retention_years = log->years;
     ret->as.event.event_us = reader->facts.event_us;
     ret->as.event.late = stele_entry_is_late(ret->time_us, reader->facts.event_us);
@@ -189,8 +199,8 @@ stele_status stele_log_reader__describe(struct stele_log_reader *reader, uint8_t
 /* What an event is without its commitments. */
 static stele_status describe_event(struct stele_log_reader *reader, uint64_t seq,
                                    struct stele_stored_entry *ret, stele_err *err) {
-    uint8_t i = (uint8_t)(seq - reader->item.first_seq);
-    ret->payload = reader->content.payload[i];
+    uint8_t i = (uint8_t)(seq - reader->open.item.first_seq);
+    ret->payload = reader->open.content.payload[i];
     ret->facts = &reader->facts;
     return stele_log_reader__describe(reader, i, &ret->entry, err);
 }
@@ -201,11 +211,11 @@ static stele_status rebuild_event(struct stele_log_reader *reader, uint64_t seq,
     const struct stele_tag_key *key = NULL;
     struct stele_entry *entry = &ret->entry;
     stele_status st = STELE_OK;
-    uint8_t i = (uint8_t)(seq - reader->item.first_seq);
+    uint8_t i = (uint8_t)(seq - reader->open.item.first_seq);
     STELE_TRY(describe_event(reader, seq, ret, err));
     STELE_TRY(stele_keyring_tag_key(log->keyring, log->name, entry->era, false, &key, err));
     STELE_TRY(stele_tag_set_of(key, &reader->facts, entry->as.event.late, &reader->tags, err));
-    stele_hash_salt(reader->content.seed, i, ret->salt);
+    stele_hash_salt(reader->open.content.seed, i, ret->salt);
     stele_hash_payload(ret->salt, ret->payload, entry->as.event.payload_commit);
     stele_hash_ksalt(reader->kseed, i, ret->ksalt);
     stele_hash_keys(ret->ksalt, reader->tags.tag[0], reader->tags.n, entry->as.event.keys_commit);
@@ -219,7 +229,7 @@ cleanup:
  */
 static stele_status take_single(const struct stele_log_reader *reader, uint64_t seq,
                                 struct stele_stored_entry *ret, stele_err *err) {
-    const struct stele_item *item = &reader->item;
+    const struct stele_item *item = &reader->open.item;
     uint8_t digest[STELE_HASH_BYTES];
     stele_status st = STELE_OK;
     STELE_TRY(stele_corrupt(stele_entry_decode(item->entry, &ret->entry, err), err));
@@ -249,7 +259,7 @@ static stele_status check_seq(const struct stele_log_reader *reader, uint64_t se
 
 stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq,
                             struct stele_stored_entry *ret, stele_err *err) {
-    const struct stele_item *item = &reader->item;
+    const struct stele_item *item = &reader->open.item;
     stele_status st = STELE_OK;
     uint8_t leaf[STELE_HASH_BYTES];
     STELE_TRY(check_seq(reader, seq, err));
@@ -279,7 +289,8 @@ stele_status stele_log_read_event(struct stele_log_reader *reader, uint64_t seq,
     STELE_TRY(check_seq(reader, seq, err));
     STELE_TRY(holds(reader, reader->n_entered, seq) ? STELE_OK
                                                     : enter_item(reader, seq, false, err));
-    if (reader->item.kind != STELE_ITEM_FRAME || reader->item.codec == STELE_FRAME_CODEC_WHOLE) {
+    if (reader->open.item.kind != STELE_ITEM_FRAME ||
+        reader->open.item.codec == STELE_FRAME_CODEC_WHOLE) {
         return stele_log_read(reader, seq, ret, err);
     }
     *ret = (struct stele_stored_entry){0};
@@ -290,7 +301,7 @@ cleanup:
 
 stele_status stele_log_peek(struct stele_log_reader *reader, uint64_t seq,
                             struct stele_stored_frame *ret, stele_err *err) {
-    const struct stele_item *item = &reader->item;
+    const struct stele_item *item = &reader->open.item;
     struct stele_entry entry;
     stele_status st = STELE_OK;
     STELE_TRY(check_seq(reader, seq, err));
@@ -305,14 +316,14 @@ stele_status stele_log_peek(struct stele_log_reader *reader, uint64_t seq,
     *ret = (struct stele_stored_frame){.first_seq = item->first_seq,
                                        .time_us = item->time_us,
                                        .n = item->n < left ? item->n : (size_t)left,
-                                       .payload = reader->content.payload};
+                                       .payload = reader->open.content.payload};
 cleanup:
     return st;
 }
 
 stele_status stele_log_read_tags(struct stele_log_reader *reader, const struct stele_tag_set **ret,
                                  stele_err *err) {
-    if (reader->n_open == 0 || reader->item.kind != STELE_ITEM_FRAME) {
+    if (reader->n_open == 0 || reader->open.item.kind != STELE_ITEM_FRAME) {
         return STELE_FAIL(err, INVALID,
                           "log %s: the entry that was read last is no event and has no tags",
                           reader->view->log->full_name);

@@ -6,16 +6,15 @@
 #ifndef STELE_STORAGE_LOG_READER_PARTS_H
 #define STELE_STORAGE_LOG_READER_PARTS_H
 
-#include "storage/log_parts.h"
+#include "storage/frames_ahead.h"
 
 struct stele_log_reader {
     struct stele_log_view *view;
     struct stele_unit_cursor cursor;
-    struct stele_item item; /* valid while n_entered > 0 */
-    uint8_t n_entered;      /* its entries; FRAME: `content` has the payloads */
-    uint8_t n_open;         /* the same, if keys seed and leaf hashes are there too */
-    stele_buf raw;
-    struct stele_frame_content content;
+    struct stele_open_item open; /* valid while n_entered > 0 */
+    uint8_t n_entered;           /* its entries */
+    uint8_t n_open;              /* the same, if keys seed and leaf hashes are there too */
+    bool was_ahead;              /* it was opened ahead: no cursor has its bytes */
     uint8_t kseed[STELE_SEED_BYTES];
     stele_buf
         leaves; /* leaf hashes from leaves_lo on: the open item's, and more where reads ascend */
@@ -23,6 +22,7 @@ struct stele_log_reader {
     uint64_t leaves_next; /* where the item ends whose leaf hashes were read last */
     const uint8_t *leaf;  /* of the open item */
     const struct stele_seq_stream *stream; /* NULL: nobody said what is read next */
+    struct stele_frames_ahead *frames;     /* NULL: nobody asked whether a helper is wanted */
     const struct stele_unit *told;         /* the newest unit that is said to be entered next */
     struct stele_unit_cursor ahead;        /* that unit's, once it can be */
     uint64_t n_since_slow;                 /* items read since a slow one */

@@ -186,13 +186,16 @@ stele_status stele_pack_directory(const struct stele_unit *unit, stele_buf *dir,
 
 /* Some 16 frames of small events. A frame that is larger is read alone. */
 #define WINDOW_BYTES ((uint64_t)32 << 10)
+/* Two threads that read one after the other pass over a few items each. */
+#define PASSED_BYTES ((uint64_t)8 << 10)
 
 /* Reads [at, end), and what follows it if the item before was read last. */
 static stele_status fill_window(const struct stele_unit *unit, uint64_t at, uint64_t end,
                                 struct stele_pack_window *window, stele_err *err) {
     uint64_t ahead =
         at + WINDOW_BYTES < unit->pack->dir_offset ? at + WINDOW_BYTES : unit->pack->dir_offset;
-    uint64_t to = at == window->next && ahead > end ? ahead : end;
+    bool near = window->next > 0 && at >= window->next && at - window->next < PASSED_BYTES;
+    uint64_t to = near && ahead > end ? ahead : end;
     stele_buf_clear(&window->bytes);
     stele_status st = get_exactly(unit, 'p', at, (size_t)(to - at), &window->bytes, err);
     if (st != STELE_OK) {

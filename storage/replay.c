@@ -68,7 +68,7 @@ static void commit(struct stele_replay *replay, size_t n) {
         tags[i] =
             stele_view_of(replay->tags[i].tag[0], (size_t)replay->tags[i].n * STELE_TAG_BYTES);
     }
-    stele_hash_frame(reader->content.seed, reader->kseed, reader->content.payload, tags, n,
+    stele_hash_frame(reader->open.content.seed, reader->kseed, reader->open.content.payload, tags, n,
                      payload_commits, keys_commits, replay->ksalt);
     for (size_t i = 0; i < n; i++) {
         struct stele_entry_event *event = &replay->entry[i].as.event;
@@ -81,10 +81,10 @@ static stele_status open_events(struct stele_replay *replay, stele_err *err) {
     const struct stele_log_reader *reader = replay->reader;
     const struct stele_log *log = reader->view->log;
     const struct stele_tag_key *key = NULL;
-    size_t n = reader->item.n;
+    size_t n = reader->open.item.n;
     stele_status st = STELE_OK;
     STELE_TRY(
-        stele_keyring_tag_key(log->keyring, log->name, reader->cursor.unit->era, false, &key, err));
+        stele_keyring_tag_key(log->keyring, log->name, reader->open.unit->era, false, &key, err));
     for (size_t i = 0; i < n; i++) {
         STELE_TRY(describe(replay, key, (uint8_t)i, err));
     }
@@ -109,7 +109,7 @@ cleanup:
 }
 
 static void open_single(struct stele_replay *replay) {
-    const struct stele_item *item = &replay->reader->item;
+    const struct stele_item *item = &replay->reader->open.item;
     replay->given[0] =
         (struct stele_audit_entry){.entry = item->entry, .body = item->body, .leaf = replay->leaf};
     stele_hash_leaf(item->entry, replay->leaf);
@@ -120,21 +120,21 @@ static stele_status open_item(struct stele_replay *replay, uint64_t seq, stele_e
     stele_status st = STELE_OK;
     replay->n = 0;
     STELE_TRY(stele_log_reader__enter(reader, seq, err));
-    if (reader->item.kind == STELE_ITEM_FRAME) {
+    if (reader->open.item.kind == STELE_ITEM_FRAME) {
         STELE_TRY(open_events(replay, err));
     } else {
         open_single(replay);
     }
-    for (size_t i = 0; i < reader->item.n; i++) {
+    for (size_t i = 0; i < reader->open.item.n; i++) {
         if (memcmp(replay->leaf + i * STELE_HASH_BYTES, reader->leaf + i * STELE_HASH_BYTES,
                    STELE_HASH_BYTES) != 0) {
             return STELE_FAIL(err, CORRUPT,
                               "log %s: what is stored for entry %" PRIu64
                               " does not have the leaf hash stored for it; run stele fsck",
-                              reader->view->log->full_name, reader->item.first_seq + i);
+                              reader->view->log->full_name, reader->open.item.first_seq + i);
         }
     }
-    replay->n = reader->item.n;
+    replay->n = reader->open.item.n;
 cleanup:
     return st;
 }
@@ -142,7 +142,7 @@ cleanup:
 stele_status stele_replay_at(struct stele_replay *replay, uint64_t seq,
                              const struct stele_audit_entry **ret, size_t *ret_n, stele_err *err) {
     const struct stele_log_reader *reader = replay->reader;
-    const struct stele_item *item = &reader->item;
+    const struct stele_item *item = &reader->open.item;
     uint64_t size = reader->view->size;
     stele_status st = STELE_OK;
     if (seq >= size) {

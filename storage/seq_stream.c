@@ -445,6 +445,11 @@ static stele_status next_of_scan(struct stele_seq_stream *stream, uint64_t *ret_
     return STELE_OK;
 }
 
+/* Number i of the window, in the stream's direction. */
+static uint64_t seq_at(const struct stele_seq_stream *stream, size_t i) {
+    return stream->seqs[stream->descending ? stream->n_seqs - 1 - i : i];
+}
+
 stele_status stele_seq_stream_next(struct stele_seq_stream *stream, uint64_t *ret_seq,
                                    stele_err *err) {
     if (stream->scan) {
@@ -456,8 +461,7 @@ stele_status stele_seq_stream_next(struct stele_seq_stream *stream, uint64_t *re
             return st;
         }
     }
-    *ret_seq = stream->seqs[stream->descending ? stream->n_seqs - 1 - stream->next : stream->next];
-    stream->next++;
+    *ret_seq = seq_at(stream, stream->next++);
     return STELE_OK;
 }
 
@@ -465,8 +469,25 @@ size_t stele_seq_stream_ahead(const struct stele_seq_stream *stream, uint64_t *o
     size_t left = stream->n_seqs - stream->next;
     size_t n = left < max ? left : max;
     for (size_t i = 0; i < n; i++) {
-        size_t at = stream->next + i;
-        out[i] = stream->seqs[stream->descending ? stream->n_seqs - 1 - at : at];
+        out[i] = seq_at(stream, stream->next + i);
     }
     return n;
+}
+
+bool stele_seq_stream_beyond(const struct stele_seq_stream *stream, uint64_t seq, uint64_t apart,
+                             uint64_t *ret) {
+    size_t low = stream->next;
+    size_t high = stream->n_seqs;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        uint64_t at = seq_at(stream, middle);
+        bool beyond =
+            stream->descending ? at < seq && seq - at >= apart : at > seq && at - seq >= apart;
+        low = beyond ? low : middle + 1;
+        high = beyond ? middle : high;
+    }
+    if (low < stream->n_seqs) {
+        *ret = seq_at(stream, low);
+    }
+    return low < stream->n_seqs;
 }

@@ -75,6 +75,7 @@ target_link_libraries(stele-test-store PUBLIC stele-storage stele-event PkgConfi
 stele_unit_test(log LIBS stele-test-store)
 stele_unit_test(log_concurrent LIBS stele-test-store)
 stele_unit_test(log_ahead LIBS stele-test-store)
+stele_unit_test(frames_ahead LIBS stele-test-store)
 stele_unit_test(seq_windows SOURCES support/memory_segment.c LIBS stele-test-store)
 stele_unit_test(indexer SOURCES support/index_model.c LIBS stele-test-store stele-test-engines)
 stele_unit_test(index_tail LIBS stele-storage)

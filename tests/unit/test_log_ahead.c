@@ -116,9 +116,9 @@ static size_t read_all(struct bed *bed, const struct reading *reading) {
         size_t n_told = told.n;
         assert_ok(reading->events ? stele_log_read_event(reader, seq, &stored, &err)
                                   : stele_log_read(reader, seq, &stored, &err));
-        const struct stele_unit *unit = reader->cursor.unit;
-        if (unit->pack != NULL && reader->item.first_seq != item) {
-            item = reader->item.first_seq;
+        const struct stele_unit *unit = reader->open.unit;
+        if (unit->pack != NULL && reader->open.item.first_seq != item) {
+            item = reader->open.item.first_seq;
             stele_pack_key("3y", reading->events ? 'p' : 'h', unit->lo, atomic_load(&unit->hi),
                            key_of_blob);
             size_t now = told.n;

@@ -15,13 +15,16 @@
 
 static size_t expected[EVENTS + 500];
 static size_t n_expected;
+static struct stele_workers *helpers; /* of every second search */
 
 static struct stele_search_options plenty(const struct stele_query_question *question) {
+    static unsigned n;
     return (struct stele_search_options){
         .descending = question->descending,
         .limit = question->asked.limit,
         .rows_budget = UINT64_MAX,
         .time_budget_us = UINT64_MAX,
+        .helpers = n++ % 2 == 1 ? helpers : NULL,
     };
 }
 
@@ -289,11 +292,13 @@ static void test_search__a_stop_pauses_at_the_next_row(void **state) {
 static int make_bed(void **state) {
     static struct bed bed;
     bed_new(&bed, "query_search", EVENTS);
+    assert_ok(stele_workers_new(2, 16, &helpers, NULL));
     *state = &bed;
     return 0;
 }
 
 static int free_bed(void **state) {
+    stele_workers_free(helpers);
     bed_done(*state);
     return 0;
 }

@@ -76,6 +76,25 @@ static void test_workers__a_full_queue_is_busy(void **state) {
     assert_int_equal(atomic_load(&jobs[2].runs), 0);
 }
 
+static void test_workers__help_is_taken_only_from_who_is_idle(void **state) {
+    (void)state;
+    struct stele_workers *workers = NULL;
+    struct gate gate = {.job = {.run = wait_at_gate}};
+    struct counted job = {.job = {.run = count}};
+    assert_ok(stele_workers_new(1, 10, &workers, NULL));
+    while (!stele_workers_submit_idle(workers, &gate.job)) {
+        (void)sched_yield(); /* the thread has not come to wait yet */
+    }
+    while (atomic_load(&gate.entered) == 0) {
+        (void)sched_yield();
+    }
+    assert_false(stele_workers_submit_idle(workers, &job.job));
+    assert_false(stele_workers_withdraw(workers, &job.job));
+    atomic_store(&gate.open, 1);
+    stele_workers_free(workers);
+    assert_int_equal(atomic_load(&job.runs), 0);
+}
+
 static void test_workers__a_waiting_job_can_be_withdrawn_a_running_one_not(void **state) {
     (void)state;
     struct stele_workers *workers = NULL;
@@ -111,6 +130,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_workers__every_job_runs_as_often_as_it_was_submitted),
         cmocka_unit_test(test_workers__a_full_queue_is_busy),
+        cmocka_unit_test(test_workers__help_is_taken_only_from_who_is_idle),
         cmocka_unit_test(test_workers__a_waiting_job_can_be_withdrawn_a_running_one_not),
         cmocka_unit_test(test_workers__their_number_is_bounded),
     };
