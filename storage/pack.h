@@ -53,6 +53,8 @@ STELE_MUST_USE stele_status stele_pack_item_bytes(const struct stele_unit *unit,
  * of each item once. Entries of other units are passed over. */
 void stele_pack_will_need(const struct stele_unit *unit, const stele_buf *dir, const uint64_t *seq,
                           size_t n, bool leaves, struct stele_pack_window *window);
+/* The same of what stele_pack_open will read, and of the tile roots, which a log is opened with. */
+void stele_pack_will_open(struct stele_engine *engine, const char *log, uint64_t lo, uint64_t hi);
 /* The same of its directory. */
 void stele_pack_will_enter(const struct stele_unit *unit);
 STELE_MUST_USE stele_status stele_pack_kseeds(const struct stele_unit *unit, stele_buf *kseeds,

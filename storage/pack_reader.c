@@ -303,6 +303,31 @@ void stele_pack_will_need(const struct stele_unit *unit, const stele_buf *dir, c
     fetch_now(unit, &hashes);
 }
 
+/* The directory of a pack of frames, its snapshot and its footer take some 50 KiB. */
+#define END_BYTES ((uint64_t)64 << 10)
+
+void stele_pack_will_open(struct stele_engine *engine, const char *log, uint64_t lo, uint64_t hi) {
+    char key[STELE_BLOB_KEY_MAX];
+    uint64_t size = 0;
+    if (engine->ops->blob_will_need == NULL) {
+        return;
+    }
+    stele_pack_key(log, 'p', lo, hi, key);
+    if (engine->ops->blob_size(engine, key, &size, NULL) == STELE_OK && size > 0) {
+        uint64_t end = size < END_BYTES ? size : END_BYTES;
+        engine->ops->blob_will_need(engine, key, size - end, (size_t)end);
+        if (end < size) {
+            engine->ops->blob_will_need(engine, key, 0, PACK_HEAD_BYTES);
+        }
+    }
+    stele_pack_key(log, 'h', lo, hi, key);
+    if (engine->ops->blob_size(engine, key, &size, NULL) == STELE_OK &&
+        size > (hi - lo) * STELE_HASH_BYTES) { /* else opening says what is wrong */
+        uint64_t roots = (hi - lo) * STELE_HASH_BYTES;
+        engine->ops->blob_will_need(engine, key, roots, (size_t)(size - roots));
+    }
+}
+
 void stele_pack_will_enter(const struct stele_unit *unit) {
     const struct stele_pack *pack = unit->pack;
     struct fetch directory = {'p', pack->dir_offset,

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "storage/record.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/frame_whole.h"
+#include "tests/support/golden_hex.h"
 #include "tests/support/rng.h"
 
 #define OPAQUE_MAX 64
@@ -214,7 +214,7 @@ static void test_frame__lengths_that_do_not_fit_are_refused(void **state) {
 
 /* Frozen: what FORMAT.md's tables give, written without this code. */
 static void test_frame__what_the_format_says_opens(void **state) {
-    char golden[2048] = "";
+    char golden[GOLDEN_HEX_CHARS] = "";
     uint8_t bytes[1024];
     uint8_t digest[32];
     uint8_t seed[STELE_SEED_BYTES];
@@ -223,10 +223,7 @@ static void test_frame__what_the_format_says_opens(void **state) {
     stele_buf raw = STELE_BUF_EMPTY;
     stele_err err;
     (void)state;
-    FILE *file = fopen(STELE_SOURCE_DIR "/tests/golden/v1/frame_item.hex", "re");
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%2047s", golden), 1);
-    (void)fclose(file);
+    golden_hex("frame_item.hex", golden);
     size_t size = strlen(golden) / 2;
     assert_ok(stele_hex_decode(stele_view_str(golden), bytes, size, &err));
     struct stele_reader r = stele_reader_of(stele_view_of(bytes, size), "item");

@@ -44,6 +44,15 @@ struct bed {
     struct stele_log_view *view;
 };
 
+static void open_noting(struct bed *bed) {
+    assert_ok(stele_engine_rocks_open(bed->f.dir, "eu-test", true, &bed->f.engine, NULL));
+    assert_non_null(bed->f.engine->ops->blob_will_need);
+    bed->ops = *bed->f.engine->ops;
+    bed->ops.blob_will_need = note;
+    bed->f.engine->ops = &bed->ops; /* before the store has threads that read it */
+    fixture_open(&bed->f);
+}
+
 static void start(struct bed *bed) {
     struct rng rng = rng_start("log_ahead");
     struct stele_gen_options options = {.region = "eu-test",
@@ -58,12 +67,7 @@ static void start(struct bed *bed) {
     told.n = 0;
     fixture_init(&bed->f);
     bed->f.pack_entries = 256;
-    assert_ok(stele_engine_rocks_open(bed->f.dir, "eu-test", true, &bed->f.engine, &err));
-    assert_non_null(bed->f.engine->ops->blob_will_need);
-    bed->ops = *bed->f.engine->ops;
-    bed->ops.blob_will_need = note;
-    bed->f.engine->ops = &bed->ops; /* before the store has threads that read it */
-    fixture_open(&bed->f);
+    open_noting(bed);
     for (size_t done = 0; done < N_EVENTS; done += BATCH) {
         for (size_t i = 0; i < BATCH; i++) {
             stele_buf_clear(&payload[i]);
@@ -190,11 +194,35 @@ static void test_log_ahead__what_is_in_memory_is_not_asked_for(void **state) {
     done(&bed);
 }
 
+/* The first bytes of each pack, its end, and its tile roots; small packs are fetched whole. */
+static void test_log_ahead__packs_are_fetched_before_they_are_opened(void **state) {
+    struct bed bed;
+    char key[STELE_BLOB_KEY_MAX];
+    (void)state;
+    start(&bed);
+    size_t n = n_packs(&bed);
+    stele_log_view_close(bed.view);
+    fixture_close(&bed.f);
+    told.n = 0;
+    open_noting(&bed);
+    for (size_t i = 0; i < n; i++) {
+        stele_pack_key("3y", 'p', i * 256, (i + 1) * 256, key);
+        assert_true(is_told(key, 0));
+        stele_pack_key("3y", 'h', i * 256, (i + 1) * 256, key);
+        assert_true(is_told(key, 256 * STELE_HASH_BYTES));
+        assert_false(is_told(key, 0)); /* leaf hashes are not needed */
+    }
+    assert_true(n >= 2);
+    assert_ok(stele_log_view_open(stele_store_log(bed.f.store, "3y"), &bed.view, NULL));
+    done(&bed);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_ahead__what_follows_a_slow_read_is_fetched),
         cmocka_unit_test(test_log_ahead__so_it_is_backwards),
         cmocka_unit_test(test_log_ahead__what_is_in_memory_is_not_asked_for),
+        cmocka_unit_test(test_log_ahead__packs_are_fetched_before_they_are_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "storage/boundaries.h"
-#include "tests/support/cmocka.h"
+#include "tests/support/golden_hex.h"
 
 static void make_control(uint8_t bytes[STELE_ENTRY_BYTES_MAX], uint64_t seq) {
     struct stele_entry entry = {.type = STELE_ENTRY_CONTROL,
@@ -173,23 +173,16 @@ static void test_record__a_body_over_its_bound_is_refused(void **state) {
     stele_buf_done(&body);
 }
 
-static void read_golden(const char *path, char golden[2048]) {
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%2047s", golden), 1);
-    (void)fclose(file);
-}
-
 /* A frame of codec 2, as FORMAT.md's tables have it: what opens it is told in unit.frame. */
 static void test_record__a_frame_has_a_digest_of_its_own(void **state) {
-    char golden[2048] = "";
+    char golden[GOLDEN_HEX_CHARS] = "";
     char text[2048];
     uint8_t bytes[1024];
     stele_buf written = STELE_BUF_EMPTY;
     struct stele_item item;
     stele_err err;
     (void)state;
-    read_golden(STELE_SOURCE_DIR "/tests/golden/v1/frame_item.hex", golden);
+    golden_hex("frame_item.hex", golden);
     size_t size = strlen(golden) / 2;
     assert_ok(stele_hex_decode(stele_view_str(golden), bytes, size, &err));
     struct stele_reader r = stele_reader_of(stele_view_of(bytes, size), "item");
@@ -227,7 +220,7 @@ static void test_record__an_index_entry_carries_its_boundaries(void **state) {
     stele_buf list = STELE_BUF_EMPTY;
     struct stele_item item;
     char text[2048];
-    char golden[2048] = "";
+    char golden[GOLDEN_HEX_CHARS] = "";
     stele_err err;
     (void)state;
     struct stele_entry index = {
@@ -246,7 +239,7 @@ static void test_record__an_index_entry_carries_its_boundaries(void **state) {
     stele_item_write(&w, &written);
     assert_ok(stele_writer_end(&w, &err));
     stele_hex_encode(stele_view_buf(&bytes), text);
-    read_golden(STELE_SOURCE_DIR "/tests/golden/v1/index_item.hex", golden);
+    golden_hex("index_item.hex", golden);
     assert_string_equal(text, golden);
     struct stele_reader r = stele_reader_of(stele_view_buf(&bytes), "item");
     assert_ok(stele_item_read(&r, &item, &err));
@@ -283,12 +276,12 @@ static void test_record__the_form_is_frozen(void **state) {
     stele_buf bytes = STELE_BUF_EMPTY;
     struct stele_record record;
     char text[2048];
-    char golden[2048] = "";
+    char golden[GOLDEN_HEX_CHARS] = "";
     (void)state;
     make_record(&bytes, &record);
     assert_true(bytes.size * 2 < sizeof text);
     stele_hex_encode(stele_view_buf(&bytes), text);
-    read_golden(STELE_SOURCE_DIR "/tests/golden/v1/record.hex", golden);
+    golden_hex("record.hex", golden);
     assert_string_equal(text, golden);
     stele_buf_done(&bytes);
 }
