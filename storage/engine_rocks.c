@@ -13,6 +13,7 @@
 #include <rocksdb/c.h>
 
 #include "storage/engine_gate.h"
+#include "storage/engine_current.h"
 #include "storage/engine_manifest.h"
 #include "storage/engine_repeats.h"
 #include "storage/engine_rocks_error.h"
@@ -232,6 +233,7 @@ stele_status stele_rocks_open(const char *path, bool create, stele_rocks_check_f
     r->check_ctx = ctx;
     stele_gate_init(&r->gate);
     STELE_TRY(make_options(r, create, err));
+    STELE_TRY(stele_current_mend(path, create, err));
     STELE_TRY(stele_repeats_check(path, err));
     st = open_for_writing(r, err);
     if (r->db == NULL || (st != STELE_NO_SPACE && st != STELE_OK)) {

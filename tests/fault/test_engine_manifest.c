@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "storage/file.h"
@@ -184,10 +185,73 @@ static void test_engine_manifest__other_damage_is_refused_and_left(void **state)
     }
 }
 
+/* ---- CURRENT ---- */
+
+static void put_file(const char *name, const char *text) {
+    FILE *file = fopen(temp_path(folder, name), "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+static stele_status open_try(bool create) {
+    struct stele_engine *e = NULL;
+    stele_status st = stele_engine_rocks_open(temp_path(folder, "try"), "eu", create, &e, NULL);
+    if (st == STELE_OK) {
+        e->ops->close(e);
+    }
+    return st;
+}
+
+/* A start was cut short after it had named its manifest, whose own name is lost. */
+static void test_engine_manifest__one_that_was_lost_is_the_one_before_it(void **state) {
+    (void)state;
+    start_try();
+    put_file("try/db/CURRENT", "MANIFEST-000999\n");
+    put_file("try/db/CURRENT.mended", "of a start that was cut short here");
+    expect_opens();
+    expect_opens();
+    assert_int_not_equal(access(temp_path(folder, "try/db/CURRENT.mended"), F_OK), 0);
+}
+
+static void test_engine_manifest__which_of_two_is_not_guessed(void **state) {
+    stele_buf left = STELE_BUF_EMPTY;
+    (void)state;
+    start_try();
+    put_file("try/db/CURRENT", "MANIFEST-000999\n");
+    put_file("try/db/MANIFEST-000998", "another");
+    assert_int_not_equal(open_try(false), STELE_OK);
+    assert_ok(stele_file_read(temp_path(folder, "try/db/CURRENT"), 64, &left, NULL));
+    assert_true(stele_view_is(stele_view_buf(&left), "MANIFEST-000999\n"));
+    stele_buf_done(&left);
+}
+
+static void test_engine_manifest__a_store_without_one_is_not_made_anew(void **state) {
+    (void)state;
+    start_try();
+    assert_int_equal(unlink(manifest), 0);
+    assert_int_not_equal(open_try(true), STELE_OK); /* it has a REGION file */
+    assert_int_equal(unlink(temp_path(folder, "try/REGION")), 0);
+    assert_int_not_equal(open_try(true), STELE_OK); /* it has tables */
+}
+
+static void test_engine_manifest__making_a_store_begins_again(void **state) {
+    (void)state;
+    temp_folder_remove(temp_path(folder, "try"));
+    assert_int_equal(mkdir(temp_path(folder, "try"), 0700), 0);
+    assert_int_equal(mkdir(temp_path(folder, "try/db"), 0700), 0);
+    put_file("try/db/CURRENT", "MANIFEST-000001\n");
+    assert_ok(open_try(true));
+    assert_ok(open_try(false));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_engine_manifest__a_torn_last_change_is_cut_off),
         cmocka_unit_test(test_engine_manifest__other_damage_is_refused_and_left),
+        cmocka_unit_test(test_engine_manifest__one_that_was_lost_is_the_one_before_it),
+        cmocka_unit_test(test_engine_manifest__which_of_two_is_not_guessed),
+        cmocka_unit_test(test_engine_manifest__a_store_without_one_is_not_made_anew),
+        cmocka_unit_test(test_engine_manifest__making_a_store_begins_again),
     };
     rng = rng_start("engine_manifest");
     return cmocka_run_group_tests_name("engine_manifest", tests, set_up, tear_down);
