@@ -254,7 +254,7 @@ static void test_frames_ahead__large_frames_are_not_opened_far_ahead(void **stat
     struct stele_stored_entry got;
     uint64_t seq = 0;
     (void)state;
-    start(&bed, 960, 40000); /* frames of 640 KB */
+    start(&bed, 1152, 40000); /* a pack of frames of 640 KB */
     const struct question question = {.field = FIELD_TENANT, .value = "", .help = HELP_BETWEEN};
     begin(&bed, &question, &reading);
     for (size_t n = 0; n < 600 && reading.n_helped == 0; n++) {
