@@ -64,12 +64,13 @@ static stele_status look(const char *db, const char *named, struct found *ret, s
 }
 
 /* Whole or not at all: under another name first. */
-static stele_status name_again(const char *db, const char *current, const char *manifest,
-                               stele_err *err) {
+static stele_status name_again(const char *db, const struct found *found, stele_err *err) {
+    char current[STELE_FILE_PATH_MAX];
     char made[STELE_FILE_PATH_MAX];
     char line[NAME_BYTES_MAX + 1];
     stele_status st = STELE_OK;
-    int size = snprintf(line, sizeof line, "%s\n", manifest);
+    int size = snprintf(line, sizeof line, "%s\n", found->manifest);
+    STELE_TRY(stele_file_path(db, "CURRENT", current, err));
     STELE_TRY(stele_file_path(db, "CURRENT.mended", made, err));
     (void)unlink(made);
     STELE_TRY(stele_file_create(made, stele_view_of(line, (size_t)size), err));
@@ -95,7 +96,7 @@ stele_status stele_current_mend(const char *db, bool create, stele_err *err) {
     }
     STELE_TRY(look(db, named, &found, err));
     if (!found.named && found.n_manifests == 1) {
-        STELE_TRY(name_again(db, current, found.manifest, err));
+        STELE_TRY(name_again(db, &found, err));
     } else if (!found.named && create && found.n_manifests + found.n_tables == 0) {
         if (unlink(current) != 0) {
             int os_errno = errno;
