@@ -11,35 +11,39 @@
 #include "storage/file.h"
 
 #define PREFIX "MANIFEST-"
-#define NAME_BYTES_MAX 64u
 
 /* What stands in the folder. */
 struct found {
     bool named; /* what CURRENT names is there */
     size_t n_manifests, n_tables;
-    char manifest[NAME_BYTES_MAX]; /* one of them */
+    char manifest[STELE_CURRENT_NAME_BYTES]; /* one of them */
 };
 
 static bool is_manifest(const char *name) {
     const char *digits = name + sizeof PREFIX - 1;
     size_t size = strlen(name);
-    return size < NAME_BYTES_MAX && strncmp(name, PREFIX, sizeof PREFIX - 1) == 0 &&
+    return size < STELE_CURRENT_NAME_BYTES && strncmp(name, PREFIX, sizeof PREFIX - 1) == 0 &&
            *digits != '\0' && digits[strspn(digits, "0123456789")] == '\0';
 }
 
-/* The name in CURRENT; empty if there is no such file, or something else in it. */
-static stele_status read_current(const char *path, char ret[STELE_AT_LEAST(NAME_BYTES_MAX)],
-                                 stele_err *err) {
+stele_status stele_current_read(const char *db, char ret[STELE_AT_LEAST(STELE_CURRENT_NAME_BYTES)],
+                                stele_err *err) {
+    char current[STELE_FILE_PATH_MAX];
     stele_buf text = STELE_BUF_EMPTY;
-    ret[0] = '\0';
-    stele_status st = stele_file_read(path, NAME_BYTES_MAX, &text, err);
-    if (st == STELE_OK && text.size > 1 && text.data[text.size - 1] == '\n') {
-        memcpy(ret, text.data, text.size - 1);
-        ret[text.size - 1] = '\0';
-        ret[0] = is_manifest(ret) ? ret[0] : '\0';
+    stele_status st = STELE_OK;
+    STELE_TRY(stele_file_path(db, "CURRENT", current, err));
+    STELE_TRY(stele_file_read(current, STELE_CURRENT_NAME_BYTES - 1, &text, err));
+    size_t size = text.size > 0 && text.data[text.size - 1] == '\n' ? text.size - 1 : 0;
+    if (size == 0 || memchr(text.data, '/', size) != NULL ||
+        memchr(text.data, '\0', size) != NULL) {
+        STELE_TRY(
+            STELE_FAIL(err, CORRUPT, "'%.120s' names no file: restore it from backup", current));
     }
+    memcpy(ret, text.data, size);
+    ret[size] = '\0';
+cleanup:
     stele_buf_done(&text);
-    return st == STELE_NOT_FOUND || st == STELE_LIMIT ? STELE_OK : st;
+    return st;
 }
 
 static stele_status look(const char *db, const char *named, struct found *ret, stele_err *err) {
@@ -67,7 +71,7 @@ static stele_status look(const char *db, const char *named, struct found *ret, s
 static stele_status name_again(const char *db, const struct found *found, stele_err *err) {
     char current[STELE_FILE_PATH_MAX];
     char made[STELE_FILE_PATH_MAX];
-    char line[NAME_BYTES_MAX + 1];
+    char line[STELE_CURRENT_NAME_BYTES + 1];
     stele_status st = STELE_OK;
     int size = snprintf(line, sizeof line, "%s\n", found->manifest);
     STELE_TRY(stele_file_path(db, "CURRENT", current, err));
@@ -86,14 +90,15 @@ cleanup:
 
 stele_status stele_current_mend(const char *db, bool create, stele_err *err) {
     char current[STELE_FILE_PATH_MAX];
-    char named[NAME_BYTES_MAX];
+    char named[STELE_CURRENT_NAME_BYTES];
     struct found found;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_file_path(db, "CURRENT", current, err));
-    STELE_TRY(read_current(current, named, err));
-    if (named[0] == '\0') {
-        return STELE_OK;
+    stele_status st = stele_current_read(db, named, err);
+    if (st == STELE_NOT_FOUND || st == STELE_LIMIT || st == STELE_CORRUPT ||
+        (st == STELE_OK && !is_manifest(named))) {
+        return STELE_OK; /* for RocksDB to judge */
     }
+    STELE_TRY(st);
+    STELE_TRY(stele_file_path(db, "CURRENT", current, err));
     STELE_TRY(look(db, named, &found, err));
     if (!found.named && found.n_manifests == 1) {
         STELE_TRY(name_again(db, &found, err));

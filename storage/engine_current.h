@@ -12,9 +12,14 @@
 #ifndef STELE_STORAGE_ENGINE_CURRENT_H
 #define STELE_STORAGE_ENGINE_CURRENT_H
 
-#include <stdbool.h>
+#include "storage/bytes.h"
 
-#include "storage/status.h"
+#define STELE_CURRENT_NAME_BYTES 65 /* with its end */
+/* The name in CURRENT, which is of a file beside it. Errors: NOT_FOUND, LIMIT (too long), CORRUPT
+ * (no name of a file), IO. */
+STELE_MUST_USE stele_status stele_current_read(const char *db,
+                                               char ret[STELE_AT_LEAST(STELE_CURRENT_NAME_BYTES)],
+                                               stele_err *err);
 
 /*
  * CURRENT names a manifest that is not there: it is made to name the one that is, if that is one

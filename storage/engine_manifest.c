@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "storage/engine_current.h"
 #include "storage/file.h"
 
 #define BLOCK_BYTES 32768
@@ -19,7 +20,6 @@
 #define SECTOR_BYTES 512
 /* engine_rocks_tuning.c has a new file begun past 4 MiB. */
 #define MANIFEST_BYTES_MAX ((size_t)64 << 20)
-#define NAME_BYTES_MAX 64
 /* A change names a few files and has at most a few hundred bytes for each. */
 #define TORN_BYTES_MAX 65536
 /* Fewer zeros may be what was written, with one bit turned. */
@@ -111,24 +111,9 @@ static bool is_torn(stele_view file, size_t from) {
 
 static stele_status find_manifest(const char *db, char ret[STELE_AT_LEAST(STELE_FILE_PATH_MAX)],
                                   stele_err *err) {
-    char current[STELE_FILE_PATH_MAX];
-    char name[NAME_BYTES_MAX + 1];
-    stele_buf text = STELE_BUF_EMPTY;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_file_path(db, "CURRENT", current, err));
-    STELE_TRY(stele_file_read(current, NAME_BYTES_MAX, &text, err));
-    size_t size = text.size > 0 && text.data[text.size - 1] == '\n' ? text.size - 1 : 0;
-    if (size == 0 || memchr(text.data, '/', size) != NULL ||
-        memchr(text.data, '\0', size) != NULL) {
-        STELE_TRY(
-            STELE_FAIL(err, CORRUPT, "'%.120s' names no file: restore it from backup", current));
-    }
-    memcpy(name, text.data, size);
-    name[size] = '\0';
-    STELE_TRY(stele_file_path(db, name, ret, err));
-cleanup:
-    stele_buf_done(&text);
-    return st;
+    char name[STELE_CURRENT_NAME_BYTES];
+    stele_status st = stele_current_read(db, name, err);
+    return st == STELE_OK ? stele_file_path(db, name, ret, err) : st;
 }
 
 /* Makes the file `bytes` from `offset` on, and durable. */
