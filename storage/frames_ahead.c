@@ -158,10 +158,14 @@ void stele_frames_ahead_want(struct stele_frames_ahead *ahead,
     (void)pthread_mutex_unlock(&ahead->lock);
 }
 
+static bool is_later(const struct stele_frames_ahead *ahead, const struct slot *slot,
+                     uint64_t seq) {
+    return ahead->descending ? slot->seq < seq : slot->seq > seq;
+}
+
 /* Deals with the first of the ring, to which seq may belong. False: there is nothing more to do. */
 static bool deal_with(struct stele_frames_ahead *ahead, struct slot *head, uint64_t seq,
                       struct stele_unit_cursor *cursor) {
-    bool later = ahead->descending ? head->seq < seq : head->seq > seq;
     struct slot *next = NULL;
     switch (head->state) {
     case SLOT_WANTED:
@@ -179,7 +183,7 @@ static bool deal_with(struct stele_frames_ahead *ahead, struct slot *head, uint6
         return true;
     case SLOT_READY:
     case SLOT_LEFT:
-        if (later) {
+        if (is_later(ahead, head, seq)) {
             return false;
         }
         pop(ahead);
@@ -196,13 +200,13 @@ bool stele_frames_ahead_take(struct stele_frames_ahead *ahead, uint64_t seq,
     while (more && ahead->n > 0) {
         struct slot *head = slot_at(ahead, 0);
         uint64_t apart = head->seq > seq ? head->seq - seq : seq - head->seq;
-        bool later = ahead->descending ? head->seq < seq : head->seq > seq;
         if (holds(head, seq)) {
             hand_over(ahead, opened);
             got = true;
             break;
         }
-        more = !(later && apart >= STELE_FRAME_EVENTS_MAX) && deal_with(ahead, head, seq, cursor);
+        more = !(is_later(ahead, head, seq) && apart >= STELE_FRAME_EVENTS_MAX) &&
+               deal_with(ahead, head, seq, cursor);
     }
     (void)pthread_mutex_unlock(&ahead->lock);
     return got;
