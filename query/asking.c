@@ -32,7 +32,7 @@ stele_status stele_asking_open(struct stele_asking *asking, struct stele_call *c
         .time_budget_us = (uint64_t)config->time_budget_ms * 1000,
         .stop = &call->stop,
         .for_proofs = asking->question.prove,
-        .helpers = asking->question.prove ? NULL : call->query->workers,
+        .helpers = call->query->workers,
     };
     if (asking->question.cursor.size > 0) {
         STELE_TRY(

@@ -30,7 +30,7 @@ struct source {
     uint64_t seq;
     struct stele_seq_stream *stream; /* both NULL at first and after a rest */
     struct stele_log_reader *reader;
-    struct stele_workers *helpers; /* NULL where nobody helps, as in a scan */
+    struct stele_workers *helpers; /* NULL where nobody helps: in a scan, for proofs */
     struct stele_job help;         /* of a second thread, for the reader */
     struct stele_stored_entry entry;
 };
@@ -108,7 +108,7 @@ static stele_status plan_source(struct stele_search *search, struct source *sour
     source->hi = plan->hi;
     source->range = plan->range;
     source->scan = plan->n_keys == 0;
-    source->helpers = source->scan ? NULL : search->options.helpers;
+    source->helpers = source->scan || search->options.for_proofs ? NULL : search->options.helpers;
     source->help.run = help;
     if (!source->scan) {
         source->key = plan->key[plan->chosen].key;
