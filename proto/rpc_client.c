@@ -9,6 +9,7 @@
  */
 #include "proto/rpc_client.h"
 
+#include "proto/rpc_connect.h"
 #include "proto/rpc_core.h"
 #include "proto/rpc_exchange.h"
 
@@ -126,6 +127,7 @@ stele_status stele_rpc_client_open(const struct stele_rpc_client_options *option
         return STELE_FAIL(err, NO_MEMORY, "no memory for a client");
     }
     stele_rpc_core_start();
+    stele_rpc_connect_mend();
     client->message_bytes_max = options->message_bytes_max;
     client->target = stele_strdup(options->target);
     if (client->target == NULL) {
