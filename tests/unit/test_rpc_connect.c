@@ -17,10 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* C++'s new and delete: core's, not ours. */
+/* C++'s new: core's, not ours. */
 void *cxx_new(size_t size) __asm__("_Znwm");
-void cxx_delete(void *memory) __asm__("_ZdlPv");
-void cxx_delete_sized(void *memory, size_t size) __asm__("_ZdlPvm");
 
 void *cxx_new(size_t size) {
     void *memory = malloc(size == 0 ? 1 : size);
@@ -29,15 +27,6 @@ void *cxx_new(size_t size) {
     }
     errno = ENOENT;
     return memory;
-}
-
-void cxx_delete(void *memory) {
-    free(memory);
-}
-
-void cxx_delete_sized(void *memory, size_t size) {
-    (void)size;
-    free(memory);
 }
 
 static void call_once(bool tls) {
