@@ -224,7 +224,7 @@ void stele_hash_frame(const uint8_t seed[STELE_AT_LEAST(32)],
                       const uint8_t kseed[STELE_AT_LEAST(32)], const stele_view *payload,
                       const stele_view *tags, size_t n, uint8_t *ret_payload_commits,
                       uint8_t *ret_keys_commits, uint8_t *ret_ksalts) {
-    struct stele_hash_message message[2 * STELE_HASH_FRAME_MAX];
+    struct stele_hash_message message[2 * STELE_HASH_FRAME_MAX] = {0};
     uint8_t hash[2 * STELE_HASH_FRAME_MAX * STELE_HASH_BYTES];
     assert(n >= 1 && n <= STELE_HASH_FRAME_MAX);
     for (size_t i = 0; i < n; i++) {
