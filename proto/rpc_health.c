@@ -56,7 +56,7 @@ void stele_rpc_health_free(struct stele_rpc_health *health) {
 static stele_status request_read(const struct stele_rpc_health *health, stele_view request,
                                  stele_view *ret_name, bool *ret_known, stele_err *err) {
     struct stele_wire wire = stele_wire_of(request);
-    struct stele_wire_record record;
+    struct stele_wire_record record = {0};
     stele_view name = {NULL, 0};
     while (!stele_wire_at_end(&wire)) {
         if (stele_wire_next(&wire, &record) != STELE_OK) {

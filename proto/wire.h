@@ -53,8 +53,11 @@ STELE_MUST_USE static inline stele_status stele_wire__problem(struct stele_wire 
     return STELE_INVALID;
 }
 
-/* Only copies have their address taken, so that the reader and its record stay in registers. */
-STELE_MUST_USE static inline stele_status stele_wire_varint(struct stele_wire *w, uint64_t *ret) {
+/* Only copies have their address taken, so that the reader and its record stay in registers. Nor may
+ * a copy of the function be shared: optimising across files gcc would, and an event costs more. */
+#define STELE_WIRE__INLINE __attribute__((always_inline)) static inline
+
+STELE_MUST_USE STELE_WIRE__INLINE stele_status stele_wire_varint(struct stele_wire *w, uint64_t *ret) {
     if (w->at != w->end && w->at[0] < 0x80) {
         /* `at` is never NULL (stele_wire_of); the analyser loses that in loops over records. */
         *ret = *w->at++; /* NOLINT(clang-analyzer-core.NullDereference) */
@@ -78,8 +81,8 @@ static inline uint64_t stele_wire__le32(const uint8_t *at) {
     return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 | (uint64_t)at[3] << 24;
 }
 
-STELE_MUST_USE static inline stele_status stele_wire__fixed(struct stele_wire *w, size_t size,
-                                                            uint64_t *ret) {
+STELE_MUST_USE STELE_WIRE__INLINE stele_status stele_wire__fixed(struct stele_wire *w, size_t size,
+                                                                 uint64_t *ret) {
     if ((size_t)(w->end - w->at) < size) {
         return stele_wire__problem(w, "cut off inside a fixed-size number");
     }
@@ -93,8 +96,8 @@ STELE_MUST_USE static inline stele_status stele_wire__fixed(struct stele_wire *w
  * The next record; the caller has checked that the input is not at its end. Errors: INVALID with
  * w->problem set and no text: the caller knows the path and writes the message.
  */
-STELE_MUST_USE static inline stele_status stele_wire_next(struct stele_wire *w,
-                                                          struct stele_wire_record *ret) {
+STELE_MUST_USE STELE_WIRE__INLINE stele_status stele_wire_next(struct stele_wire *w,
+                                                               struct stele_wire_record *ret) {
     uint64_t tag = 0;
     stele_status st = stele_wire_varint(w, &tag);
     if (st != STELE_OK) {
