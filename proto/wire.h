@@ -53,11 +53,12 @@ STELE_MUST_USE static inline stele_status stele_wire__problem(struct stele_wire 
     return STELE_INVALID;
 }
 
-/* Only copies have their address taken, so that the reader and its record stay in registers. Nor may
- * a copy of the function be shared: optimising across files gcc would, and an event costs more. */
+/* Only copies have their address taken, so that the reader and its record stay in registers. Nor
+ * may one copy of the function be shared: gcc does so across files, and an event costs more. */
 #define STELE_WIRE__INLINE __attribute__((always_inline)) static inline
 
-STELE_MUST_USE STELE_WIRE__INLINE stele_status stele_wire_varint(struct stele_wire *w, uint64_t *ret) {
+STELE_MUST_USE STELE_WIRE__INLINE stele_status stele_wire_varint(struct stele_wire *w,
+                                                                 uint64_t *ret) {
     if (w->at != w->end && w->at[0] < 0x80) {
         /* `at` is never NULL (stele_wire_of); the analyser loses that in loops over records. */
         *ret = *w->at++; /* NOLINT(clang-analyzer-core.NullDereference) */

@@ -53,9 +53,8 @@ static void test_rpc_connect__what_core_does_meanwhile_fails_no_call(void **stat
 
 /* A socket that is being connected to `port` on loopback; errno is as connect left it. */
 static int begin(uint16_t port) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = port,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int made = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_true(made >= 0);
     errno = 0;
