@@ -14,8 +14,7 @@ int connect(int socket, const struct sockaddr *address, unsigned address_bytes);
 int epoll_ctl(int set, int operation, int file, struct epoll_event *event);
 
 static atomic_bool mends;
-static _Thread_local bool connecting;
-static _Thread_local int connecting_socket;
+static _Thread_local int connecting = -1; /* the socket for which errno is put back */
 
 void stele_rpc_connect_mend(void) {
     atomic_store(&mends, true);
@@ -23,15 +22,14 @@ void stele_rpc_connect_mend(void) {
 
 int connect(int socket, const struct sockaddr *address, unsigned address_bytes) {
     int made = (int)syscall(SYS_connect, socket, address, address_bytes);
-    connecting = made < 0 && errno == EINPROGRESS && atomic_load(&mends);
-    connecting_socket = socket;
+    connecting = made < 0 && errno == EINPROGRESS && atomic_load(&mends) ? socket : -1;
     return made;
 }
 
 int epoll_ctl(int set, int operation, int file, struct epoll_event *event) {
     int done = (int)syscall(SYS_epoll_ctl, set, operation, file, event);
-    if (connecting && file == connecting_socket) {
-        connecting = false;
+    if (file == connecting) {
+        connecting = -1;
         if (done == 0) {
             errno = EINPROGRESS;
         }
