@@ -211,6 +211,13 @@ stele_status rig_call_send(struct rig_call *call, struct stele_rpc_client *clien
     return st;
 }
 
+void rig_call_send_ok(struct rig_call *call, struct stele_rpc_client *client) {
+    stele_status st = rig_call_send(call, client);
+    if (st != STELE_OK) {
+        fail_msg("%s: %s (%s)", stele_status_name(st), call->err.text, call->err.where);
+    }
+}
+
 /* ------------------------------------------------------------------ one stream */
 
 struct rig_stream *rig_stream_open(struct stele_rpc_client *client) {

@@ -58,6 +58,8 @@ void rig_call_add(struct rig_call *call, const struct rig_event *event);
 void rig_call_add_bytes(struct rig_call *call, stele_view payload);
 /* Sends it, and reads the results of an OK reply. */
 stele_status rig_call_send(struct rig_call *call, struct stele_rpc_client *client);
+/* The same; the test fails with what the call said unless it is OK. */
+void rig_call_send_ok(struct rig_call *call, struct stele_rpc_client *client);
 
 /* A stream and what its responses said so far. */
 #define RIG_STREAM_EVENTS_MAX 20000

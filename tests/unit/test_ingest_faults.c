@@ -94,7 +94,7 @@ static void test_ingest_faults__a_full_queue_refuses_the_call_with_a_delay(void 
     assert_int_equal(call->result.retry_after_ms, 100);
     assert_int_equal(log_fake_count(log3), 0);
     log_fake_set(log3, LOG_FAKE_COMMIT);
-    assert_ok(rig_call_send(call, rig.client));
+    rig_call_send_ok(call, rig.client);
     assert_int_equal(call->event[0].code, 0);
     assert_false(call->event[0].duplicate);
     rig_call_free(call);
@@ -109,7 +109,7 @@ static void test_ingest_faults__a_half_stored_request_answers_event_by_event(voi
         rig_call_add(call, &(struct rig_event){.id = id, .retention_class = i % 2 == 0 ? 1 : 3});
     }
     log_fake_set(log3, LOG_FAKE_BUSY);
-    assert_ok(rig_call_send(call, rig.client));
+    rig_call_send_ok(call, rig.client);
     assert_int_equal(call->n, 6);
     for (size_t i = 0; i < 6; i++) {
         if (i % 2 == 0) {
@@ -124,7 +124,7 @@ static void test_ingest_faults__a_half_stored_request_answers_event_by_event(voi
     log_fake_set(log3, LOG_FAKE_FAIL);
     assert_status(rig_call_send(call, rig.client), CLOSED);
     log_fake_set(log3, LOG_FAKE_COMMIT);
-    assert_ok(rig_call_send(call, rig.client));
+    rig_call_send_ok(call, rig.client);
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(call->event[i].code, 0);
         assert_int_equal(call->event[i].duplicate, i % 2 == 0);
@@ -144,7 +144,7 @@ static void test_ingest_faults__a_failed_commit_is_unavailable_and_forgotten(voi
     assert_status(rig_call_send(call, rig.client), CLOSED);
     assert_int_equal(call->result.code, STELE_RPC_UNAVAILABLE);
     log_fake_set(log3, LOG_FAKE_COMMIT);
-    assert_ok(rig_call_send(call, rig.client));
+    rig_call_send_ok(call, rig.client);
     assert_false(call->event[0].duplicate);
     assert_int_equal(log_fake_count(log3), 1);
     rig_call_free(call);
@@ -157,9 +157,9 @@ static void test_ingest_faults__what_landed_after_all_is_a_duplicate(void **stat
     log_fake_set(log3, LOG_FAKE_ADOPT);
     assert_status(rig_call_send(call, rig.client), CLOSED);
     log_fake_set(log3, LOG_FAKE_COMMIT); /* the log recovers and finds the record */
-    assert_ok(rig_call_send(other, rig.client));
+    rig_call_send_ok(other, rig.client);
     assert_int_equal(other->event[0].seq, 1);
-    assert_ok(rig_call_send(call, rig.client));
+    rig_call_send_ok(call, rig.client);
     assert_true(call->event[0].duplicate);
     assert_int_equal(call->event[0].seq, 0);
     assert_int_equal(log_fake_count(log3), 2);
@@ -179,10 +179,10 @@ test_ingest_faults__a_recovery_between_check_and_submit_stores_nothing_twice(voi
     assert_status(rig_call_send(call, rig.client), CLOSED);
     assert_int_equal(call->result.code, STELE_RPC_UNAVAILABLE);
     expect_text(call->err.text, "recovered");
-    assert_ok(rig_call_send(call, rig.client));
+    rig_call_send_ok(call, rig.client);
     assert_true(call->event[0].duplicate);
     assert_int_equal(call->event[0].seq, 0);
-    assert_ok(rig_call_send(other, rig.client));
+    rig_call_send_ok(other, rig.client);
     assert_int_equal(log_fake_count(log3), 2);
     rig_call_free(call);
     rig_call_free(other);
@@ -198,7 +198,7 @@ static void test_ingest_faults__a_second_copy_waits_for_the_first(void **state) 
     start(&first, call_of("e1", NULL));
     wait_held(log3, 1);
     start(&second, call_of("e1", NULL));
-    assert_ok(rig_call_send(other, rig.client)); /* answered at once */
+    rig_call_send_ok(other, rig.client); /* answered at once */
     expect_result(other, 0, STELE_RPC_ALREADY_EXISTS, "at this moment");
     (void)usleep(20000);
     assert_int_equal(log_fake_held(log3), 1);
@@ -274,12 +274,12 @@ static void test_ingest_faults__two_requests_may_wait_for_each_other(void **stat
 static void test_ingest_faults__a_stored_copy_that_cannot_be_read_is_no_verdict(void **state) {
     (void)state;
     struct rig_call *call = call_of("e1", NULL);
-    assert_ok(rig_call_send(call, rig.client));
+    rig_call_send_ok(call, rig.client);
     log_fake_fail_reads(log3, 1);
     assert_status(rig_call_send(call, rig.client), CLOSED);
     assert_int_equal(call->result.code, STELE_RPC_UNAVAILABLE);
     expect_text(call->err.text, "eu/3y seq 0");
-    assert_ok(rig_call_send(call, rig.client));
+    rig_call_send_ok(call, rig.client);
     assert_true(call->event[0].duplicate);
     assert_int_equal(log_fake_count(log3), 1);
     rig_call_free(call);
@@ -315,7 +315,7 @@ static void test_ingest_faults__all_or_nothing_leaves_nothing_behind(void **stat
     assert_int_equal(log_fake_count(log1) + log_fake_count(log3), 0);
     /* And no identity stays claimed. */
     struct rig_call *call = call_of("e0", NULL);
-    assert_ok(rig_call_send(call, rig.client));
+    rig_call_send_ok(call, rig.client);
     assert_false(call->event[0].duplicate);
     rig_call_free(call);
 }
@@ -327,7 +327,7 @@ static void test_ingest_faults__one_untaggable_event_sinks_itself_only(void **st
     rig_call_add(call, &(struct rig_event){.id = "e1", .message = "untaggable"});
     rig_call_add(call, &(struct rig_event){.id = "e1", .message = "untaggable"});
     rig_call_add(call, &(struct rig_event){.id = "e2"});
-    assert_ok(rig_call_send(call, rig.client));
+    rig_call_send_ok(call, rig.client);
     assert_int_equal(call->n, 4);
     assert_int_equal(call->event[0].code, 0);
     expect_result(call, 1, STELE_RPC_INVALID_ARGUMENT, "513 tags");
@@ -392,7 +392,7 @@ static void test_ingest_faults__what_is_held_is_bounded(void **state) {
     assert_true(log_fake_held(log3) >= 22);
     /* Another certificate has room: its event is looked at, and refused for what it is. */
     second = ingest_rig_client(&rig, "second");
-    assert_ok(rig_call_send(other, second));
+    rig_call_send_ok(other, second);
     expect_result(other, 0, STELE_RPC_PERMISSION_DENIED, "second");
     stele_rpc_client_close(second);
     rig_call_free(other);

@@ -30,7 +30,7 @@ static void test_ingest_rpc__events_go_to_their_region_and_class(void **state) {
                                                .region = i % 2 == 0 ? "eu" : "us",
                                                .retention_class = i % 4 < 2 ? 1 : 0});
     }
-    assert_ok(rig_call_send(call, bed.client));
+    rig_call_send_ok(call, bed.client);
     const char *const name[4] = {"eu/1y", "us/1y", "eu/3y", "us/3y"};
     for (size_t k = 0; k < 4; k++) {
         struct bed_log *stored = bed_log_read(k % 2, name[k] + 3);
@@ -61,7 +61,7 @@ static void test_ingest_rpc__an_identity_is_tenant_service_and_id(void **state) 
     rig_call_add(call, &(struct rig_event){.id = "e", .region = "us"});
     rig_call_add(call, &(struct rig_event){.id = "e"});
     rig_call_add(call, &(struct rig_event){.id = "e", .retention_class = 1});
-    assert_ok(rig_call_send(call, bed.client));
+    rig_call_send_ok(call, bed.client);
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(call->event[i].code, 0);
         assert_int_equal(call->event[i].duplicate, i == 4);
@@ -80,12 +80,12 @@ static void test_ingest_rpc__duplicates_are_known_after_a_restart(void **state) 
         (void)snprintf(id, sizeof id, "e-%d", i);
         rig_call_add(call, &(struct rig_event){.id = id, .retention_class = i % 2 == 0 ? 1 : 3});
     }
-    assert_ok(rig_call_send(call, bed.client));
+    rig_call_send_ok(call, bed.client);
     for (size_t i = 0; i < 60; i++) {
         seq[i] = call->event[i].seq;
     }
     ingest_bed_restart();
-    assert_ok(rig_call_send(call, bed.client));
+    rig_call_send_ok(call, bed.client);
     for (size_t i = 0; i < 60; i++) {
         assert_int_equal(call->event[i].code, 0);
         assert_true(call->event[i].duplicate);
@@ -111,7 +111,7 @@ static void test_ingest_rpc__receipts_verify_offline(void **state) {
     }
     rig_call_add(call, &(struct rig_event){.id = "bad", .no_actor = true});
     assert_ok(stele_append_request_put_switches(&call->request, false, true, NULL));
-    assert_ok(rig_call_send(call, bed.client));
+    rig_call_send_ok(call, bed.client);
     assert_int_equal(call->n, 7);
     struct stele_vkey key[2];
     stele_log_vkey(stele_store_log(bed.store[0], "1y"), &key[0]);
