@@ -2,6 +2,7 @@
 /* proto/rpc_calls.c: one completion queue for all calls. */
 #include "proto/rpc_calls.h"
 
+#include "proto/rpc_burst.h"
 #include "proto/rpc_core.h"
 #include "proto/rpc_exchange.h"
 #include "storage/monotonic.h"
@@ -89,10 +90,17 @@ bool stele_rpc_calls_next(struct stele_rpc_calls *calls, uint64_t until_us,
         uint64_t now_us = stele_monotonic_us();
         until = stele_rpc_core_in_us(until_us > now_us ? until_us - now_us : 0);
     }
-    grpc_event event = grpc_completion_queue_next(calls->cq, until, NULL);
+    /* While one call after the other is over, what is started for each goes out together. */
+    grpc_event event =
+        grpc_completion_queue_next(calls->cq, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
+    if (event.type == GRPC_QUEUE_TIMEOUT) {
+        stele_rpc_burst_end();
+        event = grpc_completion_queue_next(calls->cq, until, NULL);
+    }
     if (event.type != GRPC_OP_COMPLETE) {
         return false;
     }
+    stele_rpc_burst_begin();
     struct one *one = event.tag;
     uint32_t number = (uint32_t)(one - calls->one);
     *ret = (struct stele_rpc_answer){.number = number};
@@ -108,6 +116,7 @@ void stele_rpc_calls_free(struct stele_rpc_calls *calls) {
     if (calls == NULL) {
         return;
     }
+    stele_rpc_burst_end();
     for (uint32_t i = 0; i < calls->n_max; i++) {
         if (calls->one[i].core != NULL) {
             (void)grpc_call_cancel(calls->one[i].core, NULL);

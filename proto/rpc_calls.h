@@ -5,7 +5,8 @@
  *
  * Calls have numbers, 0 to n_max - 1, each free or under way; a number keeps to one of the clients.
  * Threads: one that takes answers; calls are started by it or by one other. A number is given from
- * one to the other by the caller.
+ * one to the other by the caller. What the first starts between two answers may leave only when it
+ * asks for the next one, or with stele_rpc_calls_free.
  */
 #ifndef STELE_PROTO_RPC_CALLS_H
 #define STELE_PROTO_RPC_CALLS_H

@@ -5,6 +5,7 @@
  */
 #include "proto/rpc_core.h"
 
+#include "proto/rpc_locks.h"
 #include "proto/rpc_server.h"
 
 #include <assert.h>
@@ -36,7 +37,7 @@ static struct {
 
 static _Thread_local bool log_kept;
 static _Thread_local char log_text[LOG_BYTES];
-static pthread_once_t log_once = PTHREAD_ONCE_INIT;
+static pthread_once_t core_once = PTHREAD_ONCE_INIT;
 
 /* Locked. */
 static void report_error(const char *text) {
@@ -94,14 +95,15 @@ static void log_keep(gpr_log_func_args *args) {
     }
 }
 
-static void log_take_over(void) {
+static void before_core(void) {
+    stele_rpc_locks_untraced();
     if (getenv("GRPC_VERBOSITY") == NULL) {
         gpr_set_log_function(log_keep);
     }
 }
 
 void stele_rpc_core_start(void) {
-    (void)pthread_once(&log_once, log_take_over);
+    (void)pthread_once(&core_once, before_core);
     grpc_init();
 }
 

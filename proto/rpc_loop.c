@@ -6,6 +6,7 @@
  */
 #include "proto/rpc_call.h"
 
+#include "proto/rpc_burst.h"
 #include "proto/rpc_core.h"
 #include "proto/rpc_undelivered.h"
 #include "storage/monotonic.h"
@@ -248,6 +249,7 @@ static void release(struct stele_rpc_call *call) {
 
 static void start_answers(struct stele_rpc_queue *queue) {
     struct stele_rpc_call *call = stele_rpc_queue__take_answers(queue);
+    stele_rpc_burst_begin();
     while (call != NULL) {
         struct stele_rpc_call *next = call->next_answer;
         struct stele_rpc_batch batch = {.n = 0};
@@ -258,6 +260,7 @@ static void start_answers(struct stele_rpc_queue *queue) {
         release(call);
         call = next;
     }
+    stele_rpc_burst_end();
 }
 
 void stele_rpc_call_event(struct stele_rpc_queue *queue, void *tag, bool ok) {

@@ -1,5 +1,5 @@
 # The gRPC side: a real server and client on 127.0.0.1.
-foreach(name rpc_status rpc_server rpc_calls rpc_drain rpc_limits rpc_security rpc_builtin rpc_python rpc_connect)
+foreach(name rpc_status rpc_server rpc_calls rpc_drain rpc_limits rpc_security rpc_builtin rpc_python rpc_connect rpc_burst)
   stele_unit_test(${name} SOURCES support/rpc_echo.c LIBS stele-rpc)
   set_tests_properties(unit.${name} PROPERTIES
     ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan.supp")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/test_rpc_calls.c: many unary calls under way at once, over a real server. */
+/* tests/unit/test_rpc_calls.c: many unary calls under way at once, over a real server; and what
+ * they cost: segments, and locks. */
 #include "tests/support/cmocka.h"
 #include "tests/support/rpc_echo.h"
 
@@ -7,8 +8,39 @@
 #include "storage/cursor.h"
 #include "storage/monotonic.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #define UNDER_WAY 48u
 #define TIMEOUT_MS 20000u
+
+/* Bursts push what waits by setting TCP_NODELAY: counted by who does, the thread of the test, which
+ * is the client's, or another, the server's. Core sets it once a connection. */
+static pthread_t own_thread;
+static atomic_uint n_own_pushes, n_other_pushes;
+
+int setsockopt(int descriptor, int level, int name, const void *value, socklen_t size) {
+    if (level == IPPROTO_TCP && name == TCP_NODELAY) {
+        (void)atomic_fetch_add(
+            pthread_equal(pthread_self(), own_thread) != 0 ? &n_own_pushes : &n_other_pushes, 1);
+    }
+    return (int)syscall(SYS_setsockopt, descriptor, level, name, value, size);
+}
+
+/* absl asks for a mutex's place in its graph of waiting threads when it looks for deadlocks. */
+uint64_t
+traced(void *mutex) __asm__("_ZN4absl7debian324synchronization_internal11GraphCycles5GetIdEPv");
+static atomic_uint n_traced;
+
+uint64_t traced(void *mutex) {
+    (void)mutex;
+    (void)atomic_fetch_add(&n_traced, 1);
+    return 0;
+}
 
 static struct rpc_echo echo;
 static struct stele_rpc_client *clients[2];
@@ -67,6 +99,34 @@ static void test_rpc_calls__each_gets_its_own_answer(void **state) {
     }
     assert_int_equal(atomic_load(&echo.counts.messages), 20 * UNDER_WAY);
     stele_rpc_calls_free(calls);
+}
+
+/* Rounds of calls that are all answered by other threads: some of the answers, and some of the
+ * calls after them, come together. */
+static void test_rpc_calls__what_comes_together_goes_out_together(void **state) {
+    (void)state;
+    struct stele_rpc_calls *calls = open_calls("/test.Echo/Thread", UNDER_WAY);
+    struct stele_rpc_answer answer;
+    own_thread = pthread_self();
+    for (uint32_t i = 0; i < UNDER_WAY; i++) {
+        start(calls, i, i);
+    }
+    for (uint32_t i = 0; i < UNDER_WAY; i++) { /* both connections are there */
+        assert_true(stele_rpc_calls_next(calls, UINT64_MAX, &answer, NULL));
+        start(calls, answer.number, i);
+    }
+    atomic_store(&n_own_pushes, 0);
+    atomic_store(&n_other_pushes, 0);
+    for (uint32_t i = 0; i < 10000 * UNDER_WAY &&
+                         (atomic_load(&n_own_pushes) == 0 || atomic_load(&n_other_pushes) == 0);
+         i++) {
+        assert_true(stele_rpc_calls_next(calls, UINT64_MAX, &answer, NULL));
+        start(calls, answer.number, i);
+    }
+    assert_true(atomic_load(&n_own_pushes) > 0);
+    assert_true(atomic_load(&n_other_pushes) > 0);
+    stele_rpc_calls_free(calls);
+    assert_int_equal(atomic_load(&n_traced), 0);
 }
 
 static void test_rpc_calls__refusal_carries_text_and_retry(void **state) {
@@ -134,9 +194,13 @@ static void test_rpc_calls__bounds(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_rpc_calls__##name, setup, teardown)
-        TEST(each_gets_its_own_answer),        TEST(refusal_carries_text_and_retry),
-        TEST(next_waits_no_longer_than_asked), TEST(free_cancels_what_is_under_way),
-        TEST(deadline_is_no_answer),           TEST(bounds),
+        TEST(each_gets_its_own_answer),
+        TEST(what_comes_together_goes_out_together),
+        TEST(refusal_carries_text_and_retry),
+        TEST(next_waits_no_longer_than_asked),
+        TEST(free_cancels_what_is_under_way),
+        TEST(deadline_is_no_answer),
+        TEST(bounds),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
