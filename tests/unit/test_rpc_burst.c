@@ -5,19 +5,19 @@
 #include "proto/rpc_burst.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define PUSHED_EVERY 16
 #define SOCKETS_MAX 64
-/* Well below the 200 ms after which the kernel sends what waits for more. */
-#define SOON_MS 30
 #define LONG_MS 10000
 
 struct pair {
@@ -52,14 +52,17 @@ static void say(int to, const char *text) {
     assert_int_equal(sendmsg(to, &message, MSG_NOSIGNAL), strlen(text));
 }
 
-static bool has_come(int descriptor, int timeout_ms) {
-    struct pollfd wanted = {.fd = descriptor, .events = POLLIN};
-    return poll(&wanted, 1, timeout_ms) == 1;
+/* Bytes that wait in the kernel for more to follow. */
+static int waiting(int from) {
+    int bytes = -1;
+    assert_int_equal(ioctl(from, SIOCOUTQNSD, &bytes), 0);
+    return bytes;
 }
 
 static void assert_heard(int descriptor, const char *text) {
     char heard[256] = "";
-    assert_true(has_come(descriptor, LONG_MS));
+    struct pollfd wanted = {.fd = descriptor, .events = POLLIN};
+    assert_int_equal(poll(&wanted, 1, LONG_MS), 1);
     ssize_t size = recv(descriptor, heard, sizeof heard - 1, MSG_DONTWAIT);
     assert_int_equal(size, strlen(text));
     assert_string_equal(heard, text);
@@ -74,12 +77,15 @@ static void test_rpc_burst__goes_out_together_at_its_end(void **state) {
     say(b.from, "other");
     say(a.from, "two");
     stele_rpc_burst_begin(); /* it goes on */
-    assert_false(has_come(a.to, SOON_MS));
-    assert_false(has_come(b.to, 0));
+    assert_int_equal(waiting(a.from), strlen("onetwo"));
+    assert_int_equal(waiting(b.from), strlen("other"));
     stele_rpc_burst_end();
+    assert_int_equal(waiting(a.from), 0);
+    assert_int_equal(waiting(b.from), 0);
     assert_heard(a.to, "onetwo");
     assert_heard(b.to, "other");
     say(a.from, "after");
+    assert_int_equal(waiting(a.from), 0);
     assert_heard(a.to, "after");
     close_pair(a);
     close_pair(b);
@@ -96,11 +102,14 @@ static void test_rpc_burst__a_long_one_is_pushed_in_between(void **state) {
         say(a.from, "a");
         expected[i] = 'a';
     }
+    assert_int_equal(waiting(a.from), 0);
+    assert_int_equal(waiting(b.from), 1); /* each connection is counted for itself */
     assert_heard(a.to, expected);
-    assert_false(has_come(b.to, 0)); /* each connection is counted for itself */
     say(a.from, "a");
-    assert_false(has_come(a.to, SOON_MS));
+    assert_int_equal(waiting(a.from), 1);
     stele_rpc_burst_end();
+    assert_int_equal(waiting(a.from), 0);
+    assert_int_equal(waiting(b.from), 0);
     assert_heard(a.to, "a");
     assert_heard(b.to, "b");
     close_pair(a);
@@ -120,6 +129,7 @@ static void test_rpc_burst__is_of_one_thread(void **state) {
     say(a.from, "one");
     assert_int_equal(pthread_create(&other, NULL, say_more, &a.from), 0);
     (void)pthread_join(other, NULL);
+    assert_int_equal(waiting(a.from), 0);
     assert_heard(a.to, "onetwo");
     stele_rpc_burst_end();
     close_pair(a);
@@ -133,13 +143,12 @@ static void test_rpc_burst__more_connections_than_it_keeps_wait_for_nothing(void
         pair[i] = connect_pair();
         say(pair[i].from, "x");
     }
-    assert_heard(pair[SOCKETS_MAX].to, "x");
-    assert_false(has_come(pair[SOCKETS_MAX - 1].to, 0));
+    assert_int_equal(waiting(pair[SOCKETS_MAX].from), 0);
+    assert_int_equal(waiting(pair[SOCKETS_MAX - 1].from), 1);
     stele_rpc_burst_end();
     for (size_t i = 0; i <= SOCKETS_MAX; i++) {
-        if (i < SOCKETS_MAX) {
-            assert_heard(pair[i].to, "x");
-        }
+        assert_int_equal(waiting(pair[i].from), 0);
+        assert_heard(pair[i].to, "x");
         close_pair(pair[i]);
     }
 }
