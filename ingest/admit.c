@@ -37,11 +37,22 @@ static stele_status refuse_region(const struct stele_admission *admission, stele
                       (int)region.size, (const char *)region.data, list);
 }
 
-static stele_status check_time(const struct stele_admission *admission, size_t region,
-                               const struct stele_event_head *head, stele_err *err) {
-    uint64_t now_ns = stele_store_now_us(admission->stores[region]) * 1000;
-    if (head->time_unix_nano > now_ns &&
-        head->time_unix_nano - now_ns > STELE_INGEST_FUTURE_MAX_NS) {
+static bool is_ahead(const struct stele_event_head *head, uint64_t now_ns) {
+    return head->time_unix_nano > now_ns &&
+           head->time_unix_nano - now_ns > STELE_INGEST_FUTURE_MAX_NS;
+}
+
+/* What is not too far ahead of the clock as it was is not too far ahead of it now: it is read again
+ * for those only that seem to be. */
+static stele_status check_time(const struct stele_admission *admission,
+                               struct stele_admit_memo *memo, const struct stele_event_head *head,
+                               stele_err *err) {
+    if (!is_ahead(head, memo->clock_ns)) {
+        return STELE_OK;
+    }
+    uint64_t now_ns = stele_store_now_us(admission->stores[memo->region]) * 1000;
+    memo->clock_ns = now_ns;
+    if (is_ahead(head, now_ns)) {
         return STELE_FAIL(err, INVALID,
                           "time: %" PRIu64 " s ahead of this server's clock, at most %" PRIu64
                           "; check the sender's clock and that the unit is nanoseconds",
@@ -78,6 +89,7 @@ stele_status stele_admit(const struct stele_admission *admission, const struct s
             head.tenant,
             stele_admit_region(admission, head.region),
             NULL,
+            0,
         };
         if (next.region == STELE_INGEST_NO_REGION) {
             return refuse_region(admission, head.region, err);
@@ -91,14 +103,14 @@ stele_status stele_admit(const struct stele_admission *admission, const struct s
         }
         STELE_TRY(stele_access_check(admission->access, peer, STELE_MAY_APPEND,
                                      stele_store_region(store), head.tenant, err));
-        STELE_TRY(check_time(admission, next.region, &head, err));
+        STELE_TRY(check_time(admission, &next, &head, err));
         uint8_t years = head.retention_class == 0 ? admission->default_retention_years
                                                   : (uint8_t)head.retention_class;
         STELE_TRY(stele_store_route(store, head.tenant, years, &next.log, err));
         *memo = next;
     } else {
         *ret_region = memo->region;
-        STELE_TRY(check_time(admission, memo->region, &head, err));
+        STELE_TRY(check_time(admission, memo, &head, err));
     }
     *ret = (struct stele_admitted){head, memo->region, memo->log};
 cleanup:

@@ -42,6 +42,7 @@ struct stele_admit_memo {
     stele_view tenant;
     size_t region;
     struct stele_log *log;
+    uint64_t clock_ns; /* of the region's store, when it was last read */
 };
 
 /*

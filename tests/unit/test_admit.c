@@ -131,6 +131,25 @@ static void test_admit__a_remembered_decision_is_only_for_its_like(void **state)
     }
 }
 
+/* The clock is not read for every event, and none is refused for that. */
+static void test_admit__the_clock_is_read_again_for_what_seems_ahead(void **state) {
+    (void)state;
+    struct stele_admit_memo memo = {0};
+    const uint64_t limit_ns = RIG_NOW_US * 1000 + UINT64_C(300000000000);
+    const struct rig_event event = {.id = "e", .time_unix_nano = limit_ns + 1};
+    struct outcome before = admit(&(struct rig_event){.id = "d"}, &memo);
+    struct outcome early = admit(&event, &memo);
+    log_fake_set_clock(store[0], RIG_NOW_US + 1);
+    struct outcome late = admit(&event, &memo);
+    assert_ok(before.st);
+    assert_status(early.st, INVALID);
+    assert_ok(late.st);
+    log_fake_set_clock(store[0], RIG_NOW_US);
+    stele_buf_done(&before.payload);
+    stele_buf_done(&early.payload);
+    stele_buf_done(&late.payload);
+}
+
 static void test_admit__a_peek_reads_what_it_can(void **state) {
     (void)state;
     struct stele_claimed claimed;
@@ -163,6 +182,7 @@ int main(void) {
         cmocka_unit_test(test_admit__bad_events_are_refused_with_their_reason),
         cmocka_unit_test(test_admit__five_minutes_ahead_is_the_limit),
         cmocka_unit_test(test_admit__a_remembered_decision_is_only_for_its_like),
+        cmocka_unit_test(test_admit__the_clock_is_read_again_for_what_seems_ahead),
         cmocka_unit_test(test_admit__a_peek_reads_what_it_can),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
