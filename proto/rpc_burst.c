@@ -16,50 +16,54 @@
  * 1.16 of the rate, every 16th 0.81 and 1.20, every 8th 0.84 and 1.15, every 4th 0.86 and 1.15. */
 #define PUSHED_EVERY 16
 
-static _Thread_local struct {
+struct waiting {
+    int descriptor;
+    unsigned n_sent;
+};
+
+struct burst {
     bool on;
     unsigned n;
-    struct {
-        int descriptor;
-        unsigned n_sent;
-    } socket[SOCKETS_MAX];
-} burst;
+    struct waiting socket[SOCKETS_MAX];
+};
+
+static _Thread_local struct burst own_burst;
 
 void stele_rpc_burst_begin(void) {
-    burst.on = true;
+    own_burst.on = true;
 }
 
 /* Whether the kernel is to wait for more. */
-static bool more_follows(int descriptor) {
+static bool more_follows(struct burst *burst, int descriptor) {
     unsigned i = 0;
-    while (i < burst.n && burst.socket[i].descriptor != descriptor) {
+    while (i < burst->n && burst->socket[i].descriptor != descriptor) {
         i++;
     }
     if (i == SOCKETS_MAX) {
         return false;
     }
-    if (i == burst.n) {
-        burst.socket[burst.n++].descriptor = descriptor;
-        burst.socket[i].n_sent = 0;
+    if (i == burst->n) {
+        burst->socket[burst->n++] = (struct waiting){.descriptor = descriptor};
     }
-    return ++burst.socket[i].n_sent % PUSHED_EVERY != 0;
+    return ++burst->socket[i].n_sent % PUSHED_EVERY != 0;
 }
 
 /* Setting TCP_NODELAY pushes what waits (tcp(7)). Core has set it on every connection, so that one
  * which was given the descriptor of one that ended meanwhile is not changed. */
 void stele_rpc_burst_end(void) {
+    struct burst *burst = &own_burst;
     int on = 1;
-    for (unsigned i = 0; i < burst.n; i++) {
-        if (burst.socket[i].n_sent % PUSHED_EVERY != 0) {
-            (void)setsockopt(burst.socket[i].descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    for (unsigned i = 0; i < burst->n; i++) {
+        if (burst->socket[i].n_sent % PUSHED_EVERY != 0) {
+            (void)setsockopt(burst->socket[i].descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         }
     }
-    burst.on = false;
-    burst.n = 0;
+    burst->on = false;
+    burst->n = 0;
 }
 
 ssize_t sendmsg(int descriptor, const struct msghdr *message, int flags) {
-    if (burst.on && more_follows(descriptor)) {
+    if (own_burst.on && more_follows(&own_burst, descriptor)) {
         flags |= MSG_MORE;
     }
     return syscall(SYS_sendmsg, descriptor, message, flags);
