@@ -11,6 +11,12 @@
  * is not much cheaper for it. */
 #define TAKE_CALLS_MAX 128
 #define TAKE_BYTES_MAX (64u * 1024)
+/* A worker is woken when the completion queue is empty, so that it finds all that came together, or
+ * when so many calls wait. Woken for the first, it takes the processor from the queue's thread and
+ * finds two or three. Measured with 64 calls at a time, both sides on two processors, against that:
+ * a worker for 32 calls 0.89 of the processor time and 1.08 of the rate, for 16 calls 0.93
+ * and 1.05, for 8 calls 0.98 and 1.00. */
+#define WAKE_CALLS 32
 
 /* A call between its message and a worker. */
 struct stele_append_call {
@@ -160,7 +166,9 @@ static void calls_run(struct stele_work *work) {
         last->next = NULL;
         pool = last->ingest->pool;
     }
-    bool more = calls->first != NULL;
+    calls->n -= n;
+    calls->posted = calls->first != NULL;
+    bool more = calls->posted;
     (void)pthread_mutex_unlock(&calls->lock);
     if (more) {
         stele_work_post(pool, work); /* for another worker, at the same time */
@@ -177,14 +185,33 @@ void stele_append_calls_done(struct stele_append_calls *calls) {
     (void)pthread_mutex_destroy(&calls->lock);
 }
 
+/* Locked. Whether the caller has to wake a worker: so many calls wait, and none is on its way. */
+static bool wants_worker(struct stele_append_calls *calls, size_t n_min) {
+    bool wants = calls->n >= n_min && !calls->posted;
+    calls->posted = calls->posted || wants;
+    return wants;
+}
+
 static void add_call(struct stele_ingest *ingest, struct stele_append_call *unary) {
     struct stele_append_calls *calls = &ingest->calls;
     (void)pthread_mutex_lock(&calls->lock);
-    bool first = calls->first == NULL;
-    *(first ? &calls->first : &calls->last->next) = unary;
+    *(calls->first == NULL ? &calls->first : &calls->last->next) = unary;
     calls->last = unary;
+    calls->n++;
+    bool wake = wants_worker(calls, WAKE_CALLS);
     (void)pthread_mutex_unlock(&calls->lock);
-    if (first) {
+    if (wake) {
+        stele_work_post(ingest->pool, &calls->work);
+    }
+}
+
+void stele_append_unary_on_quiet(void *service) {
+    struct stele_ingest *ingest = service;
+    struct stele_append_calls *calls = &ingest->calls;
+    (void)pthread_mutex_lock(&calls->lock);
+    bool wake = wants_worker(calls, 1);
+    (void)pthread_mutex_unlock(&calls->lock);
+    if (wake) {
         stele_work_post(ingest->pool, &calls->work);
     }
 }

@@ -66,6 +66,7 @@ static void set_methods(struct stele_ingest *ingest) {
         .kind = STELE_RPC_UNARY,
         .service = ingest,
         .on_message = stele_append_unary_on_message,
+        .on_quiet = stele_append_unary_on_quiet,
     };
     ingest->method[1] = (struct stele_rpc_method){
         .path = STELE_APPEND_STREAM_PATH,

@@ -24,9 +24,11 @@ struct stele_append_call;
 /* Unary calls whose messages nobody took up yet. Those that are there when a worker comes are
  * worked on together. */
 struct stele_append_calls {
-    struct stele_work work; /* posted while there are calls and nobody is about to take them */
+    struct stele_work work;
     pthread_mutex_t lock;
     struct stele_append_call *first, *last; /* locked */
+    size_t n;                               /* locked; of the list */
+    bool posted;                            /* locked; a worker is about to come */
 };
 
 struct stele_ingest {
@@ -80,6 +82,7 @@ void stele_append_calls_done(struct stele_append_calls *calls);
 /* The methods' callbacks. */
 void stele_append_unary_on_message(void *service, struct stele_rpc_call *call,
                                    struct stele_rpc_message *message);
+void stele_append_unary_on_quiet(void *service);
 void stele_append_stream_on_message(void *service, struct stele_rpc_call *call,
                                     struct stele_rpc_message *message);
 void stele_append_stream_on_half_close(void *service, struct stele_rpc_call *call);

@@ -65,6 +65,8 @@ struct stele_rpc_queue {
     grpc_server *server;
     grpc_completion_queue *cq;
     struct stele_rpc_live *live;
+    const struct stele_rpc_slot *slots; /* the server's */
+    size_t n_slots;
     uint32_t message_bytes_max;
     pthread_t thread;
     bool started;

@@ -258,11 +258,25 @@ static stele_status bind_port(struct stele_rpc_server *server,
                       options->listen, log);
 }
 
+static grpc_event next_event(struct stele_rpc_queue *queue) {
+    grpc_event event =
+        grpc_completion_queue_next(queue->cq, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
+    if (event.type != GRPC_QUEUE_TIMEOUT) {
+        return event;
+    }
+    for (size_t i = 0; i < queue->n_slots; i++) {
+        const struct stele_rpc_method *method = &queue->slots[i].method;
+        if (method->on_quiet != NULL) {
+            method->on_quiet(method->service);
+        }
+    }
+    return grpc_completion_queue_next(queue->cq, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+}
+
 static void queue_run(struct stele_rpc_queue *queue) {
     stele_rpc_queue__enter(queue);
     for (;;) {
-        grpc_event event =
-            grpc_completion_queue_next(queue->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        grpc_event event = next_event(queue);
         if (event.type == GRPC_QUEUE_SHUTDOWN) {
             return;
         }
@@ -324,6 +338,8 @@ static void make_queues(struct stele_rpc_server *server,
             (struct stele_rpc_queue){.server = server->core,
                                      .cq = grpc_completion_queue_create_for_next(NULL),
                                      .live = &server->live,
+                                     .slots = server->slots,
+                                     .n_slots = server->n_slots,
                                      .message_bytes_max = options->message_bytes_max,
                                      .tag_answers = {.event = STELE_RPC_EVENT_ANSWERS}};
         (void)pthread_mutex_init(&server->queues[i].lock, NULL);

@@ -40,6 +40,9 @@ struct stele_rpc_method {
     void (*on_half_close)(void *service, struct stele_rpc_call *call); /* BIDI only */
     void (*on_sent)(void *service, struct stele_rpc_call *call);       /* may be NULL */
     void (*on_done)(void *service, struct stele_rpc_call *call);       /* may be NULL */
+    /* Of no call: the thread has handed out all that was there and is about to wait. What a service
+     * would do for many calls at once it does here at the latest. May be NULL. */
+    void (*on_quiet)(void *service);
 };
 
 /* Who called, from the client certificate. Strings live as long as the call. */

@@ -49,6 +49,27 @@ static void on_thread(void *service, struct stele_rpc_call *call,
     (void)pthread_detach(thread);
 }
 
+static void on_keep_quiet(void *service, struct stele_rpc_call *call,
+                          struct stele_rpc_message *message) {
+    struct rpc_echo_counts *counts = service;
+    stele_rpc_message_release(message);
+    stele_rpc_call_ref(call);
+    assert_true(counts->n_quiet < RPC_ECHO_QUIET_MAX);
+    counts->quiet[counts->n_quiet++] = call;
+}
+
+static void on_quiet(void *service) {
+    struct rpc_echo_counts *counts = service;
+    if (counts->n_quiet > atomic_load(&counts->quiet_most)) {
+        atomic_store(&counts->quiet_most, (unsigned)counts->n_quiet);
+    }
+    while (counts->n_quiet > 0) {
+        struct stele_rpc_call *call = counts->quiet[--counts->n_quiet];
+        stele_rpc_finish_ok(call, stele_view_of(NULL, 0));
+        stele_rpc_call_unref(call);
+    }
+}
+
 static void on_who(void *service, struct stele_rpc_call *call, struct stele_rpc_message *message) {
     const struct stele_rpc_peer *peer = stele_rpc_call_peer(call);
     stele_buf text = STELE_BUF_EMPTY;
@@ -197,17 +218,19 @@ void rpc_echo_start(struct rpc_echo *echo, bool tls, uint32_t n_threads, uint32_
     echo->tls = tls;
     struct rpc_echo_counts *counts = &echo->counts;
     const struct stele_rpc_method methods[] = {
-        {"/test.Echo/Unary", STELE_RPC_UNARY, counts, on_unary, NULL, NULL, on_done},
-        {"/test.Echo/Thread", STELE_RPC_UNARY, counts, on_thread, NULL, NULL, on_done},
-        {"/test.Echo/Who", STELE_RPC_UNARY, counts, on_who, NULL, NULL, NULL},
-        {"/test.Echo/Refuse", STELE_RPC_UNARY, counts, on_refuse, NULL, NULL, on_done},
-        {"/test.Echo/Hold", STELE_RPC_UNARY, counts, on_hold, NULL, NULL, on_done},
-        {"/test.Echo/Wait", STELE_RPC_SERVER_STREAM, counts, on_hold, NULL, NULL, on_done},
+        {"/test.Echo/Unary", STELE_RPC_UNARY, counts, on_unary, NULL, NULL, on_done, NULL},
+        {"/test.Echo/Thread", STELE_RPC_UNARY, counts, on_thread, NULL, NULL, on_done, NULL},
+        {"/test.Echo/Quiet", STELE_RPC_UNARY, counts, on_keep_quiet, NULL, NULL, on_done, on_quiet},
+        {"/test.Echo/Who", STELE_RPC_UNARY, counts, on_who, NULL, NULL, NULL, NULL},
+        {"/test.Echo/Refuse", STELE_RPC_UNARY, counts, on_refuse, NULL, NULL, on_done, NULL},
+        {"/test.Echo/Hold", STELE_RPC_UNARY, counts, on_hold, NULL, NULL, on_done, NULL},
+        {"/test.Echo/Wait", STELE_RPC_SERVER_STREAM, counts, on_hold, NULL, NULL, on_done, NULL},
         {"/test.Echo/Count", STELE_RPC_SERVER_STREAM, counts, on_count, NULL, on_count_sent,
-         on_count_done},
-        {"/test.Echo/Keep", STELE_RPC_SERVER_STREAM, counts, on_keep, NULL, on_keep_sent, on_done},
+         on_count_done, NULL},
+        {"/test.Echo/Keep", STELE_RPC_SERVER_STREAM, counts, on_keep, NULL, on_keep_sent, on_done,
+         NULL},
         {"/test.Echo/Chat", STELE_RPC_BIDI, counts, on_chat, on_chat_half_close, on_chat_sent,
-         on_done},
+         on_done, NULL},
     };
     const char *host = echo->host == NULL ? "127.0.0.1" : echo->host;
     char listen[64];

@@ -8,6 +8,7 @@
  * 1,500 ms /test.Echo/Hold     never answered by itself        /test.Echo/Wait    stream, never
  * finished /test.Echo/Count    stream: request = u32 count, u32 size of each message
  *   /test.Echo/Chat     bidi: each message comes back; the next one is asked for when it is sent
+ *   /test.Echo/Quiet    answered when the server's thread is about to wait; with one thread only
  *   /test.Echo/Keep     stream; the call is kept, referenced, for the test's own thread
  * (rpc_echo_kept)
  */
@@ -20,10 +21,14 @@
 #include <stdatomic.h>
 
 #define RPC_ECHO_MESSAGE_BYTES_MAX (64u * 1024)
+#define RPC_ECHO_QUIET_MAX 64u
 
 struct rpc_echo_counts {
     atomic_uint messages, half_closes, sent, done, cancelled, kept;
     _Atomic(struct stele_rpc_call *) kept_call;
+    atomic_uint quiet_most; /* calls of /Quiet that were answered together */
+    struct stele_rpc_call *quiet[RPC_ECHO_QUIET_MAX]; /* not answered yet; the queue's thread's */
+    size_t n_quiet;
 };
 
 struct rpc_echo {

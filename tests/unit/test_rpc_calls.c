@@ -101,6 +101,26 @@ static void test_rpc_calls__each_gets_its_own_answer(void **state) {
     stele_rpc_calls_free(calls);
 }
 
+/* A service that answers nothing before the server's thread would wait: every call is answered, and
+ * some together. */
+static void test_rpc_calls__service_hears_when_nothing_is_left(void **state) {
+    (void)state;
+    struct stele_rpc_calls *calls = open_calls("/test.Echo/Quiet", UNDER_WAY);
+    for (uint32_t i = 0; i < UNDER_WAY; i++) {
+        start(calls, i, i);
+    }
+    for (uint32_t i = 0; i < 10000 * UNDER_WAY && atomic_load(&echo.counts.quiet_most) < 2; i++) {
+        struct stele_rpc_answer answer;
+        stele_err err = {.text = ""};
+        assert_true(stele_rpc_calls_next(calls, UINT64_MAX, &answer, &err));
+        assert_ok(answer.st);
+        assert_int_equal(answer.result.code, STELE_RPC_OK);
+        start(calls, answer.number, i);
+    }
+    assert_true(atomic_load(&echo.counts.quiet_most) >= 2);
+    stele_rpc_calls_free(calls);
+}
+
 /* Rounds of calls that are all answered by other threads: some of the answers, and some of the
  * calls after them, come together. */
 static void test_rpc_calls__what_comes_together_goes_out_together(void **state) {
@@ -195,6 +215,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_rpc_calls__##name, setup, teardown)
         TEST(each_gets_its_own_answer),
+        TEST(service_hears_when_nothing_is_left),
         TEST(what_comes_together_goes_out_together),
         TEST(refusal_carries_text_and_retry),
         TEST(next_waits_no_longer_than_asked),
