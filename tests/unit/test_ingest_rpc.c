@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proto/event.h"
+#include "proto/rpc_calls.h"
 #include "storage/receipt.h"
 #include "tests/support/engine_fault.h"
 #include "tests/support/engine_memory.h"
@@ -94,6 +95,54 @@ static void test_ingest_rpc__duplicates_are_known_after_a_restart(void **state) 
     }
     assert_int_equal(bed_log_count(0, "1y") + bed_log_count(0, "3y"), 60);
     rig_call_free(call);
+}
+
+/* ------------------------------------------------------------------ many at a time */
+
+static void start_append(struct stele_rpc_calls *calls, uint32_t number, unsigned id) {
+    struct rig_call *call = rig_call_new();
+    char text[32];
+    (void)snprintf(text, sizeof text, "e-%u", id);
+    rig_call_add(call, &(struct rig_event){.id = text, .retention_class = 1});
+    assert_ok(stele_rpc_calls_start(calls, number, stele_view_buf(&call->request), 20000, NULL));
+    rig_call_free(call);
+}
+
+/* Enough that workers are woken for many calls and for the last few, while others still work. */
+static void test_ingest_rpc__calls_under_way_each_get_a_place(void **state) {
+    enum {
+        UNDER_WAY = 96,
+        CALLS = 5000,
+        PLACES = CALLS + 100 /* the log has entries of its own */
+    };
+    (void)state;
+    struct stele_rpc_calls *calls = NULL;
+    unsigned n_started = 0;
+    bool taken[PLACES] = {false};
+    assert_ok(stele_rpc_calls_new(&bed.client, 1, STELE_APPEND_PATH, UNDER_WAY, &calls, NULL));
+    for (; n_started < UNDER_WAY; n_started++) {
+        start_append(calls, n_started, n_started);
+    }
+    for (unsigned n_answered = 0; n_answered < CALLS; n_answered++) {
+        struct stele_rpc_answer answer;
+        stele_err err = {.text = ""};
+        assert_true(stele_rpc_calls_next(calls, UINT64_MAX, &answer, &err));
+        assert_ok(answer.st);
+        assert_int_equal(answer.result.code, STELE_RPC_OK);
+        struct stele_append_result result;
+        struct stele_wire reply = stele_wire_of(answer.reply);
+        assert_ok(stele_append_response_next(&reply, &result, &err));
+        if (result.code != 0 || result.seq >= PLACES || taken[result.seq]) {
+            fail_msg("answer %u: code %u, %.*s seq %llu", n_answered, result.code,
+                     (int)result.error.size, (const char *)result.error.data,
+                     (unsigned long long)result.seq);
+        }
+        taken[result.seq] = true;
+        if (n_started < CALLS) {
+            start_append(calls, answer.number, n_started++);
+        }
+    }
+    stele_rpc_calls_free(calls);
 }
 
 /* ------------------------------------------------------------------ receipts */
@@ -256,6 +305,7 @@ int main(void) {
         T(events_go_to_their_region_and_class),
         T(an_identity_is_tenant_service_and_id),
         T(duplicates_are_known_after_a_restart),
+        T(calls_under_way_each_get_a_place),
         T(receipts_verify_offline),
         cmocka_unit_test(test_ingest_rpc__a_record_that_landed_after_all_is_known),
         cmocka_unit_test(test_ingest_rpc__a_batch_of_before_a_recovery_is_refused),
