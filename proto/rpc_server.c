@@ -258,6 +258,7 @@ static stele_status bind_port(struct stele_rpc_server *server,
                       options->listen, log);
 }
 
+/* What is there already; when that is nothing, the services hear of it before the thread waits. */
 static grpc_event next_event(struct stele_rpc_queue *queue) {
     grpc_event event =
         grpc_completion_queue_next(queue->cq, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);

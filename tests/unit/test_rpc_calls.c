@@ -127,7 +127,6 @@ static void test_rpc_calls__what_comes_together_goes_out_together(void **state) 
     (void)state;
     struct stele_rpc_calls *calls = open_calls("/test.Echo/Thread", UNDER_WAY);
     struct stele_rpc_answer answer;
-    own_thread = pthread_self();
     for (uint32_t i = 0; i < UNDER_WAY; i++) {
         start(calls, i, i);
     }
@@ -212,6 +211,7 @@ static void test_rpc_calls__bounds(void **state) {
 }
 
 int main(void) {
+    own_thread = pthread_self();
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_rpc_calls__##name, setup, teardown)
         TEST(each_gets_its_own_answer),
