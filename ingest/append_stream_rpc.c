@@ -5,8 +5,9 @@
  * The messages of a stream are taken apart and submitted one after the other, by one worker at a
  * time, so that events keep the order they were sent in. They may be decided in any order; acks go
  * out in stream order, and one response covers all messages that were decided while the one before
- * was being sent. At most eight messages are under way: then the stream is not read, which is how a
- * slow log or a client that does not read its acks slows its own sender and nobody else.
+ * was being sent. So many messages, and bytes, are under way at most: then the stream is not read,
+ * which is how a slow log or a client that does not read its acks slows its own sender and nobody
+ * else.
  *
  * The stream lives as long as its call, its posted work or a message of it does; `lock` guards all
  * of it and is never held while a request runs. A stream that must end with an error first acks
@@ -24,6 +25,7 @@ struct streamed {
     struct stele_ingest_room room;     /* the same */
     uint64_t first_event;
     uint64_t n_events;
+    size_t bytes;
     stele_buf response; /* its part of a response, once decided */
     bool decided;
 };
@@ -39,6 +41,7 @@ struct stele_append_stream {
     struct streamed *first, *last; /* in stream order */
     struct streamed *fresh;        /* the first not yet taken apart; NULL: all are */
     unsigned n_under_way;
+    size_t bytes_under_way;
     uint64_t n_events; /* of all messages taken apart */
     bool receiving;    /* the next message was asked for */
     bool posted;       /* the work */
@@ -72,6 +75,15 @@ static void unref_unlock(struct stele_append_stream *stream) {
         (void)pthread_mutex_destroy(&stream->lock);
         stele_free(stream);
     }
+}
+
+/* What is not in the list any more. Under the lock; its reference is not the last: the caller has
+ * one. */
+static void leave(struct stele_append_stream *stream, struct streamed *m) {
+    stream->n_under_way--;
+    stream->bytes_under_way -= m->bytes;
+    stream->refs--;
+    streamed_free(m);
 }
 
 /* ------------------------------------------------------------------ acks */
@@ -136,9 +148,7 @@ static stele_status take_acks(struct stele_append_stream *stream, stele_buf *out
         if (stream->first == NULL) {
             stream->last = NULL;
         }
-        stream->n_under_way--;
-        streamed_free(head);
-        stream->refs--; /* not the last: the caller has one */
+        leave(stream, head);
     }
 cleanup:
     return st;
@@ -167,9 +177,7 @@ static void drop_fresh(struct stele_append_stream *stream) {
     while (stream->fresh != NULL) {
         struct streamed *m = stream->fresh;
         stream->fresh = m->next;
-        stream->n_under_way--;
-        streamed_free(m);
-        stream->refs--; /* not the last, as above */
+        leave(stream, m);
     }
 }
 
@@ -182,9 +190,7 @@ static void go_on(struct stele_append_stream *stream) {
         while (stream->first != NULL && stream->first->decided) {
             struct streamed *m = stream->first;
             stream->first = m->next;
-            stream->n_under_way--;
-            streamed_free(m);
-            stream->refs--;
+            leave(stream, m);
         }
         stream->last = stream->first == NULL ? NULL : stream->last;
         return;
@@ -210,6 +216,7 @@ static void go_on(struct stele_append_stream *stream) {
     }
     bool room =
         stream->n_under_way == 0 || (stream->n_under_way < STELE_INGEST_STREAM_MESSAGES_MAX &&
+                                     stream->bytes_under_way < STELE_INGEST_STREAM_BYTES_SOFT &&
                                      !stele_ingest_is_tight(stream->ingest));
     if (!stream->finished && !ends && !stream->receiving && room) {
         stream->receiving = true;
@@ -377,6 +384,7 @@ static void add(struct stele_append_stream *stream, struct streamed *m) {
     stream->last = m;
     stream->fresh = stream->fresh == NULL ? m : stream->fresh;
     stream->n_under_way++;
+    stream->bytes_under_way += m->bytes;
     stream->refs++; /* the message's */
 }
 
@@ -405,6 +413,7 @@ void stele_append_stream_on_message(void *service, struct stele_rpc_call *call,
     if (st == STELE_OK) {
         m->stream = stream;
         m->message = message;
+        m->bytes = m->room.bytes;
         add(stream, m);
         post(stream);
     } else if (stream->failure.status == STELE_OK) {

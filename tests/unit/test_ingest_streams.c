@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ingest/limits.h"
+
 static struct stele_store *store;
 static struct stele_log *log3, *log1;
 static struct ingest_rig rig;
@@ -172,18 +174,60 @@ static void test_ingest_streams__a_cancelled_stream_lets_the_log_decide(void **s
     assert_int_equal(log_fake_count(log3), 1000);
 }
 
-static void test_ingest_streams__a_stream_has_eight_messages_under_way(void **state) {
+/* The next message is in the connection's window already, and stays there. */
+static void expect_no_more_taken(size_t n) {
+    wait_held(log3, n);
+    (void)usleep(30000);
+    assert_int_equal(log_fake_held(log3), n);
+    log_fake_set(log3, LOG_FAKE_COMMIT);
+}
+
+static void test_ingest_streams__a_stream_has_so_many_messages_under_way(void **state) {
+    enum { MORE = 4 };
     (void)state;
     struct rig_stream *s = rig_stream_open(rig.client);
     log_fake_set(log3, LOG_FAKE_HOLD);
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < STELE_INGEST_STREAM_MESSAGES_MAX + MORE; i++) {
         stream_send(s, i, 1, 3);
     }
-    wait_held(log3, 8);
-    (void)usleep(30000);
-    assert_int_equal(log_fake_held(log3), 8);
-    log_fake_set(log3, LOG_FAKE_COMMIT);
-    while (s->acked < 12) {
+    expect_no_more_taken(STELE_INGEST_STREAM_MESSAGES_MAX);
+    while (s->acked < STELE_INGEST_STREAM_MESSAGES_MAX + MORE) {
+        assert_ok(rig_stream_receive(s));
+    }
+    rig_stream_close(s);
+}
+
+static void test_ingest_streams__a_stream_has_so_many_bytes_under_way(void **state) {
+    enum { EVENTS = 100, PADDING = 32768, MORE = 4 };
+    /* The last one begins below the bound. */
+    const int n_large = (int)(STELE_INGEST_STREAM_BYTES_SOFT / ((size_t)EVENTS * PADDING)) + 1;
+    (void)state;
+    struct rig_stream *s = rig_stream_open(rig.client);
+    log_fake_set(log3, LOG_FAKE_HOLD);
+    for (int i = 0; i < n_large; i++) {
+        struct rig_call *call = rig_call_new();
+        for (int k = 0; k < EVENTS; k++) {
+            char id[32];
+            (void)snprintf(id, sizeof id, "l%d", i * EVENTS + k);
+            rig_call_add(call, &(struct rig_event){
+                                   .id = id, .retention_class = 3, .padding_bytes = PADDING});
+        }
+        rig_stream_send(s, call);
+        rig_call_free(call);
+    }
+    for (int i = 0; i < MORE; i++) {
+        stream_send(s, i, 1, 3);
+    }
+    expect_no_more_taken((size_t)n_large);
+    while (s->acked < (uint64_t)(n_large * EVENTS + MORE)) {
+        assert_ok(rig_stream_receive(s));
+    }
+    log_fake_set(log3, LOG_FAKE_HOLD); /* what was acked has made room */
+    for (int i = 0; i < MORE; i++) {
+        stream_send(s, MORE + i, 1, 3);
+    }
+    expect_no_more_taken(MORE);
+    while (s->acked < (uint64_t)(n_large * EVENTS + 2 * MORE)) {
         assert_ok(rig_stream_receive(s));
     }
     rig_stream_close(s);
@@ -262,7 +306,8 @@ int main(void) {
         T(a_queue_full_for_long_refuses_the_events),
         T(a_stream_goes_on_after_a_failed_commit),
         T(a_cancelled_stream_lets_the_log_decide),
-        T(a_stream_has_eight_messages_under_way),
+        T(a_stream_has_so_many_messages_under_way),
+        T(a_stream_has_so_many_bytes_under_way),
         T(a_broken_message_ends_its_stream_after_the_acks),
         T(a_shutdown_acks_what_is_under_way),
         T(an_empty_stream_is_fine),
