@@ -36,10 +36,11 @@ struct stele_rpc_slot {
 /* All calls that are not over. */
 struct stele_rpc_live {
     pthread_mutex_t lock;
-    pthread_cond_t fewer; /* n_running is 0, perhaps n too */
+    pthread_cond_t fewer; /* n_running is 0, perhaps n too; or n_armed fell */
     struct stele_rpc_call *first;
     uint32_t n;                      /* all in the list, refused ones too */
     uint32_t n_running;              /* those a drain waits for */
+    uint32_t n_armed;                /* requests core has, and calls of it not taken up yet */
     uint32_t n_max;                  /* of n_running: a call that is refused takes nobody's place */
     struct stele_rpc_shares *shares; /* of the same, by client; NULL: not counted */
     bool draining;
@@ -139,7 +140,9 @@ void stele_rpc_call_event(struct stele_rpc_queue *queue, void *tag, bool ok);
 void stele_rpc_live_drain(struct stele_rpc_live *live);
 /* Waits until no running call is left; false if that takes longer than timeout_ms. */
 bool stele_rpc_live_wait_running(struct stele_rpc_live *live, uint32_t timeout_ms);
-void stele_rpc_live_wait(struct stele_rpc_live *live); /* until no call at all is left */
+/* Until no call at all is left and, core being shut down, none can come: it gives back what was
+ * armed, but behind calls that it had taken from a connection, which may be gone meanwhile. */
+void stele_rpc_live_wait(struct stele_rpc_live *live);
 
 /* rpc_call.c: */
 

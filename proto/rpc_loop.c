@@ -80,6 +80,19 @@ static void live_remove(struct stele_rpc_live *live, struct stele_rpc_call *call
     (void)pthread_mutex_unlock(&live->lock);
 }
 
+static void armed_add(struct stele_rpc_live *live) {
+    (void)pthread_mutex_lock(&live->lock);
+    live->n_armed++;
+    (void)pthread_mutex_unlock(&live->lock);
+}
+
+static void armed_remove(struct stele_rpc_live *live) {
+    (void)pthread_mutex_lock(&live->lock);
+    live->n_armed--;
+    (void)pthread_cond_broadcast(&live->fewer);
+    (void)pthread_mutex_unlock(&live->lock);
+}
+
 static const char draining_text[] = "the server is shutting down: try again in a moment";
 
 void stele_rpc_live_drain(struct stele_rpc_live *live) {
@@ -109,7 +122,7 @@ bool stele_rpc_live_wait_running(struct stele_rpc_live *live, uint32_t timeout_m
 
 void stele_rpc_live_wait(struct stele_rpc_live *live) {
     (void)pthread_mutex_lock(&live->lock);
-    while (live->n > 0) {
+    while (live->n > 0 || live->n_armed > 0) {
         (void)pthread_cond_wait(&live->fewer, &live->lock);
     }
     (void)pthread_mutex_unlock(&live->lock);
@@ -127,17 +140,26 @@ static void call_request(struct stele_rpc_call *call) {
             : grpc_server_request_registered_call(
                   queue->server, call->slot->registered, &call->core, &call->deadline,
                   &call->request_metadata, NULL, queue->cq, queue->cq, &call->tag_new);
-    assert(code == GRPC_CALL_OK); /* the queue is shut down only after its last call */
+    assert(code == GRPC_CALL_OK); /* the queue is shut down when nothing is armed */
     (void)code;
+}
+
+/* False if there is no memory. */
+static bool arm(struct stele_rpc_queue *queue, const struct stele_rpc_slot *slot) {
+    struct stele_rpc_call *call = stele_rpc_call__new(queue, slot);
+    if (call != NULL) {
+        call_request(call);
+    }
+    return call != NULL;
 }
 
 stele_status stele_rpc_call_arm(struct stele_rpc_queue *queue, const struct stele_rpc_slot *slot,
                                 stele_err *err) {
-    struct stele_rpc_call *call = stele_rpc_call__new(queue, slot);
-    if (call == NULL) {
+    armed_add(queue->live);
+    if (!arm(queue, slot)) {
+        armed_remove(queue->live);
         return STELE_FAIL(err, NO_MEMORY, "no memory for a call");
     }
-    call_request(call);
     return STELE_OK;
 }
 
@@ -295,10 +317,11 @@ static void refuse_unknown(struct stele_rpc_call *call) {
     stele_rpc_call_refuse(call, STELE_RPC_UNIMPLEMENTED, text, 0);
 }
 
-/* Puts the next request for this method in place. False if there is no memory: then this call is
- * let go and its own struct waits for the next one, so that a method never goes deaf. */
+/* Puts the next request for this method in place: it is armed instead of this one. False if there
+ * is no memory: then this call is let go and its own struct waits for the next one, so that a
+ * method never goes deaf. */
 static bool rearm(struct stele_rpc_call *call) {
-    if (stele_rpc_call_arm(call->queue, call->slot, NULL) == STELE_OK) {
+    if (arm(call->queue, call->slot)) {
         return true;
     }
     (void)grpc_call_cancel_with_status(call->core, GRPC_STATUS_UNAVAILABLE, "out of memory", NULL);
@@ -313,6 +336,7 @@ static bool rearm(struct stele_rpc_call *call) {
 
 static void on_new(struct stele_rpc_call *call, bool ok) {
     if (!ok) { /* the server is shutting down: no call came */
+        armed_remove(call->queue->live);
         stele_rpc_call__drop_core(call);
         stele_rpc_call_unref(call);
         return;

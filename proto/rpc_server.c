@@ -296,17 +296,17 @@ static stele_status start_queues(struct stele_rpc_server *server, stele_err *err
     stele_status st = STELE_OK;
     for (uint32_t i = 0; i < server->n_queues; i++) {
         struct stele_rpc_queue *queue = &server->queues[i];
+        int error = stele_thread_start(&queue->thread, "rpc", queue_thread, queue);
+        if (error != 0) {
+            return STELE_FAIL_ERRNO(err, error, "no thread for completion queue %u", i);
+        }
+        queue->started = true;
         for (size_t slot = 0; slot < server->n_slots; slot++) {
             bool unary = server->slots[slot].method.kind == STELE_RPC_UNARY;
             for (int armed = 0; armed < (unary ? ARMED_UNARY : 1); armed++) {
                 STELE_TRY(stele_rpc_call_arm(queue, &server->slots[slot], err));
             }
         }
-        int error = stele_thread_start(&queue->thread, "rpc", queue_thread, queue);
-        if (error != 0) {
-            return STELE_FAIL_ERRNO(err, error, "no thread for completion queue %u", i);
-        }
-        queue->started = true;
     }
 cleanup:
     return st;
@@ -441,7 +441,7 @@ static void stop_core(struct stele_rpc_server *server) {
         if (queue->started) {
             (void)pthread_join(queue->thread, NULL);
         } else {
-            queue_run(queue); /* what was armed comes back through it */
+            queue_run(queue); /* nothing is armed there: it only says that it is shut down */
         }
         grpc_completion_queue_destroy(queue->cq);
         (void)pthread_mutex_destroy(&queue->lock);

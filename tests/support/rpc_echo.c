@@ -68,6 +68,13 @@ static void on_quiet(void *service) {
         stele_rpc_finish_ok(call, stele_view_of(NULL, 0));
         stele_rpc_call_unref(call);
     }
+    unsigned n_done = atomic_load(&counts->done);
+    if (atomic_load(&counts->hold) && n_done > 0 && n_done == atomic_load(&counts->messages)) {
+        atomic_fetch_add(&counts->held, 1);
+        while (atomic_load(&counts->hold)) {
+            (void)nanosleep(&(struct timespec){0, 1000 * 1000}, NULL);
+        }
+    }
 }
 
 static void on_who(void *service, struct stele_rpc_call *call, struct stele_rpc_message *message) {

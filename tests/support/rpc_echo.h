@@ -19,6 +19,7 @@
 #include "proto/rpc_server.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #define RPC_ECHO_MESSAGE_BYTES_MAX (64u * 1024)
 #define RPC_ECHO_QUIET_MAX 64u
@@ -29,6 +30,8 @@ struct rpc_echo_counts {
     atomic_uint quiet_most; /* calls of /Quiet that were answered together */
     struct stele_rpc_call *quiet[RPC_ECHO_QUIET_MAX]; /* not answered yet; the queue's thread's */
     size_t n_quiet;
+    atomic_bool hold; /* the queue's thread stays where it is after its last call */
+    atomic_uint held;
 };
 
 struct rpc_echo {

@@ -3,6 +3,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/rpc_echo.h"
 
+#include "proto/rpc_calls.h"
 #include "storage/cursor.h"
 
 #include <pthread.h>
@@ -163,6 +164,39 @@ static void test_rpc_drain__idle_connection_does_not_hold_it(void **state) {
     stele_buf_done(&reply);
 }
 
+/* Calls that core took from a connection which was gone before the server's thread came to them. */
+static void test_rpc_drain__calls_nobody_took_up_come_back(void **state) {
+    (void)state;
+    enum { N = 8 };
+    stele_buf reply = STELE_BUF_EMPTY;
+    struct stele_rpc_calls *calls = NULL;
+    pthread_t thread;
+    rpc_echo_start(&echo, false, 1, 1000);
+    struct stele_rpc_client *client = rpc_echo_client(&echo, NULL);
+    atomic_store(&echo.counts.hold, true);
+    assert_ok(
+        stele_rpc_unary(client, "/test.Echo/Unary", stele_view_str("x"), 5000, &reply, NULL, NULL));
+    rpc_echo_wait(&echo.counts.held, 1);
+    assert_ok(stele_rpc_calls_new(&client, 1, "/test.Echo/Unary", N, &calls, NULL));
+    for (uint32_t i = 0; i < N; i++) {
+        assert_ok(stele_rpc_calls_start(calls, i, stele_view_str("x"), 200, NULL));
+    }
+    for (uint32_t i = 0; i < N; i++) {
+        struct stele_rpc_answer answer;
+        assert_true(stele_rpc_calls_next(calls, UINT64_MAX, &answer, NULL));
+        assert_status(answer.st, CLOSED);
+    }
+    stele_rpc_calls_free(calls);
+    stele_rpc_client_close(client);
+    assert_int_equal(pthread_create(&thread, NULL, drain, NULL), 0);
+    (void)nanosleep(&(struct timespec){0, 200 * 1000 * 1000}, NULL);
+    atomic_store(&echo.counts.hold, false);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(atomic_load(&echo.counts.messages), 1);
+    rpc_echo_stop(&echo);
+    stele_buf_done(&reply);
+}
+
 static void test_rpc_drain__client_comes_back_to_a_new_server(void **state) {
     (void)state;
     stele_buf reply = STELE_BUF_EMPTY;
@@ -253,6 +287,7 @@ int main(void) {
         cmocka_unit_test(test_rpc_drain__timeout_cancels_what_still_runs),
         cmocka_unit_test(test_rpc_drain__streams_never_used_do_not_hold_it),
         cmocka_unit_test(test_rpc_drain__idle_connection_does_not_hold_it),
+        cmocka_unit_test(test_rpc_drain__calls_nobody_took_up_come_back),
         cmocka_unit_test(test_rpc_drain__client_comes_back_to_a_new_server),
         cmocka_unit_test(test_rpc_drain__bad_options_say_why),
         cmocka_unit_test(test_rpc_drain__port_in_use_is_said),
