@@ -23,6 +23,7 @@
 
 #include <grpc/grpc.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 /* A method as the loop serves it. */
@@ -71,6 +72,7 @@ struct stele_rpc_queue {
     uint32_t message_bytes_max;
     pthread_t thread;
     bool started;
+    sem_t armed; /* posted when the thread may begin */
     struct stele_rpc_tag tag_answers;
     pthread_mutex_t lock;                          /* after a call's */
     struct stele_rpc_call *answers, **answers_end; /* locked; to be started, in this order */

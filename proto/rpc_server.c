@@ -288,27 +288,30 @@ static void queue_run(struct stele_rpc_queue *queue) {
 }
 
 static void *queue_thread(void *arg) {
-    queue_run(arg);
+    struct stele_rpc_queue *queue = arg;
+    while (sem_wait(&queue->armed) != 0) {
+    }
+    queue_run(queue);
     return NULL;
 }
 
-static stele_status start_queues(struct stele_rpc_server *server, stele_err *err) {
+/* The thread first: without it nobody would take back what is armed. */
+static stele_status start_queue(struct stele_rpc_server *server, struct stele_rpc_queue *queue,
+                                stele_err *err) {
     stele_status st = STELE_OK;
-    for (uint32_t i = 0; i < server->n_queues; i++) {
-        struct stele_rpc_queue *queue = &server->queues[i];
-        int error = stele_thread_start(&queue->thread, "rpc", queue_thread, queue);
-        if (error != 0) {
-            return STELE_FAIL_ERRNO(err, error, "no thread for completion queue %u", i);
-        }
-        queue->started = true;
-        for (size_t slot = 0; slot < server->n_slots; slot++) {
-            bool unary = server->slots[slot].method.kind == STELE_RPC_UNARY;
-            for (int armed = 0; armed < (unary ? ARMED_UNARY : 1); armed++) {
-                STELE_TRY(stele_rpc_call_arm(queue, &server->slots[slot], err));
-            }
+    int error = stele_thread_start(&queue->thread, "rpc", queue_thread, queue);
+    if (error != 0) {
+        return STELE_FAIL_ERRNO(err, error, "no thread for a completion queue");
+    }
+    queue->started = true;
+    for (size_t slot = 0; slot < server->n_slots; slot++) {
+        bool unary = server->slots[slot].method.kind == STELE_RPC_UNARY;
+        for (int armed = 0; armed < (unary ? ARMED_UNARY : 1); armed++) {
+            STELE_TRY(stele_rpc_call_arm(queue, &server->slots[slot], err));
         }
     }
 cleanup:
+    (void)sem_post(&queue->armed);
     return st;
 }
 
@@ -344,6 +347,7 @@ static void make_queues(struct stele_rpc_server *server,
                                      .message_bytes_max = options->message_bytes_max,
                                      .tag_answers = {.event = STELE_RPC_EVENT_ANSWERS}};
         (void)pthread_mutex_init(&server->queues[i].lock, NULL);
+        (void)sem_init(&server->queues[i].armed, 0, 0);
         grpc_server_register_completion_queue(server->core, server->queues[i].cq, NULL);
     }
 }
@@ -371,7 +375,9 @@ static stele_status start_core(struct stele_rpc_server *server,
     STELE_TRY(register_methods(server, err));
     STELE_TRY(bind_port(server, options, err));
     grpc_server_start(server->core);
-    STELE_TRY(start_queues(server, err));
+    for (uint32_t i = 0; i < server->n_queues; i++) {
+        STELE_TRY(start_queue(server, &server->queues[i], err));
+    }
 cleanup:
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return st;
@@ -445,6 +451,7 @@ static void stop_core(struct stele_rpc_server *server) {
         }
         grpc_completion_queue_destroy(queue->cq);
         (void)pthread_mutex_destroy(&queue->lock);
+        (void)sem_destroy(&queue->armed);
     }
     grpc_completion_queue_shutdown(server->stop_cq);
     grpc_completion_queue_destroy(server->stop_cq);
