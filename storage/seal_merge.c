@@ -101,22 +101,18 @@ struct source {
     stele_buf buf;
     struct stele_seal__chunk chunk; /* the one with the key */
     size_t n_used;                  /* of the chunk's roots */
-    bool ended;
 };
 
 struct merge {
-    size_t n;
-    uint64_t head[STELE_SEGMENT_FANIN_MAX]; /* first bytes of the sources' tags: most keys differ
-                                               there */
+    struct stele_segment__heads heads;
     struct source source[STELE_SEGMENT_FANIN_MAX];
 };
 
 static stele_status next_key(struct merge *m, size_t i, stele_err *err) {
     struct source *s = &m->source[i];
     stele_status st = stele_segment__walk_key(s->walker, &s->key, err);
-    s->ended = st == STELE_END;
-    m->head[i] = s->ended ? UINT64_MAX : stele_get_u64(s->key.tag);
-    return s->ended ? STELE_OK : st;
+    stele_segment__heads_set(&m->heads, i, st == STELE_OK ? s->key.tag : NULL);
+    return st == STELE_END ? STELE_OK : st;
 }
 
 /* The source's key goes into the merged one, and the source to its next. */
@@ -151,36 +147,18 @@ cleanup:
     return st;
 }
 
-/* The source with the least tag; m->n if all have ended. */
-static size_t least(const struct merge *m) {
-    uint64_t head = UINT64_MAX; /* that of sources that have ended, too */
-    size_t best = m->n;
-    for (size_t i = 0; i < m->n; i++) {
-        head = m->head[i] < head ? m->head[i] : head;
-    }
-    for (size_t i = 0; i < m->n; i++) {
-        if (m->head[i] == head && !m->source[i].ended &&
-            (best == m->n ||
-             memcmp(m->source[i].key.tag, m->source[best].key.tag, STELE_TAG_BYTES) < 0)) {
-            best = i;
-        }
-    }
-    return best;
-}
-
 static stele_status merge_all(struct merge *m, struct stele_seal__writer *writer, stele_err *err) {
     stele_status st = STELE_OK;
-    for (size_t first = least(m); st == STELE_OK && first < m->n; first = least(m)) {
+    const struct stele_segment__heads *heads = &m->heads;
+    size_t i = stele_segment__heads_least(heads);
+    while (i < heads->n) {
         uint8_t tag[STELE_TAG_BYTES];
-        uint64_t head = m->head[first];
-        memcpy(tag, m->source[first].key.tag, sizeof tag);
+        memcpy(tag, heads->tag[i], sizeof tag);
         STELE_TRY(stele_seal__begin_key(writer, tag, err));
-        for (size_t i = first; i < m->n; i++) {
-            if (m->head[i] == head && !m->source[i].ended &&
-                memcmp(m->source[i].key.tag, tag, sizeof tag) == 0) {
-                STELE_TRY(take_key(m, i, writer, err));
-            }
-        }
+        do {
+            STELE_TRY(take_key(m, i, writer, err));
+            i = stele_segment__heads_least(heads);
+        } while (i < heads->n && memcmp(heads->tag[i], tag, sizeof tag) == 0);
     }
 cleanup:
     return st;
@@ -202,9 +180,9 @@ stele_status stele_seal_merge(const struct stele_seal_parts *parts, struct stele
     if (m == NULL) {
         return STELE_FAIL(err, NO_MEMORY, "no memory for a merge of %zu seals", parts->n);
     }
-    m->n = parts->n;
+    stele_segment__heads_init(&m->heads, parts->n);
     STELE_TRY(stele_seal__writer_new(&target, &writer, err));
-    for (size_t i = 0; i < m->n; i++) {
+    for (size_t i = 0; i < parts->n; i++) {
         assert(parts->seals[i]->segment == parts->segments[i]);
         m->source[i].seal = parts->seals[i];
         STELE_TRY(stele_segment_walk(parts->segments[i], &m->source[i].walker, err));
@@ -213,7 +191,7 @@ stele_status stele_seal_merge(const struct stele_seal_parts *parts, struct stele
     STELE_TRY(merge_all(m, writer, err));
     STELE_TRY(stele_seal__end(writer, ret, err));
 cleanup:
-    for (size_t i = 0; i < m->n; i++) {
+    for (size_t i = 0; i < parts->n; i++) {
         stele_segment_walk_free(m->source[i].walker);
         stele_buf_done(&m->source[i].buf);
     }

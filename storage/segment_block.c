@@ -126,6 +126,22 @@ stele_status stele_segment__scan_record(struct stele_segment__scan *scan, stele_
     return STELE_OK;
 }
 
+stele_status stele_segment__scan_rest(struct stele_segment__scan *scan, stele_err *err) {
+    while (scan->left > 0) {
+        /* Gaps of a byte, all but the record's last posting: at most 127 each, and 2^32 of them. */
+        while (scan->left > 1 && scan->at < scan->end && *scan->at < 0x80) {
+            scan->offset_least += (uint64_t)*scan->at++ + 1;
+            scan->left--;
+        }
+        uint64_t offset = 0;
+        stele_status st = stele_segment__scan_posting(scan, &offset, err);
+        if (st != STELE_OK) {
+            return st;
+        }
+    }
+    return STELE_OK;
+}
+
 stele_status stele_segment__scan_block(const struct stele_segment *s, uint64_t block,
                                        stele_view bytes, struct stele_segment__scan *ret,
                                        stele_err *err) {

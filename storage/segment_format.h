@@ -112,6 +112,9 @@ STELE_MUST_USE stele_status stele_segment__scan_block(const struct stele_segment
  */
 STELE_MUST_USE stele_status stele_segment__scan_record(struct stele_segment__scan *scan,
                                                        stele_err *err);
+/* Passes over what is left of the record, checking it: offset_least is then above the last one. */
+STELE_MUST_USE stele_status stele_segment__scan_rest(struct stele_segment__scan *scan,
+                                                     stele_err *err);
 /* Says what is wrong with the posting at scan->at. Errors: always CORRUPT. */
 STELE_MUST_USE stele_status stele_segment__scan_bad(const struct stele_segment__scan *scan,
                                                     stele_err *err);
@@ -124,6 +127,21 @@ struct stele_segment__key {
 /* OK, or END after the last key. */
 STELE_MUST_USE stele_status stele_segment__walk_key(struct stele_segment_walker *w,
                                                     struct stele_segment__key *ret, stele_err *err);
+/* A walk from record to record, for merging segments; not mixed with the others. */
+struct stele_segment__run {
+    const uint8_t *tag;   /* the walker's, until its next call */
+    uint64_t first, last; /* its first and last seq */
+    uint32_t n;           /* postings */
+    stele_view gaps;      /* of all but the first, as they are stored; the walker's too */
+};
+/* OK, or END after the last record. */
+STELE_MUST_USE stele_status stele_segment__walk_run(struct stele_segment_walker *w,
+                                                    struct stele_segment__run *ret, stele_err *err);
+/* Adds the postings of a run of another segment: what a gap is does not depend on where a segment
+ * begins. Errors: as stele_segment_writer_add. */
+STELE_MUST_USE stele_status stele_segment__writer_add_run(struct stele_segment_writer *w,
+                                                          const struct stele_segment__run *run,
+                                                          stele_err *err);
 /* How many postings the key has in the blocks after `block`, its first one. */
 uint64_t stele_segment__count_beyond(const struct stele_segment *s, uint64_t block,
                                      const uint8_t tag[STELE_AT_LEAST(16)]);
@@ -167,5 +185,20 @@ static inline stele_status stele_segment__scan_posting(struct stele_segment__sca
     scan->offset_least += gap + 1;
     return STELE_OK;
 }
+
+/* The sources of a merge, each on a tag. */
+struct stele_segment__heads {
+    size_t n;
+    size_t n_leaves; /* n, or the next power of two */
+    /* A tree of minima, its root at 1. A leaf is the tag's first bytes, their last six bits the
+     * source's number; UINT64_MAX: it has ended. */
+    uint64_t node[2 * STELE_SEGMENT_FANIN_MAX];
+    const uint8_t *tag[STELE_SEGMENT_FANIN_MAX]; /* borrowed; NULL: it has ended */
+};
+
+void stele_segment__heads_init(struct stele_segment__heads *h, size_t n);
+void stele_segment__heads_set(struct stele_segment__heads *h, size_t i, const uint8_t *tag);
+/* The first source with the least tag; h->n if all have ended. */
+size_t stele_segment__heads_least(const struct stele_segment__heads *h);
 
 #endif

@@ -3,49 +3,18 @@
  * storage/segment_merge.c: adjacent segments into one.
  *
  * Invariant: sources are taken in the order of their ranges, so a tag's postings of one source all
- * come before those of the next: the merge chooses once a key, not once a posting, and never sorts
- * postings.
+ * come before those of the next: the merge chooses once a record, whose postings are copied as they
+ * are stored, and never sorts postings.
  */
 #include "storage/segment_format.h"
 
 #include <inttypes.h>
 
-/* One input: its walker and the posting it stands on. */
-struct source {
-    struct stele_segment_walker *walker;
-    uint64_t seq;
-    uint8_t tag[STELE_TAG_BYTES];
-};
-
 struct merge {
-    struct source source[STELE_SEGMENT_FANIN_MAX];
-    uint8_t heap[STELE_SEGMENT_FANIN_MAX]; /* source numbers; the least (tag, number) first */
-    size_t n_heap;
+    struct stele_segment__heads heads;
+    struct stele_segment_walker *walker[STELE_SEGMENT_FANIN_MAX];
+    struct stele_segment__run run[STELE_SEGMENT_FANIN_MAX]; /* on which the source stands */
 };
-
-static bool comes_first(const struct merge *m, uint8_t a, uint8_t b) {
-    int order = memcmp(m->source[a].tag, m->source[b].tag, STELE_TAG_BYTES);
-    return order < 0 || (order == 0 && a < b);
-}
-
-static void sift_down(struct merge *m, size_t at) {
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= m->n_heap) {
-            return;
-        }
-        if (child + 1 < m->n_heap && comes_first(m, m->heap[child + 1], m->heap[child])) {
-            child++;
-        }
-        if (!comes_first(m, m->heap[child], m->heap[at])) {
-            return;
-        }
-        uint8_t moved = m->heap[at];
-        m->heap[at] = m->heap[child];
-        m->heap[child] = moved;
-        at = child;
-    }
-}
 
 /* The info of the whole, or INVALID if these are not the parts of one. */
 static stele_status merged_info(struct stele_segment *const *segments, size_t n,
@@ -82,36 +51,22 @@ static stele_status merged_info(struct stele_segment *const *segments, size_t n,
     return STELE_OK;
 }
 
-/* Copies all postings of the source's tag, and leaves it on its next tag. END: there is none. */
-static stele_status drain_key(struct source *s, struct stele_segment_writer *writer,
-                              stele_err *err) {
-    uint8_t tag[STELE_TAG_BYTES];
-    memcpy(tag, s->tag, sizeof tag);
-    stele_status st = STELE_OK;
-    do {
-        st = stele_segment_writer_add(writer, tag, s->seq, err);
-        if (st == STELE_OK) {
-            st = stele_segment_walk_next(s->walker, s->tag, &s->seq, err);
-        }
-    } while (st == STELE_OK && memcmp(s->tag, tag, sizeof tag) == 0);
-    return st;
+static stele_status next_run(struct merge *m, size_t i, stele_err *err) {
+    stele_status st = stele_segment__walk_run(m->walker[i], &m->run[i], err);
+    stele_segment__heads_set(&m->heads, i, st == STELE_OK ? m->run[i].tag : NULL);
+    return st == STELE_END ? STELE_OK : st;
 }
 
 static stele_status merge_all(struct merge *m, struct stele_segment_writer *writer,
                               stele_err *err) {
-    for (size_t i = m->n_heap; i-- > 0;) {
-        sift_down(m, i);
+    stele_status st = STELE_OK;
+    for (size_t i = stele_segment__heads_least(&m->heads); st == STELE_OK && i < m->heads.n;
+         i = stele_segment__heads_least(&m->heads)) {
+        STELE_TRY(stele_segment__writer_add_run(writer, &m->run[i], err));
+        STELE_TRY(next_run(m, i, err));
     }
-    while (m->n_heap > 0) {
-        stele_status st = drain_key(&m->source[m->heap[0]], writer, err);
-        if (st == STELE_END) {
-            m->heap[0] = m->heap[--m->n_heap];
-        } else if (st != STELE_OK) {
-            return st;
-        }
-        sift_down(m, 0);
-    }
-    return STELE_OK;
+cleanup:
+    return st;
 }
 
 stele_status stele_segment_merge(struct stele_segment *const *segments, size_t n,
@@ -125,21 +80,16 @@ stele_status stele_segment_merge(struct stele_segment *const *segments, size_t n
     }
     STELE_TRY(merged_info(segments, n, &info, err));
     STELE_TRY(stele_segment_writer_new(&info, write, ctx, &writer, err));
+    stele_segment__heads_init(&m->heads, n);
     for (size_t i = 0; i < n; i++) {
-        struct source *s = &m->source[i];
-        STELE_TRY(stele_segment_walk(segments[i], &s->walker, err));
-        st = stele_segment_walk_next(s->walker, s->tag, &s->seq, err);
-        if (st == STELE_OK) {
-            m->heap[m->n_heap++] = (uint8_t)i;
-        } else if (st != STELE_END) {
-            goto cleanup;
-        }
+        STELE_TRY(stele_segment_walk(segments[i], &m->walker[i], err));
+        STELE_TRY(next_run(m, i, err));
     }
     STELE_TRY(merge_all(m, writer, err));
     STELE_TRY(stele_segment_writer_end(writer, err));
 cleanup:
     for (size_t i = 0; i < STELE_SEGMENT_FANIN_MAX; i++) {
-        stele_segment_walk_free(m->source[i].walker);
+        stele_segment_walk_free(m->walker[i]);
     }
     stele_segment_writer_free(writer);
     stele_free(m);

@@ -125,13 +125,19 @@ static stele_status next_record(struct stele_segment_walker *w, stele_err *err) 
     return st;
 }
 
+/* A walk that failed or ended stays so. */
+static stele_status check_whole(const struct stele_segment_walker *w, stele_err *err) {
+    if (w->broken == STELE_OK || w->broken == STELE_END) {
+        return w->broken;
+    }
+    return stele_err__set(err, w->broken, 0, STELE_WHERE, "this segment walk failed before");
+}
+
 stele_status stele_segment_walk_next(struct stele_segment_walker *w,
                                      uint8_t ret_tag[STELE_AT_LEAST(16)], uint64_t *ret_seq,
                                      stele_err *err) {
     if (w->broken != STELE_OK) {
-        return w->broken == STELE_END ? STELE_END
-                                      : stele_err__set(err, w->broken, 0, STELE_WHERE,
-                                                       "this segment walk failed before");
+        return check_whole(w, err);
     }
     stele_status st = w->scan.left > 0 ? STELE_OK : next_record(w, err);
     uint64_t offset = 0;
@@ -147,15 +153,33 @@ stele_status stele_segment_walk_next(struct stele_segment_walker *w,
     return STELE_OK;
 }
 
+stele_status stele_segment__walk_run(struct stele_segment_walker *w, struct stele_segment__run *ret,
+                                     stele_err *err) {
+    stele_status st = STELE_OK;
+    uint64_t first = 0;
+    STELE_TRY(check_whole(w, err));
+    STELE_TRY(next_record(w, err));
+    STELE_TRY(stele_segment__scan_posting(&w->scan, &first, err));
+    const uint8_t *gaps = w->scan.at;
+    STELE_TRY(stele_segment__scan_rest(&w->scan, err));
+    uint64_t lo = w->s->footer.info.lo;
+    *ret = (struct stele_segment__run){.tag = w->scan.tag,
+                                       .first = lo + first,
+                                       .last = lo + w->scan.offset_least - 1,
+                                       .n = w->scan.n,
+                                       .gaps = stele_view_of(gaps, (size_t)(w->scan.at - gaps))};
+cleanup:
+    w->broken = st;
+    return st;
+}
+
 stele_status stele_segment__walk_key(struct stele_segment_walker *w, struct stele_segment__key *ret,
                                      stele_err *err) {
     uint8_t before[STELE_TAG_BYTES];
     bool had = w->started;
     stele_status st = STELE_OK;
     if (w->broken != STELE_OK) {
-        return w->broken == STELE_END ? STELE_END
-                                      : stele_err__set(err, w->broken, 0, STELE_WHERE,
-                                                       "this segment walk failed before");
+        return check_whole(w, err);
     }
     memcpy(before, w->scan.tag, sizeof before);
     do {

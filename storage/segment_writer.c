@@ -143,6 +143,13 @@ static stele_status close_block(struct stele_segment_writer *w, stele_err *err) 
     return st;
 }
 
+/* For one more posting behind `more_bytes` of the open part. */
+static bool has_room(const struct stele_segment_writer *w, size_t more_bytes) {
+    return w->block_bytes + w->part_bytes + more_bytes + STELE_SEGMENT__RECORD_HEAD_BYTES_MAX +
+               STELE_SEGMENT__VARINT_BYTES_MAX <=
+           STELE_SEGMENT__BLOCK_BYTES_MAX;
+}
+
 static stele_status refuse(struct stele_segment_writer *w, const uint8_t *tag, uint64_t seq,
                            const char *why, stele_err *err) {
     char hex[2 * STELE_TAG_BYTES + 1];
@@ -173,9 +180,7 @@ stele_status stele_segment_writer_add(struct stele_segment_writer *w,
         w->continuing = false;
         w->info.n_keys++;
     }
-    if (w->block_bytes + w->part_bytes + STELE_SEGMENT__RECORD_HEAD_BYTES_MAX +
-            STELE_SEGMENT__VARINT_BYTES_MAX >
-        STELE_SEGMENT__BLOCK_BYTES_MAX) {
+    if (!has_room(w, 0)) {
         bool goes_on = w->continuing || w->part_n > 0;
         close_part(w);
         w->continuing = goes_on;
@@ -194,6 +199,36 @@ stele_status stele_segment_writer_add(struct stele_segment_writer *w,
     w->previous = offset;
     w->info.n_postings++;
     return STELE_OK;
+}
+
+stele_status stele_segment__writer_add_run(struct stele_segment_writer *w,
+                                           const struct stele_segment__run *run, stele_err *err) {
+    stele_status st = stele_segment_writer_add(w, run->tag, run->first, err);
+    if (st != STELE_OK || run->n == 1) {
+        return st;
+    }
+    /* Room for all of them now is room for each: the block ends where it would one by one. */
+    if (run->last < w->info.hi && has_room(w, run->gaps.size)) {
+        memcpy(w->part + w->part_bytes, run->gaps.data, run->gaps.size);
+        w->part_bytes += (uint32_t)run->gaps.size;
+        w->part_n += run->n - 1;
+        w->previous = run->last - w->info.lo;
+        w->info.n_postings += run->n - 1;
+        return STELE_OK;
+    }
+    struct stele_segment__scan scan = {.at = run->gaps.data,
+                                       .end = run->gaps.data + run->gaps.size,
+                                       .offset_least = w->previous + 1,
+                                       .offsets = w->info.hi - w->info.lo,
+                                       .left = run->n - 1};
+    while (st == STELE_OK && scan.left > 0) {
+        uint64_t offset = 0;
+        st = stele_segment__scan_posting(&scan, &offset, err);
+        if (st == STELE_OK) {
+            st = stele_segment_writer_add(w, run->tag, w->info.lo + offset, err);
+        }
+    }
+    return st;
 }
 
 stele_status stele_segment_writer_end(struct stele_segment_writer *w, stele_err *err) {
