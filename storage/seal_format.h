@@ -113,6 +113,10 @@ STELE_MUST_USE stele_status stele_seal__add_root(struct stele_seal__writer *w, u
                                                  uint64_t count,
                                                  const uint8_t root[STELE_AT_LEAST(32)],
                                                  stele_err *err);
+/* Ends the newest key, which has an entry, and gives the root of its history. */
+STELE_MUST_USE stele_status stele_seal__finish_key(struct stele_seal__writer *w,
+                                                   uint8_t ret_root[STELE_AT_LEAST(32)],
+                                                   stele_err *err);
 STELE_MUST_USE stele_status stele_seal__end(struct stele_seal__writer *w,
                                             struct stele_descriptor *ret, stele_err *err);
 

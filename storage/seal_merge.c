@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storage/seal_merge.c: where a seal's histories come from: a segment's own postings, or the seals
- * of the segments it was merged of.
+ * storage/seal_merge.c: the seal of a merged segment, of the seals of its parts.
  *
- * Invariant: in a merge a source gives each of its keys as one root, that of a part of the log
- * which no other source reaches into; so nothing of a source but its keys and roots is read.
+ * Invariant: a source gives each of its keys as one root, that of a part of the log which no other
+ * source reaches into; so nothing of a source but its keys and roots is read.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -12,64 +11,6 @@
 #include "storage/cursor.h"
 #include "storage/seal_format.h"
 
-/* Postings whose hashes are on their way from memory while those before them are added. */
-#define AHEAD ((size_t)16)
-
-stele_status stele_seal_build(struct stele_segment *segment, struct stele_leaf_source leaves,
-                              stele_write_fn write, void *ctx, struct stele_descriptor *ret,
-                              stele_err *err) {
-    const struct stele_seal__target target = {segment, leaves, write, ctx, true};
-    struct stele_seal__writer *writer = NULL;
-    struct stele_segment_walker *walker = NULL;
-    stele_status st = STELE_OK;
-    uint8_t tag[STELE_TAG_BYTES];
-    uint8_t before[STELE_TAG_BYTES];
-    uint64_t seq = 0;
-    bool started = false;
-    STELE_TRY(stele_seal__writer_new(&target, &writer, err));
-    STELE_TRY(stele_segment_walk(segment, &walker, err));
-    while ((st = stele_segment_walk_next(walker, tag, &seq, err)) == STELE_OK) {
-        if (!started || memcmp(tag, before, sizeof tag) != 0) {
-            STELE_TRY(stele_seal__begin_key(writer, tag, err));
-            memcpy(before, tag, sizeof tag);
-            started = true;
-        }
-        STELE_TRY(stele_seal__add_posting(writer, seq, err));
-    }
-    if (st == STELE_END) {
-        st = stele_seal__end(writer, ret, err);
-    }
-cleanup:
-    stele_segment_walk_free(walker);
-    stele_seal__writer_free(writer);
-    return st;
-}
-
-stele_status stele_seal_build_of(struct stele_segment *segment,
-                                 const struct stele_posting *postings, size_t n,
-                                 struct stele_leaf_source leaves, stele_write_fn write, void *ctx,
-                                 struct stele_descriptor *ret, stele_err *err) {
-    const struct stele_seal__target target = {segment, leaves, write, ctx, true};
-    uint64_t lo = stele_segment_info_of(segment)->lo;
-    struct stele_seal__writer *writer = NULL;
-    stele_status st = STELE_OK;
-    STELE_TRY(stele_seal__writer_new(&target, &writer, err));
-    for (size_t i = 0; i < n; i++) {
-        if (i + AHEAD < n) {
-            stele_seal__expect(writer, lo + postings[i + AHEAD].offset);
-        }
-        if (i == 0 || stele_tag_order(postings[i].tag, postings[i - 1].tag) != 0) {
-            STELE_TRY(stele_seal__begin_key(writer, postings[i].tag, err));
-        }
-        STELE_TRY(stele_seal__add_posting(writer, lo + postings[i].offset, err));
-    }
-    STELE_TRY(stele_seal__end(writer, ret, err));
-cleanup:
-    stele_seal__writer_free(writer);
-    return st;
-}
-
-/* ------------------------------------------------------------------ merging */
 /* The smallest aligned span of 2^k entries around a segment: its first and last entry. */
 static void span_of(const struct stele_segment_info *info, uint64_t *ret_first,
                     uint64_t *ret_last) {

@@ -226,6 +226,19 @@ static stele_status write_batch(struct stele_seal__writer *w, bool open, stele_e
     return st;
 }
 
+stele_status stele_seal__finish_key(struct stele_seal__writer *w,
+                                    uint8_t ret_root[STELE_AT_LEAST(32)], stele_err *err) {
+    struct stele_seal__batch *b = &w->batch;
+    stele_seal__batch_close(b);
+    stele_status st = stele_seal__batch_run(b, err);
+    if (st == STELE_OK) {
+        memcpy(ret_root, b->node[b->key[b->n_keys - 1].node].hash, STELE_HASH_BYTES);
+        st = write_keys(w, b->key, b->n_keys, err);
+    }
+    stele_seal__batch_drop(b);
+    return st;
+}
+
 stele_status stele_seal__begin_key(struct stele_seal__writer *w,
                                    const uint8_t tag[STELE_AT_LEAST(16)], stele_err *err) {
     stele_seal__batch_close(&w->batch);
