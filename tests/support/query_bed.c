@@ -138,7 +138,9 @@ static void fill(struct bed *bed, size_t n_events) {
                 1 + rng_below(&bed->rng, rng_below(&bed->rng, 4) == 0 ? 3 * DAY_US : 1000000));
         }
     }
-    qsort(bed->event, bed->n, sizeof *bed->event, by_place);
+    if (bed->n > 0) {
+        qsort(bed->event, bed->n, sizeof *bed->event, by_place);
+    }
 }
 
 void bed_new(struct bed *bed, const char *test, size_t n_events) {
