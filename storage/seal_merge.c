@@ -90,16 +90,12 @@ cleanup:
 
 static stele_status merge_all(struct merge *m, struct stele_seal__writer *writer, stele_err *err) {
     stele_status st = STELE_OK;
-    const struct stele_segment__heads *heads = &m->heads;
-    size_t i = stele_segment__heads_least(heads);
-    while (i < heads->n) {
-        uint8_t tag[STELE_TAG_BYTES];
-        memcpy(tag, heads->tag[i], sizeof tag);
-        STELE_TRY(stele_seal__begin_key(writer, tag, err));
-        do {
-            STELE_TRY(take_key(m, i, writer, err));
-            i = stele_segment__heads_least(heads);
-        } while (i < heads->n && memcmp(heads->tag[i], tag, sizeof tag) == 0);
+    for (uint64_t on_it = stele_segment__heads_least(&m->heads); on_it != 0;
+         on_it = stele_segment__heads_least(&m->heads)) {
+        STELE_TRY(stele_seal__begin_key(writer, m->heads.tag[__builtin_ctzll(on_it)], err));
+        for (; on_it != 0; on_it &= on_it - 1) {
+            STELE_TRY(take_key(m, (size_t)__builtin_ctzll(on_it), writer, err));
+        }
     }
 cleanup:
     return st;

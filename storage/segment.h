@@ -83,7 +83,7 @@ STELE_MUST_USE stele_status stele_segment_count(struct stele_segment *s,
                                                 const uint8_t tag[STELE_AT_LEAST(16)],
                                                 uint64_t *ret_count, stele_err *err);
 
-/* Walks everything in order, for fsck and merging: OK, or END after the last posting. */
+/* Walks everything in order, for fsck and seals: OK, or END after the last posting. */
 struct stele_segment_walker;
 STELE_MUST_USE stele_status stele_segment_walk(struct stele_segment *s,
                                                struct stele_segment_walker **ret, stele_err *err);

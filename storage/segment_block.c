@@ -128,8 +128,9 @@ stele_status stele_segment__scan_record(struct stele_segment__scan *scan, stele_
 
 stele_status stele_segment__scan_rest(struct stele_segment__scan *scan, stele_err *err) {
     while (scan->left > 0) {
-        /* Gaps of a byte, all but the record's last posting: at most 127 each, and 2^32 of them. */
-        while (scan->left > 1 && scan->at < scan->end && *scan->at < 0x80) {
+        /* Gaps of a byte, all but the record's last posting. */
+        while (scan->left > 1 && scan->at < scan->end && *scan->at < 0x80 &&
+               scan->offset_least < scan->offsets) {
             scan->offset_least += (uint64_t)*scan->at++ + 1;
             scan->left--;
         }

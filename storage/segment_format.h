@@ -150,7 +150,7 @@ uint64_t stele_segment__block_at(const struct stele_segment *s,
 
 /*
  * The next posting of the record, less lo; scan->left > 0. Here, and not through storage/cursor.h,
- * because this is the loop of every query and merge: a call for each of the bytes costs more than
+ * because this is the loop of every query: a call for each of the bytes costs more than
  * the decoding.
  */
 STELE_MUST_USE
@@ -198,7 +198,7 @@ struct stele_segment__heads {
 
 void stele_segment__heads_init(struct stele_segment__heads *h, size_t n);
 void stele_segment__heads_set(struct stele_segment__heads *h, size_t i, const uint8_t *tag);
-/* The first source with the least tag; h->n if all have ended. */
-size_t stele_segment__heads_least(const struct stele_segment__heads *h);
+/* The sources on the least tag, 1 << i for source i; 0 if all have ended. */
+uint64_t stele_segment__heads_least(const struct stele_segment__heads *h);
 
 #endif

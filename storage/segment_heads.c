@@ -2,7 +2,7 @@
 /*
  * storage/segment_heads.c: which of a merge's sources has the least tag.
  *
- * A merge asks once a record. Tags are random, so that a comparison which decides where to go is
+ * A merge asks once a tag. Tags are random, so that a comparison which decides where to go is
  * guessed wrong half of the time, as in a heap; in this tree of minima nothing is decided.
  */
 #include "storage/cursor.h"
@@ -10,8 +10,9 @@
 
 #define NUMBER_MASK ((uint64_t)STELE_SEGMENT_FANIN_MAX - 1)
 
-_Static_assert((STELE_SEGMENT_FANIN_MAX & (STELE_SEGMENT_FANIN_MAX - 1)) == 0,
-               "a source's number has whole bits");
+_Static_assert((STELE_SEGMENT_FANIN_MAX & (STELE_SEGMENT_FANIN_MAX - 1)) == 0 &&
+                   STELE_SEGMENT_FANIN_MAX <= 64,
+               "a source's number has whole bits, and a set of them 64");
 
 static uint64_t head_of(size_t i, const uint8_t *tag) {
     return tag == NULL ? UINT64_MAX : (stele_get_u64(tag) & ~NUMBER_MASK) | i;
@@ -43,24 +44,31 @@ static bool is_same(const struct stele_segment__heads *h, size_t i, uint64_t hea
     return (h->node[h->n_leaves + i] ^ head) <= NUMBER_MASK && h->tag[i] != NULL;
 }
 
-static size_t least_of_same(const struct stele_segment__heads *h, uint64_t head) {
-    size_t best = h->n;
+/* Of those whose tags begin like the least one, the sources on the least of all. */
+static uint64_t least_of_same(const struct stele_segment__heads *h, uint64_t head) {
+    const uint8_t *least = NULL;
+    uint64_t on_it = 0;
     for (size_t i = 0; i < h->n; i++) {
-        if (is_same(h, i, head) &&
-            (best == h->n || memcmp(h->tag[i], h->tag[best], STELE_TAG_BYTES) < 0)) {
-            best = i;
+        if (!is_same(h, i, head)) {
+            continue;
         }
+        int order = least == NULL ? -1 : memcmp(h->tag[i], least, STELE_TAG_BYTES);
+        if (order < 0) {
+            least = h->tag[i];
+            on_it = 0;
+        }
+        on_it |= order <= 0 ? UINT64_C(1) << i : 0;
     }
-    return best;
+    return on_it;
 }
 
-size_t stele_segment__heads_least(const struct stele_segment__heads *h) {
+uint64_t stele_segment__heads_least(const struct stele_segment__heads *h) {
     uint64_t head = h->node[1];
     uint64_t nearest = UINT64_MAX; /* of those that the least one won against */
     for (size_t at = h->n_leaves + (head & NUMBER_MASK); head != UINT64_MAX && at > 1; at /= 2) {
         uint64_t differs = h->node[at ^ 1] ^ head;
         nearest = differs < nearest ? differs : nearest;
     }
-    return nearest > NUMBER_MASK && head != UINT64_MAX ? head & NUMBER_MASK
+    return nearest > NUMBER_MASK && head != UINT64_MAX ? UINT64_C(1) << (head & NUMBER_MASK)
                                                        : least_of_same(h, head);
 }

@@ -3,7 +3,7 @@
  * storage/segment_merge.c: adjacent segments into one.
  *
  * Invariant: sources are taken in the order of their ranges, so a tag's postings of one source all
- * come before those of the next: the merge chooses once a record, whose postings are copied as they
+ * come before those of the next: the merge chooses once a tag, copies its records' postings as they
  * are stored, and never sorts postings.
  */
 #include "storage/segment_format.h"
@@ -57,13 +57,28 @@ static stele_status next_run(struct merge *m, size_t i, stele_err *err) {
     return st == STELE_END ? STELE_OK : st;
 }
 
+/* All records of the source's tag, and the source to its next one. */
+static stele_status take_tag(struct merge *m, size_t i, struct stele_segment_writer *writer,
+                             stele_err *err) {
+    uint8_t tag[STELE_TAG_BYTES];
+    stele_status st = STELE_OK;
+    memcpy(tag, m->run[i].tag, sizeof tag);
+    do {
+        STELE_TRY(stele_segment__writer_add_run(writer, &m->run[i], err));
+        STELE_TRY(next_run(m, i, err));
+    } while (m->heads.tag[i] != NULL && memcmp(m->run[i].tag, tag, sizeof tag) == 0);
+cleanup:
+    return st;
+}
+
 static stele_status merge_all(struct merge *m, struct stele_segment_writer *writer,
                               stele_err *err) {
     stele_status st = STELE_OK;
-    for (size_t i = stele_segment__heads_least(&m->heads); st == STELE_OK && i < m->heads.n;
-         i = stele_segment__heads_least(&m->heads)) {
-        STELE_TRY(stele_segment__writer_add_run(writer, &m->run[i], err));
-        STELE_TRY(next_run(m, i, err));
+    for (uint64_t on_it = stele_segment__heads_least(&m->heads); on_it != 0;
+         on_it = stele_segment__heads_least(&m->heads)) {
+        for (; on_it != 0; on_it &= on_it - 1) {
+            STELE_TRY(take_tag(m, (size_t)__builtin_ctzll(on_it), writer, err));
+        }
     }
 cleanup:
     return st;

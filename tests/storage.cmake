@@ -91,7 +91,7 @@ stele_unit_test(audit_resume SOURCES ${malicious_sources} support/audit_bed.c LI
 add_executable(malicious_store tools/malicious_store.c ${malicious_sources})
 target_link_libraries(malicious_store PRIVATE stele-test-store)
 
-foreach(name segment segment_forged)
+foreach(name segment segment_forged segment_heads)
   stele_unit_test(${name} SOURCES support/memory_segment.c LIBS stele-storage)
 endforeach()
 stele_unit_test(golden_segment LABEL golden SOURCES support/memory_segment.c LIBS stele-storage)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/bench/bench_segment.c: index segments of packs of 65,536 entries with eight tags each:
+ * tests/bench/bench_segment.c: index segments of packs of 65,536 entries with sixteen tags each:
  * postings sorted, written, merged and found. Half of the tags are of busy keys, half stand once,
- * as ids do.
+ * as ids do; or all are of keys that come again, a few times in each pack, as people do.
  */
 #include <string.h>
 
@@ -13,7 +13,10 @@
 #define TAGS 16u
 #define POSTINGS ((size_t)PACK * TAGS)
 #define BUSY_KEYS 2000u
+#define RECURRING_KEYS 100000u
 #define PACKS_MAX 8
+
+enum kind { MIXED, RECURRING, N_KINDS };
 
 static void tag_of(uint64_t key, uint8_t out[STELE_AT_LEAST(16)]) {
     struct rng rng = {key};
@@ -22,7 +25,7 @@ static void tag_of(uint64_t key, uint8_t out[STELE_AT_LEAST(16)]) {
 }
 
 /* The postings of one pack, by entry, as a tail holds them. */
-static struct stele_posting *postings_of(uint64_t pack) {
+static struct stele_posting *postings_of(uint64_t pack, enum kind kind) {
     struct rng rng = {pack + 1};
     struct stele_posting *postings = stele_alloc(POSTINGS, sizeof *postings);
     for (size_t i = 0; postings != NULL && i < POSTINGS; i++) {
@@ -30,6 +33,9 @@ static struct stele_posting *postings_of(uint64_t pack) {
         bool busy = i % TAGS < TAGS / 2;
         uint64_t key = busy ? rng_below(&rng, 1 + rng_below(&rng, BUSY_KEYS / 8)) * 8 + i % TAGS
                             : (pack * POSTINGS + i) << 16;
+        if (kind == RECURRING) {
+            key = rng_below(&rng, RECURRING_KEYS / TAGS) * TAGS + i % TAGS;
+        }
         tag_of(key, postings[i].tag);
         postings[i].offset = (uint32_t)(i / TAGS);
     }
@@ -37,7 +43,7 @@ static struct stele_posting *postings_of(uint64_t pack) {
 }
 
 static void sort(struct stele_bench *b, int64_t unused) {
-    struct stele_posting *unsorted = postings_of(0);
+    struct stele_posting *unsorted = postings_of(0, MIXED);
     struct stele_posting *postings = stele_alloc(POSTINGS, sizeof *postings);
     struct stele_posting *scratch = stele_alloc(POSTINGS, sizeof *scratch);
     (void)unused;
@@ -55,14 +61,15 @@ static void sort(struct stele_bench *b, int64_t unused) {
 }
 
 /* The segments of the first n packs, made once. */
-static const stele_buf *segments(size_t n) {
-    static stele_buf bytes[PACKS_MAX];
+static const stele_buf *segments(size_t n, enum kind kind) {
+    static stele_buf of_kind[N_KINDS][PACKS_MAX];
+    stele_buf *bytes = of_kind[kind];
     for (size_t p = 0; p < n; p++) {
         if (bytes[p].size > 0) {
             continue;
         }
         struct stele_segment_info info = test_segment_info(p * PACK, (p + 1) * PACK);
-        struct stele_posting *postings = postings_of(p);
+        struct stele_posting *postings = postings_of(p, kind);
         struct stele_posting *scratch = stele_alloc(POSTINGS, sizeof *scratch);
         stele_postings_sort(postings, POSTINGS, scratch);
         BENCH_OK(test_segment_write(&info, postings, POSTINGS, &bytes[p], err));
@@ -74,7 +81,7 @@ static const stele_buf *segments(size_t n) {
 
 static void write_sorted(struct stele_bench *b, int64_t unused) {
     struct stele_segment_info info = test_segment_info(0, PACK);
-    struct stele_posting *postings = postings_of(0);
+    struct stele_posting *postings = postings_of(0, MIXED);
     struct stele_posting *scratch = stele_alloc(POSTINGS, sizeof *scratch);
     stele_buf out = STELE_BUF_EMPTY;
     (void)unused;
@@ -90,10 +97,10 @@ static void write_sorted(struct stele_bench *b, int64_t unused) {
     stele_buf_done(&out);
 }
 
-static void merge(struct stele_bench *b, int64_t n) {
+static void merge_kind(struct stele_bench *b, int64_t n, enum kind kind) {
     struct stele_segment *open[PACKS_MAX] = {NULL};
     static stele_buf copy[PACKS_MAX];
-    const stele_buf *bytes = segments((size_t)n);
+    const stele_buf *bytes = segments((size_t)n, kind);
     stele_buf out = STELE_BUF_EMPTY;
     for (size_t p = 0; p < (size_t)n; p++) {
         copy[p] = bytes[p]; /* a reader's context is not const */
@@ -110,6 +117,14 @@ static void merge(struct stele_bench *b, int64_t n) {
     stele_buf_done(&out);
 }
 
+static void merge(struct stele_bench *b, int64_t n) {
+    merge_kind(b, n, MIXED);
+}
+
+static void merge_recurring(struct stele_bench *b, int64_t n) {
+    merge_kind(b, n, RECURRING);
+}
+
 /* One key of one segment: a busy one, or one that stands once. */
 static void find(struct stele_bench *b, int64_t busy) {
     static stele_buf copy;
@@ -117,7 +132,7 @@ static void find(struct stele_bench *b, int64_t busy) {
     struct rng rng = {5};
     uint64_t total = 0;
     uint64_t turns = 0;
-    copy = segments(1)[0];
+    copy = segments(1, MIXED)[0];
     BENCH_OK(stele_segment_open(memory_read_at, &copy, copy.size, &segment, err));
     while (stele_bench_next(b)) {
         struct stele_posting_cursor *cursor = NULL;
@@ -146,5 +161,6 @@ void bench_add_segment(void) {
     stele_bench_add("segment/sort", sort, NULL, 0);
     stele_bench_add("segment/write", write_sorted, NULL, 0);
     stele_bench_add("segment/merge", merge, packs, BENCH_N(packs));
+    stele_bench_add("segment/merge_recurring", merge_recurring, packs, BENCH_N(packs));
     stele_bench_add("segment/find", find, kinds, BENCH_N(kinds));
 }

@@ -91,7 +91,15 @@ static stele_status walk(struct stele_segment *s, stele_err *err) {
     return st == STELE_END ? STELE_OK : st;
 }
 
-/* Opens and walks; `walks` says whether that must be all right or CORRUPT. */
+/* What a merge says of the same bytes: it reads records, and takes their postings as they are. */
+static stele_status merge(struct stele_segment *s) {
+    stele_buf out = STELE_BUF_EMPTY;
+    stele_status st = stele_segment_merge(&s, 1, memory_write, &out, NULL);
+    stele_buf_done(&out);
+    return st;
+}
+
+/* Opens, walks and merges; `walks` says whether that must be all right or CORRUPT. */
 static void expect_walk(uint8_t *bytes, size_t size, bool walks) {
     stele_buf buf = {bytes, size, size};
     struct stele_segment *s = NULL;
@@ -99,6 +107,7 @@ static void expect_walk(uint8_t *bytes, size_t size, bool walks) {
     stele_status st = stele_segment_open(memory_read_at, &buf, size, &s, &err);
     if (st == STELE_OK) {
         st = walk(s, &err);
+        assert_int_equal(merge(s), st);
     }
     if (walks) {
         assert_ok(st);
@@ -235,10 +244,35 @@ static void expect_record(size_t n, uint64_t more, uint64_t size, uint64_t n_pos
     stele_status st = stele_segment_open(memory_read_at, &bytes, bytes.size, &s, NULL);
     if (st == STELE_OK) {
         st = walk(s, NULL);
+        assert_int_equal(merge(s), st);
     }
     assert_int_equal(st, expected);
     stele_segment_close(s);
     stele_buf_done(&bytes);
+}
+
+/* Offsets of 64 bits, as only a forger's segment has: the second posting would be at 2^64. */
+static void test_segment__postings_do_not_begin_again_at_0(void **unused) {
+    (void)unused;
+    uint8_t bytes[45 + STELE_SEGMENT__INDEX_ENTRY_BYTES + STELE_SEGMENT__FOOTER_BYTES];
+    struct stele_segment__footer footer = {.info = test_segment_info(0, 1), .n_blocks = 1};
+    footer.info.hi = UINT64_MAX;
+    footer.info.n_keys = 1;
+    footer.info.n_postings = 3;
+    stele_segment__put_header(bytes);
+    put_record(bytes + 16, 3, 0x77, 0, 0, 0);
+    memset(bytes + 33, 0xff, 9);
+    bytes[33] = 0xfe; /* 2^64 - 2 in ten bytes, then two gaps of 0 */
+    memcpy(bytes + 42, (const uint8_t[]){1, 0, 0}, 3);
+    put_entry(bytes + 45, 0x77, UINT64_MAX - 1, 0, 0);
+    stele_segment__put_footer(&footer, bytes + 45 + STELE_SEGMENT__INDEX_ENTRY_BYTES);
+    test_segment_reseal(bytes, sizeof bytes);
+    stele_buf buf = {bytes, sizeof bytes, sizeof bytes};
+    struct stele_segment *s = NULL;
+    assert_ok(stele_segment_open(memory_read_at, &buf, sizeof bytes, &s, NULL));
+    assert_status(walk(s, NULL), CORRUPT);
+    assert_status(merge(s), CORRUPT);
+    stele_segment_close(s);
 }
 
 static void expect_long(size_t n, uint64_t more, uint64_t size, stele_status expected) {
@@ -274,6 +308,7 @@ int main(void) {
         cmocka_unit_test(test_segment__varints_have_one_form),
         cmocka_unit_test(test_segment__a_key_that_continues_must_begin),
         cmocka_unit_test(test_segment__a_long_record_says_its_own_size),
+        cmocka_unit_test(test_segment__postings_do_not_begin_again_at_0),
         cmocka_unit_test(test_segment__a_block_over_its_limit_is_corrupt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
