@@ -9,10 +9,13 @@
 
 #include "proto/rpc_ending.h"
 
+#include <stdatomic.h>
+
 struct stele_rpc_exchange {
     grpc_byte_buffer *out, *in;
     grpc_metadata_array headers;
     struct stele_rpc_ending ending;
+    atomic_bool started; /* all above is the taker's from here on */
 };
 
 /* Errors: NO_MEMORY; there is nothing to be done with it then. */
