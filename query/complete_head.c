@@ -72,7 +72,7 @@ static stele_status write_anchor(struct stele_complete_log *log,
     };
     stele_status st = STELE_OK;
     STELE_TRY(log->counted ? STELE_OK : decide_by_log(log, &anchor.by_log, err));
-    STELE_TRY(stele_log_read(log->reader, manifest->control_seq, &control, err));
+    STELE_TRY(stele_replay_read(log->replay, manifest->control_seq, &control, err));
     anchor.control = stele_view_of(control.bytes, control.n_bytes);
     STELE_TRY(stele_complete_write_anchor(writer, log->number, &anchor, out, err));
 cleanup:

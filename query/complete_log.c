@@ -99,7 +99,7 @@ stele_status stele_complete_log_open(const struct stele_scope_log *scope,
     stele_status st = STELE_OK;
     ret->scope = scope;
     ret->stage[0] = ret->stage[1] = STELE_STAGE_OVER;
-    STELE_TRY(stele_log_reader_new(scope->view, &ret->reader, err));
+    STELE_TRY(stele_replay_new(scope->view, &ret->replay, err));
     STELE_TRY(choose_key(filter, ret, &range, err));
     stele_windows_of(&range, &ret->windows);
     for (int late = 0; late < 2; late++) {
@@ -118,7 +118,7 @@ void stele_complete_log_done(struct stele_complete_log *log) {
         stele_tag_key_done(&log->era[i].key);
     }
     stele_free(log->era);
-    stele_log_reader_free(log->reader);
+    stele_replay_free(log->replay);
     memset(log, 0, sizeof *log);
 }
 
@@ -204,7 +204,7 @@ stele_status stele_complete_log_advance(struct stele_complete_log *log,
     }
     int late = !has[0] || (has[1] && seq[1] < seq[0]) ? 1 : 0;
     log->inside = log->stage[late] == STELE_STAGE_INSIDE;
-    STELE_TRY(stele_log_read(log->reader, seq[late], &log->entry, err));
+    STELE_TRY(stele_replay_read(log->replay, seq[late], &log->entry, err));
     STELE_TRY(step_over(log, late, err));
     log->has_next = true;
 cleanup:

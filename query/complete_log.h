@@ -6,7 +6,7 @@
  *
  * The key whose histories are opened is the rarest of the question's in this log, if none is asked
  * for; the verifier drops what meets it and not the rest. Memory: one segment's opening and one
- * entry.
+ * frame with its events' facts.
  */
 #ifndef STELE_QUERY_COMPLETE_LOG_H
 #define STELE_QUERY_COMPLETE_LOG_H
@@ -15,6 +15,7 @@
 #include "storage/complete_writer.h"
 #include "storage/manifest.h"
 #include "storage/opened_history.h"
+#include "storage/replay.h"
 
 /* What of a history comes next. */
 typedef enum stele_history_stage {
@@ -38,7 +39,7 @@ struct stele_complete_log {
     bool strict;           /* by log, however many events there are */
     bool counted;          /* the number alone is proven */
     uint64_t n_counted;    /* in histories that are counted and not opened */
-    struct stele_log_reader *reader;
+    struct stele_replay *replay;
     struct stele_index_key key; /* borrows the question */
     uint8_t condition;
     struct stele_windows windows;

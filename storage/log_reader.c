@@ -181,18 +181,18 @@ cleanup:
     return st;
 }
 
-stele_status stele_log_reader__describe(struct stele_log_reader *reader, uint8_t i,
+stele_status stele_log_reader__describe(const struct stele_log_reader *reader, uint8_t i,
+                                        struct stele_event_facts *ret_facts,
                                         struct stele_entry *ret, stele_err *err) {
     const struct stele_log *log = reader->view->log;
-    stele_status st =
-        log->map->map(log->map->ctx, reader->open.content.payload[i], &reader->facts, err);
+    stele_status st = log->map->map(log->map->ctx, reader->open.content.payload[i], ret_facts, err);
     *ret = (struct stele_entry){.type = STELE_ENTRY_EVENT,
                                 .era = reader->open.unit->era,
                                 .seq = reader->open.item.first_seq + i,
                                 .time_us = reader->open.item.time_us};
     ret->as.event.retention_years = log->years;
-    ret->as.event.event_us = reader->facts.event_us;
-    ret->as.event.late = stele_entry_is_late(ret->time_us, reader->facts.event_us);
+    ret->as.event.event_us = ret_facts->event_us;
+    ret->as.event.late = stele_entry_is_late(ret->time_us, ret_facts->event_us);
     return stele_corrupt(st, err);
 }
 
@@ -202,7 +202,7 @@ static stele_status describe_event(struct stele_log_reader *reader, uint64_t seq
     uint8_t i = (uint8_t)(seq - reader->open.item.first_seq);
     ret->payload = reader->open.content.payload[i];
     ret->facts = &reader->facts;
-    return stele_log_reader__describe(reader, i, &ret->entry, err);
+    return stele_log_reader__describe(reader, i, &reader->facts, &ret->entry, err);
 }
 
 static stele_status rebuild_event(struct stele_log_reader *reader, uint64_t seq,

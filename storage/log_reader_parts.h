@@ -37,9 +37,11 @@ struct stele_log_reader {
 STELE_MUST_USE stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t seq,
                                                     stele_err *err);
 
-/* What follows from the payload and the place of event i of the open frame; its commitments are
- * left empty, and the facts are in the reader. Errors: CORRUPT. */
-STELE_MUST_USE stele_status stele_log_reader__describe(struct stele_log_reader *reader, uint8_t i,
+/* What follows from the payload and the place of event i of the open frame, which the facts borrow;
+ * its commitments are left empty. Errors: CORRUPT. */
+STELE_MUST_USE stele_status stele_log_reader__describe(const struct stele_log_reader *reader,
+                                                       uint8_t i,
+                                                       struct stele_event_facts *ret_facts,
                                                        struct stele_entry *ret, stele_err *err);
 
 #endif

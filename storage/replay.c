@@ -15,7 +15,12 @@
 
 struct stele_replay {
     struct stele_log_reader *reader;
-    size_t n; /* of the open item; 0: none is open */
+    size_t n;            /* of the open item; 0: none is open */
+    uint64_t read_first; /* the item that _read was in last */
+    size_t read_n;       /* its entries; 0: none yet */
+    size_t n_read;       /* how many of them were asked for */
+    struct stele_event_facts
+        *facts; /* of each event, for _read alone; NULL: of one after the other */
     struct stele_audit_entry given[EVENTS_MAX];
     struct stele_entry entry[EVENTS_MAX];
     struct stele_tag_set tags[EVENTS_MAX];
@@ -42,6 +47,7 @@ cleanup:
 void stele_replay_free(struct stele_replay *replay) {
     if (replay != NULL) {
         stele_log_reader_free(replay->reader);
+        stele_free(replay->facts);
         stele_free(replay);
     }
 }
@@ -50,10 +56,11 @@ void stele_replay_free(struct stele_replay *replay) {
 static stele_status describe(struct stele_replay *replay, const struct stele_tag_key *key,
                              uint8_t i, stele_err *err) {
     struct stele_log_reader *reader = replay->reader;
+    struct stele_event_facts *facts = replay->facts != NULL ? &replay->facts[i] : &reader->facts;
     struct stele_entry *entry = &replay->entry[i];
     stele_status st = STELE_OK;
-    STELE_TRY(stele_log_reader__describe(reader, i, entry, err));
-    STELE_TRY(stele_tag_set_of(key, &reader->facts, entry->as.event.late, &replay->tags[i], err));
+    STELE_TRY(stele_log_reader__describe(reader, i, facts, entry, err));
+    STELE_TRY(stele_tag_set_of(key, facts, entry->as.event.late, &replay->tags[i], err));
 cleanup:
     return st;
 }
@@ -68,8 +75,8 @@ static void commit(struct stele_replay *replay, size_t n) {
         tags[i] =
             stele_view_of(replay->tags[i].tag[0], (size_t)replay->tags[i].n * STELE_TAG_BYTES);
     }
-    stele_hash_frame(reader->open.content.seed, reader->kseed, reader->open.content.payload, tags, n,
-                     payload_commits, keys_commits, replay->ksalt);
+    stele_hash_frame(reader->open.content.seed, reader->kseed, reader->open.content.payload, tags,
+                     n, payload_commits, keys_commits, replay->ksalt);
     for (size_t i = 0; i < n; i++) {
         struct stele_entry_event *event = &replay->entry[i].as.event;
         memcpy(event->payload_commit, payload_commits + i * STELE_HASH_BYTES, STELE_HASH_BYTES);
@@ -139,17 +146,23 @@ cleanup:
     return st;
 }
 
+static stele_status check_seq(const struct stele_replay *replay, uint64_t seq, stele_err *err) {
+    const struct stele_log_view *view = replay->reader->view;
+    if (seq >= view->size) {
+        return STELE_FAIL(err, NOT_FOUND,
+                          "log %s has %" PRIu64 " entries; there is no entry %" PRIu64,
+                          view->log->full_name, view->size, seq);
+    }
+    return STELE_OK;
+}
+
 stele_status stele_replay_at(struct stele_replay *replay, uint64_t seq,
                              const struct stele_audit_entry **ret, size_t *ret_n, stele_err *err) {
     const struct stele_log_reader *reader = replay->reader;
     const struct stele_item *item = &reader->open.item;
     uint64_t size = reader->view->size;
     stele_status st = STELE_OK;
-    if (seq >= size) {
-        return STELE_FAIL(err, NOT_FOUND,
-                          "log %s has %" PRIu64 " entries; there is no entry %" PRIu64,
-                          reader->view->log->full_name, size, seq);
-    }
+    STELE_TRY(check_seq(replay, seq, err));
     if (replay->n == 0 || seq < item->first_seq || seq - item->first_seq >= replay->n) {
         STELE_TRY(open_item(replay, seq, err));
     }
@@ -157,6 +170,56 @@ stele_status stele_replay_at(struct stele_replay *replay, uint64_t seq,
     size_t n = replay->n - at;
     *ret = replay->given + at;
     *ret_n = size - seq < n ? (size_t)(size - seq) : n;
+cleanup:
+    return st;
+}
+
+/* ------------------------------------------------------------------ one by one */
+
+/* To another item than the last one, of which it is seen whether all of this one is worth
+ * computing. */
+static stele_status turn_to(struct stele_replay *replay, uint64_t seq, stele_err *err) {
+    struct stele_log_reader *reader = replay->reader;
+    bool whole = 2 * replay->n_read > replay->read_n;
+    stele_status st = STELE_OK;
+    replay->n = replay->read_n = replay->n_read = 0;
+    if (whole && replay->facts == NULL) {
+        replay->facts = stele_alloc(EVENTS_MAX, sizeof *replay->facts);
+        whole = replay->facts != NULL; /* else it goes on one by one */
+    }
+    STELE_TRY(whole ? open_item(replay, seq, err) : stele_log_reader__enter(reader, seq, err));
+    replay->read_first = reader->open.item.first_seq;
+    replay->read_n = reader->open.item.n;
+cleanup:
+    return st;
+}
+
+static void give_event(const struct stele_replay *replay, uint8_t i,
+                       struct stele_stored_entry *ret) {
+    const struct stele_frame_content *content = &replay->reader->open.content;
+    *ret = (struct stele_stored_entry){.entry = replay->entry[i],
+                                       .n_bytes = STELE_ENTRY_EVENT_BYTES,
+                                       .payload = content->payload[i],
+                                       .facts = &replay->facts[i]};
+    memcpy(ret->bytes, replay->given[i].entry.data, STELE_ENTRY_EVENT_BYTES);
+    memcpy(ret->ksalt, replay->given[i].ksalt, sizeof ret->ksalt);
+    stele_hash_salt(content->seed, i, ret->salt);
+}
+
+stele_status stele_replay_read(struct stele_replay *replay, uint64_t seq,
+                               struct stele_stored_entry *ret, stele_err *err) {
+    const struct stele_item *item = &replay->reader->open.item;
+    stele_status st = STELE_OK;
+    STELE_TRY(check_seq(replay, seq, err));
+    if (seq < replay->read_first || seq - replay->read_first >= replay->read_n) {
+        STELE_TRY(turn_to(replay, seq, err));
+    }
+    if (replay->n > 0 && item->kind == STELE_ITEM_FRAME) {
+        give_event(replay, (uint8_t)(seq - item->first_seq), ret);
+    } else {
+        STELE_TRY(stele_log_read(replay->reader, seq, ret, err));
+    }
+    replay->n_read++;
 cleanup:
     return st;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * storage/replay.h: a log's entries in order with all that an auditor needs to judge them, many at
- * a time. Layer: storage. It reads what log_reader.c reads, and checks as much: payload, times and
- * tags of each entry against its stored leaf hash.
+ * a time, or with what a proof of each needs, one by one. Layer: storage. It reads what
+ * log_reader.c reads, and checks as much: payload, times and tags of each entry against its stored
+ * leaf hash.
  */
 #ifndef STELE_STORAGE_REPLAY_H
 #define STELE_STORAGE_REPLAY_H
@@ -37,6 +38,14 @@ void stele_replay_free(struct stele_replay *replay);
 STELE_MUST_USE stele_status stele_replay_at(struct stele_replay *replay, uint64_t seq,
                                             const struct stele_audit_entry **ret, size_t *ret_n,
                                             stele_err *err);
+
+/*
+ * Entry seq as stele_log_read gives it. For who reads most of a log's entries in
+ * turn, and does not know it: where more than half of a frame was asked for, the next one's events
+ * are computed side by side. Not mixed with _at. Errors: as stele_log_read.
+ */
+STELE_MUST_USE stele_status stele_replay_read(struct stele_replay *replay, uint64_t seq,
+                                              struct stele_stored_entry *ret, stele_err *err);
 
 /*
  * The newest INDEX entry below entry `below` of a view, and the descriptors of its segments,

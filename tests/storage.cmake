@@ -87,6 +87,7 @@ stele_fuzz_target(replay_bundle LIBS stele-storage)
 stele_unit_test(audit_entry SOURCES ${malicious_sources} support/audit_bed.c support/tree_model.c LIBS stele-test-store)
 stele_unit_test(audit_sample SOURCES ${malicious_sources} support/audit_bed.c LIBS stele-test-store)
 stele_unit_test(audit_resume SOURCES ${malicious_sources} support/audit_bed.c LIBS stele-test-store)
+stele_unit_test(replay_read SOURCES ${malicious_sources} support/audit_bed.c LIBS stele-test-store)
 # For the tests of `stele audit`: a region whose operator lies.
 add_executable(malicious_store tools/malicious_store.c ${malicious_sources})
 target_link_libraries(malicious_store PRIVATE stele-test-store)
