@@ -162,14 +162,10 @@ cleanup:
     return st;
 }
 
-static bool holds(const struct stele_log_reader *reader, uint8_t n, uint64_t seq) {
-    return n > 0 && seq >= reader->open.item.first_seq && seq - reader->open.item.first_seq < n;
-}
-
 stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t seq,
                                      stele_err *err) {
     stele_status st = STELE_OK;
-    STELE_TRY(holds(reader, reader->n_entered, seq) && !reader->was_ahead
+    STELE_TRY(stele_log_reader__holds(reader, reader->n_entered, seq) && !reader->was_ahead
                   ? STELE_OK
                   : enter_item(reader, seq, true, err));
     if (reader->open.item.kind == STELE_ITEM_FRAME) {
@@ -248,7 +244,8 @@ cleanup:
     return st;
 }
 
-static stele_status check_seq(const struct stele_log_reader *reader, uint64_t seq, stele_err *err) {
+stele_status stele_log_reader__check_seq(const struct stele_log_reader *reader, uint64_t seq,
+                                         stele_err *err) {
     if (seq >= reader->view->size) {
         return STELE_FAIL(err, NOT_FOUND,
                           "log %s has %" PRIu64 " entries; there is no entry %" PRIu64,
@@ -262,9 +259,10 @@ stele_status stele_log_read(struct stele_log_reader *reader, uint64_t seq,
     const struct stele_item *item = &reader->open.item;
     stele_status st = STELE_OK;
     uint8_t leaf[STELE_HASH_BYTES];
-    STELE_TRY(check_seq(reader, seq, err));
-    STELE_TRY(holds(reader, reader->n_open, seq) ? STELE_OK
-                                                 : stele_log_reader__enter(reader, seq, err));
+    STELE_TRY(stele_log_reader__check_seq(reader, seq, err));
+    STELE_TRY(stele_log_reader__holds(reader, reader->n_open, seq)
+                  ? STELE_OK
+                  : stele_log_reader__enter(reader, seq, err));
     *ret = (struct stele_stored_entry){0};
     if (item->kind == STELE_ITEM_FRAME) {
         STELE_TRY(rebuild_event(reader, seq, ret, err));
@@ -286,9 +284,10 @@ cleanup:
 stele_status stele_log_read_event(struct stele_log_reader *reader, uint64_t seq,
                                   struct stele_stored_entry *ret, stele_err *err) {
     stele_status st = STELE_OK;
-    STELE_TRY(check_seq(reader, seq, err));
-    STELE_TRY(holds(reader, reader->n_entered, seq) ? STELE_OK
-                                                    : enter_item(reader, seq, false, err));
+    STELE_TRY(stele_log_reader__check_seq(reader, seq, err));
+    STELE_TRY(stele_log_reader__holds(reader, reader->n_entered, seq)
+                  ? STELE_OK
+                  : enter_item(reader, seq, false, err));
     if (reader->open.item.kind != STELE_ITEM_FRAME ||
         reader->open.item.codec == STELE_FRAME_CODEC_WHOLE) {
         return stele_log_read(reader, seq, ret, err);
@@ -304,9 +303,10 @@ stele_status stele_log_peek(struct stele_log_reader *reader, uint64_t seq,
     const struct stele_item *item = &reader->open.item;
     struct stele_entry entry;
     stele_status st = STELE_OK;
-    STELE_TRY(check_seq(reader, seq, err));
-    STELE_TRY(holds(reader, reader->n_entered, seq) ? STELE_OK
-                                                    : enter_item(reader, seq, false, err));
+    STELE_TRY(stele_log_reader__check_seq(reader, seq, err));
+    STELE_TRY(stele_log_reader__holds(reader, reader->n_entered, seq)
+                  ? STELE_OK
+                  : enter_item(reader, seq, false, err));
     if (item->kind != STELE_ITEM_FRAME) {
         STELE_TRY(stele_corrupt(stele_entry_decode(item->entry, &entry, err), err));
         *ret = (struct stele_stored_frame){.first_seq = seq, .time_us = entry.time_us};

@@ -32,6 +32,17 @@ struct stele_log_reader {
     struct stele_tag_set tags;
 };
 
+/* Errors: NOT_FOUND (seq is not below the view's size). */
+STELE_MUST_USE stele_status stele_log_reader__check_seq(const struct stele_log_reader *reader,
+                                                        uint64_t seq, stele_err *err);
+
+/* Whether seq is of the open item, of which n entries count. */
+static inline bool stele_log_reader__holds(const struct stele_log_reader *reader, size_t n,
+                                           uint64_t seq) {
+    uint64_t first = reader->open.item.first_seq;
+    return n > 0 && seq >= first && seq - first < n;
+}
+
 /* Leaves item, content, keys seed and leaf hashes of the item that holds seq in the reader. Errors:
  * CORRUPT, and those of reading and the keyring. */
 STELE_MUST_USE stele_status stele_log_reader__enter(struct stele_log_reader *reader, uint64_t seq,

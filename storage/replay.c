@@ -15,12 +15,9 @@
 
 struct stele_replay {
     struct stele_log_reader *reader;
-    size_t n;            /* of the open item; 0: none is open */
-    uint64_t read_first; /* the item that _read was in last */
-    size_t read_n;       /* its entries; 0: none yet */
-    size_t n_read;       /* how many of them were asked for */
-    struct stele_event_facts
-        *facts; /* of each event, for _read alone; NULL: of one after the other */
+    size_t n;                        /* of the open item; 0: it is not computed */
+    size_t n_read;                   /* entries of the open item that _read was asked for */
+    struct stele_event_facts *facts; /* of the open item's events, for _read; NULL: not kept */
     struct stele_audit_entry given[EVENTS_MAX];
     struct stele_entry entry[EVENTS_MAX];
     struct stele_tag_set tags[EVENTS_MAX];
@@ -146,24 +143,14 @@ cleanup:
     return st;
 }
 
-static stele_status check_seq(const struct stele_replay *replay, uint64_t seq, stele_err *err) {
-    const struct stele_log_view *view = replay->reader->view;
-    if (seq >= view->size) {
-        return STELE_FAIL(err, NOT_FOUND,
-                          "log %s has %" PRIu64 " entries; there is no entry %" PRIu64,
-                          view->log->full_name, view->size, seq);
-    }
-    return STELE_OK;
-}
-
 stele_status stele_replay_at(struct stele_replay *replay, uint64_t seq,
                              const struct stele_audit_entry **ret, size_t *ret_n, stele_err *err) {
     const struct stele_log_reader *reader = replay->reader;
     const struct stele_item *item = &reader->open.item;
     uint64_t size = reader->view->size;
     stele_status st = STELE_OK;
-    STELE_TRY(check_seq(replay, seq, err));
-    if (replay->n == 0 || seq < item->first_seq || seq - item->first_seq >= replay->n) {
+    STELE_TRY(stele_log_reader__check_seq(replay->reader, seq, err));
+    if (!stele_log_reader__holds(reader, replay->n, seq)) {
         STELE_TRY(open_item(replay, seq, err));
     }
     size_t at = (size_t)(seq - item->first_seq);
@@ -180,18 +167,13 @@ cleanup:
  * computing. */
 static stele_status turn_to(struct stele_replay *replay, uint64_t seq, stele_err *err) {
     struct stele_log_reader *reader = replay->reader;
-    bool whole = 2 * replay->n_read > replay->read_n;
-    stele_status st = STELE_OK;
-    replay->n = replay->read_n = replay->n_read = 0;
+    bool whole = 2 * replay->n_read > reader->n_open;
+    replay->n = replay->n_read = 0;
     if (whole && replay->facts == NULL) {
         replay->facts = stele_alloc(EVENTS_MAX, sizeof *replay->facts);
         whole = replay->facts != NULL; /* else it goes on one by one */
     }
-    STELE_TRY(whole ? open_item(replay, seq, err) : stele_log_reader__enter(reader, seq, err));
-    replay->read_first = reader->open.item.first_seq;
-    replay->read_n = reader->open.item.n;
-cleanup:
-    return st;
+    return whole ? open_item(replay, seq, err) : stele_log_reader__enter(reader, seq, err);
 }
 
 static void give_event(const struct stele_replay *replay, uint8_t i,
@@ -210,8 +192,8 @@ stele_status stele_replay_read(struct stele_replay *replay, uint64_t seq,
                                struct stele_stored_entry *ret, stele_err *err) {
     const struct stele_item *item = &replay->reader->open.item;
     stele_status st = STELE_OK;
-    STELE_TRY(check_seq(replay, seq, err));
-    if (seq < replay->read_first || seq - replay->read_first >= replay->read_n) {
+    STELE_TRY(stele_log_reader__check_seq(replay->reader, seq, err));
+    if (!stele_log_reader__holds(replay->reader, replay->reader->n_open, seq)) {
         STELE_TRY(turn_to(replay, seq, err));
     }
     if (replay->n > 0 && item->kind == STELE_ITEM_FRAME) {

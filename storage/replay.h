@@ -40,9 +40,9 @@ STELE_MUST_USE stele_status stele_replay_at(struct stele_replay *replay, uint64_
                                             stele_err *err);
 
 /*
- * Entry seq as stele_log_read gives it. For who reads most of a log's entries in
- * turn, and does not know it: where more than half of a frame was asked for, the next one's events
- * are computed side by side. Not mixed with _at. Errors: as stele_log_read.
+ * Entry seq as stele_log_read gives it. For who reads most of a log's entries in turn, and does not
+ * know it: where more than half of a frame was asked for, the next one's events are computed side
+ * by side. Not mixed with _at. Errors: as stele_log_read.
  */
 STELE_MUST_USE stele_status stele_replay_read(struct stele_replay *replay, uint64_t seq,
                                               struct stele_stored_entry *ret, stele_err *err);

@@ -150,8 +150,8 @@ uint64_t stele_segment__block_at(const struct stele_segment *s,
 
 /*
  * The next posting of the record, less lo; scan->left > 0. Here, and not through storage/cursor.h,
- * because this is the loop of every query: a call for each of the bytes costs more than
- * the decoding.
+ * because this is the loop of every query: a call for each of the bytes costs more than the
+ * decoding.
  */
 STELE_MUST_USE
 static inline stele_status stele_segment__scan_posting(struct stele_segment__scan *scan,
