@@ -22,25 +22,6 @@ static void expect_fsck(const char *words) {
     assert_true(words == NULL || strstr(err.text, words) != NULL);
 }
 
-/* Every log signed as it stands: what its committer would still do would race with fsck, which is
- * for stores that nobody writes. */
-static void wait_signed(void) {
-    for (size_t i = 0; i < stele_store_n_logs(f.store); i++) {
-        struct stele_log *log = stele_store_log_at(f.store, i);
-        struct stele_log_view *view = NULL;
-        struct stele_checkpoint signed_last = {.size_leaves = 0};
-        uint64_t size = 0;
-        do {
-            stele_buf note = STELE_BUF_EMPTY;
-            assert_ok(stele_log_view_open(log, &view, NULL));
-            size = stele_log_view_size(view);
-            stele_log_view_close(view);
-            assert_ok(stele_log_checkpoint(log, size, &note, &signed_last, NULL));
-            stele_buf_done(&note);
-        } while (signed_last.size_leaves != size);
-    }
-}
-
 static int make_store(void **state) {
     stele_err err;
     (void)state;
@@ -53,7 +34,10 @@ static int make_store(void **state) {
         atomic_fetch_add(&f.now_us, 1000000);
     }
     fixture_wait_packed(&f, "3y");
-    wait_signed();
+    /* What committers would still sign would race with fsck, which is for stores nobody writes. */
+    for (size_t i = 0; i < stele_store_n_logs(f.store); i++) {
+        fixture_sign(stele_store_log_at(f.store, i));
+    }
     expect_fsck(NULL);
     return 0;
 }

@@ -189,3 +189,17 @@ bool fixture_disturb(struct fixture *f, const char *log, struct rng *rng, uint64
         return false;
     }
 }
+
+void fixture_sign(struct stele_log *log) {
+    struct stele_checkpoint signed_last = {.size_leaves = 0};
+    uint64_t size = 0;
+    do {
+        struct stele_log_view *view = NULL;
+        stele_buf note = STELE_BUF_EMPTY;
+        assert_ok(stele_log_view_open(log, &view, NULL));
+        size = stele_log_view_size(view);
+        stele_log_view_close(view);
+        assert_ok(stele_log_checkpoint(log, size, &note, &signed_last, NULL));
+        stele_buf_done(&note);
+    } while (signed_last.size_leaves != size);
+}

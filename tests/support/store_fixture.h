@@ -47,5 +47,7 @@ bool fixture_disturb(struct fixture *f, const char *log, struct rng *rng, uint64
 void fixture_wait_packed(struct fixture *f, const char *log);
 /* And merged: closing a store cuts a merge short, and its next start begins that merge again. */
 void fixture_wait_merged(struct fixture *f, const char *log);
+/* A checkpoint of all that the log has; its committer has nothing left to sign then. */
+void fixture_sign(struct stele_log *log);
 
 #endif
